@@ -1,0 +1,187 @@
+// A bin: all slabs of one slot size, grouped by how full they are.
+//
+// Layer      3. Freestanding. Owns no memory: slabs are adopted from and handed back to whoever keeps them.
+// Invariant  Every slab of the bin is in exactly one group, chosen by its free slots: full, scant (less than
+// 1/8 free),
+//            half (less than 1/2 free) or ample. A slab that becomes empty leaves the bin, unless it is
+//            pinned.
+// Threads    One thread at a time.
+// Source     Emptiness groups: Berger et al. 2000 (Hoard). Refill in address order: docs/results.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "slab.hpp"
+
+namespace quarry::core {
+
+class bin {
+ public:
+  explicit bin(const slab_layout& layout) noexcept : layout_(layout) {}
+  bin(const bin&) = delete;
+  bin& operator=(const bin&) = delete;
+
+  const slab_layout& layout() const noexcept { return layout_; }
+
+  /// Takes up to `count` free slots from the bin's slabs and writes them below `end`.
+  /// Effects     Prefers half-full slabs, then emptier ones, then nearly full ones; in each, the lowest
+  /// addresses first. Returns     How many were written; 0 when every slab is full. Complexity  O(count); at
+  /// most `most_visits` slabs are looked at.
+  std::size_t refill(void** end, std::size_t count) noexcept;
+
+  /// Puts `count` slots back, runs of neighbours at once.
+  /// Requires    Every slot came from refill() of this bin and is not free.
+  /// Returns     The slabs that became empty, chained by `next`; they have left the bin.
+  /// Complexity  O(count).
+  slab* flush(void* const* slots, std::size_t count) noexcept;
+
+  /// Adds a slab whose slots are all free.
+  void adopt(slab* fresh) noexcept { link(fresh); }
+
+  /// Adds a pinned slab that is found by address range instead of by mask. Requires that there is none yet.
+  void adopt_first(slab* fresh) noexcept {
+    fresh->pinned = true;
+    first_ = fresh;
+    first_begin_ = fresh->begin();
+    first_bytes_ = fresh->slots() * layout_.slot_bytes;
+    link(fresh);
+  }
+
+  /// Returns the slab that holds `pointer`. Requires that one does.
+  slab* slab_of(const void* pointer) const noexcept {
+    if (static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - first_begin_) < first_bytes_)
+      return first_;
+    return slab::of(pointer, layout_);
+  }
+
+  /// Calls f(slab&) for every slab of the bin. Complexity O(slabs).
+  template <class F>
+  void for_each_slab(F f) const {
+    for (slab* head : groups_)
+      for (slab* each = head; each != nullptr;) {
+        slab* const next = each->next;
+        f(*each);
+        each = next;
+      }
+  }
+
+  /// Returns the slots that are not in the bin's slabs' free sets. Complexity O(slabs).
+  std::size_t used_slots() const noexcept {
+    std::size_t used = 0;
+    for_each_slab([&](const slab& each) { used += each.slots() - each.free_slots(); });
+    return used;
+  }
+
+  bool check_invariants() const noexcept;
+
+ private:
+  enum group : std::uint16_t { full, scant, half, ample, group_count };
+  static constexpr std::size_t most_visits = 8;
+
+  static group group_of(const slab& each) noexcept {
+    const std::size_t free = each.free_slots();
+    if (free == 0) return full;
+    return free * 8 < each.slots() ? scant : free * 2 < each.slots() ? half : ample;
+  }
+
+  static std::uint32_t regroup_at(const slab& each, group current) noexcept {
+    const auto slots = static_cast<std::uint32_t>(each.slots());
+    if (current == full) return 1;
+    if (current == scant) return (slots + 7) / 8;
+    if (current == half) return (slots + 1) / 2;
+    return each.pinned ? UINT32_MAX : slots;
+  }
+
+  slab* fullest() const noexcept {
+    return groups_[half] != nullptr    ? groups_[half]
+           : groups_[ample] != nullptr ? groups_[ample]
+                                       : groups_[scant];
+  }
+
+  void link(slab* each) noexcept {
+    const group target = group_of(*each);
+    each->group = target;
+    each->regroup_at = regroup_at(*each, target);
+    each->previous = nullptr;
+    each->next = groups_[target];
+    if (each->next != nullptr) each->next->previous = each;
+    groups_[target] = each;
+  }
+
+  void unlink(slab* each) noexcept {
+    (each->previous != nullptr ? each->previous->next : groups_[each->group]) = each->next;
+    if (each->next != nullptr) each->next->previous = each->previous;
+  }
+
+  static std::size_t run_length(void* const* slots, std::size_t count, std::ptrdiff_t step) noexcept {
+    std::size_t run = 1;
+    while (run < count &&
+           static_cast<std::byte*>(slots[run]) - static_cast<std::byte*>(slots[run - 1]) == step)
+      ++run;
+    return run;
+  }
+
+  slab_layout layout_;
+  slab* first_ = nullptr;                   // the slab found by range; null until adopt_first
+  const std::byte* first_begin_ = nullptr;  // its first slot
+  std::size_t first_bytes_ = 0;             // bytes of its slots
+  slab* groups_[group_count] = {};          // heads of the lists
+};
+
+inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
+  std::size_t taken = 0;
+  for (std::size_t visit = 0; visit < most_visits; ++visit) {
+    slab* const source = fullest();
+    if (source == nullptr) break;
+    const std::size_t wanted = count - taken;
+    const std::size_t available = source->free_slots() < wanted ? source->free_slots() : wanted;
+    source->take(end - taken, available, layout_);
+    taken += available;
+    if (group_of(*source) != source->group) {
+      unlink(source);
+      link(source);
+    }
+    if (taken * 2 >= count) break;
+  }
+  return taken;
+}
+
+inline slab* bin::flush(void* const* slots, std::size_t count) noexcept {
+  slab* emptied = nullptr;
+  const auto step = static_cast<std::ptrdiff_t>(layout_.slot_bytes);
+  for (std::size_t done = 0; done < count;) {
+    slab* const target = slab_of(slots[done]);
+    std::size_t first = target->index_of(slots[done], layout_);
+    // A run stays inside its slab: the slab after it in memory may begin where this one's slots end.
+    const std::size_t left = count - done;
+    const std::size_t above = target->extent_slots() - first;
+    std::size_t run = run_length(slots + done, left < above ? left : above, step);
+    if (run == 1) {
+      run = run_length(slots + done, left < first + 1 ? left : first + 1, -step);
+      first -= run - 1;
+    }
+    target->put(first, run);
+    done += run;
+    if (target->free_slots() < target->regroup_at) continue;
+    unlink(target);
+    if (target->empty() && !target->pinned) {
+      target->next = emptied;
+      emptied = target;
+    } else {
+      link(target);
+    }
+  }
+  return emptied;
+}
+
+inline bool bin::check_invariants() const noexcept {
+  bool good = true;
+  for (std::uint16_t i = 0; i < group_count; ++i)
+    for (const slab* each = groups_[i]; each != nullptr; each = each->next)
+      good = good && each->group == i && group_of(*each) == i && each->bitmap().check_invariants() &&
+             (each->previous == nullptr ? groups_[i] == each : each->previous->next == each);
+  return good;
+}
+
+}  // namespace quarry::core

@@ -1,0 +1,68 @@
+// A magazine: an array stack of free slots; and the cursor through which a hit path uses the loaded one.
+//
+// Layer      2. Freestanding.
+// Invariant  entries[0] is null while the magazine is loaded, so that popping finds "empty" by what it loads;
+// while it
+//            rests in a stack of magazines, entries[0] is the link to the next one. Slots are never written
+//            or read.
+// Threads    One thread at a time.
+// Source     Bonwick & Adams 2001 (magazines); the null at the bottom: docs/design.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry::core {
+
+/// Room for `capacity` free slots above the bottom entry.
+struct magazine {
+  static constexpr std::size_t capacity = 63;  // slots; with the bottom entry 512 bytes on 64-bit machines
+
+  void* entries[capacity + 1];  // [0] null or link; [1..capacity] slots, the newest on top
+};
+
+/// The loaded magazine of one class, as two addresses: a hit reads and writes nothing else but the slot's
+/// entry.
+class cursor {
+ public:
+  /// Starts both empty and full: the first push and the first pop take the slow path.
+  constexpr cursor() noexcept = default;
+
+  /// Returns the newest slot, or null when the magazine is empty.
+  void* pop() noexcept {
+    void* const slot = *top_;
+    if (__builtin_expect(slot != nullptr, 1)) --top_;
+    return slot;
+  }
+
+  /// Takes a slot; returns false, changing nothing, when the magazine is full.
+  bool push(void* slot) noexcept {
+    if (__builtin_expect(top_ == limit_, 0)) return false;
+    *++top_ = slot;
+    return true;
+  }
+
+  /// Loads `loaded`, which holds `count` slots and takes `limit`. Requires count <= limit <=
+  /// magazine::capacity.
+  void load(magazine& loaded, std::size_t count, std::size_t limit) noexcept {
+    loaded.entries[0] = nullptr;
+    top_ = loaded.entries + count;
+    limit_ = loaded.entries + limit;
+  }
+
+  /// Drops the magazine: every push and pop takes the slow path again.
+  void unload() noexcept { *this = cursor(); }
+
+  /// Returns the slots in `loaded`, the magazine that was loaded.
+  std::size_t count(const magazine& loaded) const noexcept {
+    return static_cast<std::size_t>(top_ - loaded.entries);
+  }
+
+ private:
+  static inline void* nothing_ = nullptr;  // never written: a cursor on it is empty and full at once
+
+  void** top_ = &nothing_;    // entry of the newest slot; the bottom entry when empty
+  void** limit_ = &nothing_;  // entry whose slot makes the magazine full
+};
+
+}  // namespace quarry::core

@@ -1,0 +1,83 @@
+// Size classes: which slot size serves a request.
+//
+// Layer      3 (bytes -> class). Freestanding.
+// Invariant  Classes step by 8 bytes up to 64, then by 8 classes per doubling up to 32 KiB, so that rounding
+// costs less
+//            than 1/8 of a slot. Rounding a size up to a multiple of its alignment always lands in a class
+//            whose slot_bytes is a multiple of that alignment; slots start at slab-aligned multiples, so they
+//            are aligned too.
+// Source     8 classes per doubling: measured in docs/results.md against 4 per doubling.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry::core {
+
+using class_index = std::uint32_t;
+
+inline constexpr std::size_t smallest_slot_bytes = 8;
+inline constexpr std::size_t largest_slot_bytes = 32768;  // bytes; the largest class
+inline constexpr std::size_t table_bytes = 1024;          // requests up to here are one table look-up
+inline constexpr class_index class_count = 80;            // 8 linear classes, then 9 doublings of 8
+inline constexpr class_index no_class = class_count;      // what a request beyond the largest class maps to
+
+/// Returns the size of the slots of class `index`.
+/// Units       bytes.
+/// Requires    index < class_count
+/// Complexity  O(1).
+constexpr std::size_t slot_bytes_of(class_index index) noexcept {
+  if (index < 8) return (std::size_t{index} + 1) * 8;
+  const class_index doubling = (index - 8) / 8;
+  return (std::size_t{64} << doubling) + ((std::size_t{8} << doubling) * ((index - 8) % 8 + 1));
+}
+
+/// Returns the smallest class whose slots hold `bytes`, or `no_class`.
+/// Units       bytes.
+/// Complexity  O(1).
+constexpr class_index class_of_bytes(std::size_t bytes) noexcept {
+  if (bytes <= 64) return bytes == 0 ? 0 : static_cast<class_index>((bytes - 1) / 8);
+  if (bytes > largest_slot_bytes) return no_class;
+  class_index doubling = 0;
+  while ((std::size_t{128} << doubling) < bytes) ++doubling;  // at most 9 steps
+  return 8 + doubling * 8 +
+         static_cast<class_index>((bytes - 1 - (std::size_t{64} << doubling)) >> (3 + doubling));
+}
+
+namespace detail {
+constexpr std::array<std::uint8_t, table_bytes> make_class_table() noexcept {
+  std::array<std::uint8_t, table_bytes> table{};
+  for (std::size_t last_byte = 0; last_byte < table_bytes; ++last_byte)
+    table[last_byte] = static_cast<std::uint8_t>(class_of_bytes(last_byte + 1));
+  return table;
+}
+}  // namespace detail
+
+/// Indexed by `(bytes - 1) | (alignment - 1)`: the offset of the last byte after rounding up to the
+/// alignment.
+inline constexpr std::array<std::uint8_t, table_bytes> class_table = detail::make_class_table();
+
+/// Returns the offset of the last byte of a request rounded up to its alignment; the index of `class_table`.
+/// Units       bytes; `alignment` is a power of two. A size of 0 wraps to SIZE_MAX and so leaves the table.
+constexpr std::size_t last_byte_of(std::size_t bytes, std::size_t alignment) noexcept {
+  return (bytes - 1) | (alignment - 1);
+}
+
+/// Returns the class that serves any request, or `no_class` when it is beyond the largest one.
+/// Units       bytes; `alignment` is a power of two.
+/// Complexity  O(1).
+constexpr class_index class_of(std::size_t bytes, std::size_t alignment) noexcept {
+  const std::size_t last_byte = last_byte_of(bytes == 0 ? 1 : bytes, alignment);
+  if (last_byte < table_bytes) return class_table[last_byte];
+  return last_byte < largest_slot_bytes ? class_of_bytes(last_byte + 1) : no_class;
+}
+
+static_assert(slot_bytes_of(class_count - 1) == largest_slot_bytes,
+              "The last class must be the largest slot size.");
+static_assert(class_of_bytes(65) == 8 && slot_bytes_of(8) == 72,
+              "The first class above 64 bytes must hold 72 bytes.");
+static_assert(slot_bytes_of(class_of(24, 16)) % 16 == 0,
+              "A class must keep the alignment that it is chosen for.");
+
+}  // namespace quarry::core

@@ -1,0 +1,133 @@
+// The set of free slots of one slab: one bit per slot, a summary bit per word, a top bit per summary word.
+//
+// Layer      4. Freestanding. The words lie directly behind the object, in memory that the slab provides.
+// Invariant  Summary bit w is set exactly when word w is not zero; top bit s exactly when summary word s is
+// not zero. Threads    The slab's: one thread at a time. Source     Two-level bitmaps as in TLSF (Masmano et
+// al. 2004): finding a slot is a fixed number of bit scans.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry::core {
+
+using bitmap_word = std::size_t;
+inline constexpr std::size_t word_slots = sizeof(bitmap_word) * 8;
+
+/// Returns the index of the lowest set bit. Requires word != 0.
+constexpr std::size_t lowest_bit(bitmap_word word) noexcept {
+  if constexpr (sizeof(bitmap_word) == sizeof(unsigned long long)) {
+    return static_cast<std::size_t>(__builtin_ctzll(word));
+  } else {
+    return static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(word)));
+  }
+}
+
+/// Returns a word whose lowest `count` bits are set. Requires 0 < count <= word_slots.
+constexpr bitmap_word low_bits(std::size_t count) noexcept {
+  return ~bitmap_word{0} >> (word_slots - count);
+}
+
+class slot_bitmap {
+ public:
+  static constexpr std::size_t most_slots = word_slots * word_slots * word_slots;
+
+  static constexpr std::size_t words_for(std::size_t slots) noexcept {
+    return (slots + word_slots - 1) / word_slots;
+  }
+
+  /// Returns the bytes that must follow the object for a bitmap of `words` words.
+  static constexpr std::size_t trailing_bytes(std::size_t words) noexcept {
+    return (words + words_for(words)) * sizeof(bitmap_word);
+  }
+
+  /// Marks slots [0, slots) free. Complexity O(slots / word_slots).
+  void reset(std::size_t slots) noexcept {
+    words_ = static_cast<std::uint32_t>(words_for(slots));
+    fill(data(), slots);
+    fill(data() + words_, words_);
+    top_ = low_bits(words_for(words_));
+  }
+
+  bool is_free(std::size_t slot) const noexcept {
+    return (data()[slot / word_slots] >> (slot % word_slots) & 1) != 0;
+  }
+
+  /// Marks the run [first, first + count) free. Requires that the whole run was in use.
+  void put(std::size_t first, std::size_t count) noexcept {
+    do {
+      const std::size_t bit = first % word_slots;
+      const std::size_t here = count < word_slots - bit ? count : word_slots - bit;
+      put_in_word(first / word_slots, low_bits(here) << bit);
+      first += here;
+      count -= here;
+    } while (count != 0);
+  }
+
+  /// Marks one slot free; returns false, changing nothing, when it was free already.
+  bool put_one(std::size_t slot) noexcept {
+    if (is_free(slot)) return false;
+    put_in_word(slot / word_slots, bitmap_word{1} << (slot % word_slots));
+    return true;
+  }
+
+  /// Marks one slot used. Requires is_free(slot).
+  void take(std::size_t slot) noexcept {
+    store(slot / word_slots, word(slot / word_slots) & ~(bitmap_word{1} << (slot % word_slots)));
+  }
+
+  /// Returns the index of the lowest word that has a free slot. Requires any().
+  std::size_t lowest_word() const noexcept {
+    const std::size_t group = lowest_bit(top_);
+    return group * word_slots + lowest_bit(data()[words_ + group]);
+  }
+
+  bool any() const noexcept { return top_ != 0; }
+  std::size_t words() const noexcept { return words_; }
+  bitmap_word word(std::size_t index) const noexcept { return data()[index]; }
+
+  /// Replaces word `index` by a subset of itself. Complexity O(1).
+  void store(std::size_t index, bitmap_word value) noexcept {
+    data()[index] = value;
+    if (value != 0) return;
+    bitmap_word& group = data()[words_ + index / word_slots];
+    group &= ~(bitmap_word{1} << (index % word_slots));
+    if (group == 0) top_ &= ~(bitmap_word{1} << (index / word_slots));
+  }
+
+  /// Returns true when summary and top agree with the words. Complexity O(words()).
+  bool check_invariants() const noexcept {
+    for (std::size_t i = 0; i < words_; ++i)
+      if ((data()[i] != 0) != ((data()[words_ + i / word_slots] >> (i % word_slots) & 1) != 0)) return false;
+    for (std::size_t s = 0; s < words_for(words_); ++s)
+      if ((data()[words_ + s] != 0) != ((top_ >> s & 1) != 0)) return false;
+    return true;
+  }
+
+  /// Returns where word `index` lies, for a prefetch.
+  const void* word_address(std::size_t index) const noexcept { return data() + index; }
+
+ private:
+  bitmap_word* data() noexcept { return reinterpret_cast<bitmap_word*>(this + 1); }
+  const bitmap_word* data() const noexcept { return reinterpret_cast<const bitmap_word*>(this + 1); }
+
+  static void fill(bitmap_word* words, std::size_t bits) noexcept {
+    std::size_t i = 0;
+    for (; i < bits / word_slots; ++i) words[i] = ~bitmap_word{0};
+    if (bits % word_slots != 0) words[i] = low_bits(bits % word_slots);
+  }
+
+  void put_in_word(std::size_t index, bitmap_word bits) noexcept {
+    bitmap_word& word = data()[index];
+    if (word == 0) {
+      data()[words_ + index / word_slots] |= bitmap_word{1} << (index % word_slots);
+      top_ |= bitmap_word{1} << (index / word_slots);
+    }
+    word |= bits;
+  }
+
+  bitmap_word top_;      // bit s: summary word s is not zero
+  std::uint32_t words_;  // words of slots; the summary words follow them
+};
+
+}  // namespace quarry::core

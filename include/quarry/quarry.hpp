@@ -1,0 +1,7 @@
+// Quarry, all of its public face.
+#pragma once
+
+#include "page_sources.hpp"
+#include "slab_options.hpp"
+#include "slab_stats.hpp"
+#include "unsynchronized_slab_resource.hpp"

@@ -1,0 +1,65 @@
+#include "report.hpp"
+
+#include <iomanip>
+#include <ostream>
+#include <sstream>
+
+namespace quarry {
+namespace {
+
+constexpr int column_width = 12;
+
+void write_json_field(std::ostream& out, const char* name, std::size_t value, const char* end = ",") {
+  out << '"' << name << "\":" << value << end;
+}
+
+}  // namespace
+
+void write_table(std::ostream& out, const slab_stats& stats) {
+  std::ostringstream table;  // keeps the caller's format flags as they are
+  for (const char* title : {"slot_bytes", "live", "cached", "free", "slabs", "live_%"})
+    table << std::setw(column_width) << title;
+  table << '\n' << std::fixed << std::setprecision(1);
+  for (std::size_t i = 0; i < stats.class_rows; ++i) {
+    const slab_class_stats& row = stats.classes[i];
+    const std::size_t slots = row.live_slots + row.cached_slots + row.free_slots;
+    for (const std::size_t value :
+         {row.slot_bytes, row.live_slots, row.cached_slots, row.free_slots, row.slab_count})
+      table << std::setw(column_width) << value;
+    table << std::setw(column_width)
+          << (slots == 0 ? 0.0 : 100.0 * static_cast<double>(row.live_slots) / static_cast<double>(slots))
+          << '\n';
+  }
+  table << "live " << stats.live_bytes << " bytes in " << stats.live_slots << " slots and "
+        << stats.oversize_blocks << " oversize blocks (" << stats.oversize_bytes << " bytes); cached "
+        << stats.cached_slots << " slots; upstream " << stats.upstream_bytes << " bytes, peak "
+        << stats.upstream_peak_bytes << " bytes in " << stats.slab_count << " slabs\n";
+  out << table.str();
+}
+
+void write_json(std::ostream& out, const slab_stats& stats) {
+  std::ostringstream json;
+  json << '{';
+  write_json_field(json, "live_bytes", stats.live_bytes);
+  write_json_field(json, "live_slots", stats.live_slots);
+  write_json_field(json, "cached_slots", stats.cached_slots);
+  write_json_field(json, "slab_count", stats.slab_count);
+  write_json_field(json, "upstream_bytes", stats.upstream_bytes);
+  write_json_field(json, "upstream_peak_bytes", stats.upstream_peak_bytes);
+  write_json_field(json, "oversize_bytes", stats.oversize_bytes);
+  write_json_field(json, "oversize_blocks", stats.oversize_blocks);
+  json << "\"classes\":[";
+  for (std::size_t i = 0; i < stats.class_rows; ++i) {
+    const slab_class_stats& row = stats.classes[i];
+    json << (i == 0 ? "{" : ",{");
+    write_json_field(json, "slot_bytes", row.slot_bytes);
+    write_json_field(json, "live_slots", row.live_slots);
+    write_json_field(json, "cached_slots", row.cached_slots);
+    write_json_field(json, "free_slots", row.free_slots);
+    write_json_field(json, "slab_count", row.slab_count, "}");
+  }
+  json << "]}";
+  out << json.str();
+}
+
+}  // namespace quarry

@@ -1,0 +1,16 @@
+// Reports: a snapshot as a table for people and as JSON for programs.
+#pragma once
+
+#include <iosfwd>
+
+#include "quarry/slab_stats.hpp"
+
+namespace quarry {
+
+/// Writes one row per size class and a line of totals, in the style of /proc/slabinfo.
+void write_table(std::ostream& out, const slab_stats& stats);
+
+/// Writes one JSON object with the fields of slab_stats; `classes` is an array of rows.
+void write_json(std::ostream& out, const slab_stats& stats);
+
+}  // namespace quarry

@@ -1,0 +1,122 @@
+#include "quarry/unsynchronized_slab_resource.hpp"
+
+#include <new>
+#include <ostream>
+#include <stdexcept>
+
+#include "report.hpp"
+
+namespace quarry {
+
+template class core::slab_engine<resource_page_source>;
+
+namespace {
+
+std::pmr::memory_resource* checked_upstream(std::pmr::memory_resource* upstream) {
+  if (upstream == nullptr)
+    throw std::invalid_argument(
+        "quarry: upstream is null; allowed is a memory resource that outlives this one.");
+  return upstream;
+}
+
+// By default any alignment that leaves a slot in a slab is pooled; a block size that the user chose bounds
+// both, and so does one inside the table of the hit path, which does not tell a size from an alignment.
+core::class_index last_class(const slab_options& given, const slab_options& resolved) {
+  const std::size_t largest = resolved.largest_required_pool_block;
+  const bool bounded = given.largest_required_pool_block != 0 || largest < core::table_bytes;
+  const core::class_index last = core::class_of_bytes(bounded ? largest : resolved.slab_bytes / 2);
+  return last < core::class_count ? last : core::class_count - 1;
+}
+
+}  // namespace
+
+unsynchronized_slab_resource::unsynchronized_slab_resource(const slab_options& options,
+                                                           std::pmr::memory_resource* upstream)
+    : options_(options.resolved()),
+      last_class_(last_class(options, options_)),
+      engine_(resource_page_source(checked_upstream(upstream)), options_.max_bytes, options_.slab_bytes,
+              options_.retain_bytes) {}
+
+unsynchronized_slab_resource::unsynchronized_slab_resource(void* buffer, std::size_t bytes,
+                                                           std::pmr::memory_resource* upstream)
+    : unsynchronized_slab_resource(slab_options(), upstream) {
+  if (buffer == nullptr && bytes != 0)
+    throw std::invalid_argument(
+        "quarry: the initial buffer is null; allowed is a buffer of the size given, or size 0.");
+  engine_.start_in(buffer, bytes);
+}
+
+void unsynchronized_slab_resource::release() noexcept {
+  oversize_.release(engine_.source());
+  engine_.release();
+}
+
+std::size_t unsynchronized_slab_resource::trim(std::size_t keep_bytes) noexcept {
+  const std::size_t held_bytes = engine_.source().held_bytes();
+  engine_.trim(keep_bytes);
+  return held_bytes - engine_.source().held_bytes();
+}
+
+void* unsynchronized_slab_resource::try_allocate(std::size_t bytes, std::size_t alignment) noexcept {
+  try {
+    return do_allocate(bytes, alignment);
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+void* unsynchronized_slab_resource::allocate_slow(std::size_t bytes, std::size_t alignment) {
+  const core::class_index index = pooled_class(bytes, alignment);
+  void* const result = index == core::no_class ? oversize_.allocate(bytes, alignment, engine_.source())
+                                               : engine_.allocate(index);
+  if (result == nullptr) throw std::bad_alloc();  // past max_bytes
+  return result;
+}
+
+void unsynchronized_slab_resource::deallocate_slow(void* pointer, std::size_t bytes,
+                                                   std::size_t alignment) noexcept {
+  const core::class_index index = pooled_class(bytes, alignment);
+  if (index == core::no_class) {
+    oversize_.deallocate(pointer, bytes, engine_.source());
+  } else {
+    engine_.deallocate(pointer, index);
+  }
+}
+
+slab_stats unsynchronized_slab_resource::stats() const {
+  slab_stats result;
+  for (core::class_index index = 0; index < core::class_count; ++index) {
+    const core::bin* const bin = engine_.bin_of(index);
+    if (bin == nullptr) continue;
+    slab_class_stats& row = result.classes[result.class_rows++];
+    row.slot_bytes = core::slot_bytes_of(index);
+    row.cached_slots = engine_.cached_slots(index);
+    std::size_t slots = 0;
+    bin->for_each_slab([&](const core::slab& each) {
+      slots += each.slots();
+      row.free_slots += each.free_slots();
+      ++row.slab_count;
+    });
+    row.live_slots = slots - row.free_slots - row.cached_slots;
+    result.live_slots += row.live_slots;
+    result.live_bytes += row.live_slots * row.slot_bytes;
+    result.cached_slots += row.cached_slots;
+    result.slab_count += row.slab_count;
+  }
+  result.oversize_blocks = oversize_.blocks();
+  result.oversize_bytes = oversize_.bytes();
+  result.live_bytes += result.oversize_bytes;
+  result.upstream_bytes = engine_.source().held_bytes();
+  result.upstream_peak_bytes = engine_.source().peak_bytes();
+  return result;
+}
+
+void unsynchronized_slab_resource::report(std::ostream& out) const {
+  write_table(out, stats());
+}
+
+void unsynchronized_slab_resource::report_json(std::ostream& out) const {
+  write_json(out, stats());
+}
+
+}  // namespace quarry
