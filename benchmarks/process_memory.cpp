@@ -1,0 +1,41 @@
+#include "process_memory.hpp"
+
+#include <malloc.h>
+#include <sys/prctl.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace bench {
+namespace {
+
+// The number after `key` in a /proc file of "Key:   123 kB" lines, in bytes.
+std::size_t kernel_figure(const char* file, const std::string& key) {
+  std::ifstream lines(file);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.compare(0, key.size(), key) != 0) continue;
+    std::istringstream figure(line.substr(key.size()));
+    std::size_t kibibytes = 0;
+    figure >> kibibytes;
+    return kibibytes * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::size_t resident_bytes() {
+  return kernel_figure("/proc/self/smaps_rollup", "Rss:");
+}
+std::size_t resident_peak_bytes() {
+  return kernel_figure("/proc/self/status", "VmHWM:");
+}
+
+void reset_resident_peak() {
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+}  // namespace bench

@@ -1,0 +1,233 @@
+"""One self-contained HTML page: the answer in a sentence, one picture that shows it, then every number."""
+import html
+from math import log, prod
+
+import table
+
+STYLE = """
+:root { --ground:#fff; --ink:#1b1f24; --soft:#5b6572; --line:#d9dee5; --card:#f6f8fa; --quarry:#c2410c; --pool:#3f6fb5;
+        --malloc:#7d8896; --floor:#b9c0ca; --good:#1a7f37; --bad:#b42318; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground:#12161b; --ink:#e6e9ed; --soft:#9aa5b1; --line:#333b45; --card:#1a2027; --quarry:#ff8a3d; --pool:#7aa7e8;
+          --malloc:#8b95a1; --floor:#4d5763; --good:#4ac26b; --bad:#ff7b72; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1180px; padding: 28px 20px 60px; background: var(--ground); color: var(--ink);
+       font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 27px; line-height: 1.25; margin: 0 0 6px; } h2 { font-size: 19px; margin: 38px 0 6px; }
+p { margin: 6px 0; } .soft { color: var(--soft); font-size: 13.5px; } b.q { color: var(--quarry); }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(330px, 1fr)); gap: 14px; margin-top: 12px; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }
+.card h3 { margin: 0; font-size: 15px; } .card p { margin: 2px 0 8px; }
+.real { color: var(--good); font-size: 12px; font-weight: 600; margin-left: 6px; }
+svg { display: block; width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
+svg text.soft { fill: var(--soft); font-size: 11px; } svg text.q { fill: var(--quarry); font-weight: 700; }
+.kind-quarry { fill: var(--quarry); } .kind-pool { fill: var(--pool); } .kind-malloc { fill: var(--malloc); }
+.kind-floor { fill: var(--floor); }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px; margin-top: 8px; }
+th, td { padding: 4px 9px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; } .pass { color: var(--good); } .miss { color: var(--bad); font-weight: 700; }
+.legend span { margin-right: 18px; } .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 6px;
+  margin-right: 5px; }
+"""
+
+
+def text(value):
+    return html.escape(str(value))
+
+
+def geometric_mean(numbers):
+    return prod(numbers) ** (1 / len(numbers)) if numbers else None
+
+
+def headline(results):
+    """What an engineer wants to know first, computed from the run."""
+    first, counted, gains, pool_gains = 0, 0, [], []
+    for entry in results["workloads"].values():
+        best_ns = entry["best_ns"]
+        peer_ns, _ = table.best_peer(results, best_ns)
+        if "quarry" not in best_ns or peer_ns is None:
+            continue
+        counted += 1
+        first += best_ns["quarry"] <= peer_ns
+        gains.append(peer_ns / best_ns["quarry"])
+        if "std_pool" in best_ns:
+            pool_gains.append(best_ns["std_pool"] / best_ns["quarry"])
+    if not counted:
+        return "Quarry and its rivals"
+    sentence = f"Quarry is the fastest of all that free memory on {first} of {counted} workloads"
+    if pool_gains:
+        sentence += f", and {geometric_mean(pool_gains):.1f} times as fast as std::pmr::unsynchronized_pool_resource"
+    return sentence
+
+
+def overview(results):
+    """One row a workload: Quarry's time is the vertical line, each rival a dot; right of the line is slower than Quarry."""
+    rows = [(name, entry) for name, entry in results["workloads"].items() if "quarry" in entry["best_ns"]]
+    if not rows:
+        return ""
+    left, right, row_height, top = 150, 1010, 26, 34
+    ratios = [ns / e["best_ns"]["quarry"] for _, e in rows for ns in e["best_ns"].values()]
+    low, high = log(min(0.5, *ratios)), log(min(24, max(4, *ratios)))
+
+    def x_of(ratio):
+        return left + (right - left) * (min(log(ratio), high) - low) / (high - low)
+
+    height = top + row_height * len(rows) + 10
+    parts = [f'<svg viewBox="0 0 1140 {height}" role="img" aria-label="Time of each rival relative to Quarry">']
+    for tick in (0.5, 1, 2, 4, 8, 16):
+        if low <= log(tick) <= high:
+            x = x_of(tick)
+            width, colour = (2.5, "var(--quarry)") if tick == 1 else (1, "var(--line)")
+            parts.append(f'<line x1="{x:.1f}" y1="{top - 8}" x2="{x:.1f}" y2="{height - 8}" stroke="{colour}" stroke-width="{width}"/>')
+            word = "Quarry" if tick == 1 else f"{tick:g}x its time"
+            parts.append(f'<text x="{x:.1f}" y="{top - 15}" text-anchor="middle" class="{"q" if tick == 1 else "soft"}">{word}</text>')
+    for index, (name, entry) in enumerate(rows):
+        y = top + row_height * index + row_height / 2
+        quarry_ns = entry["best_ns"]["quarry"]
+        weight = ' font-weight="700"' if entry["real_input"] else ""
+        parts.append(f'<text x="{left - 12}" y="{y + 4}" text-anchor="end"{weight}>{text(name)}</text>')
+        parts.append(f'<line x1="{left}" y1="{y}" x2="{right}" y2="{y}" stroke="var(--line)" stroke-dasharray="2 4"/>')
+        for rival, ns in entry["best_ns"].items():
+            kind = results["rivals"][rival]
+            size = 7 if rival == "quarry" else 5
+            said = f"{table.label(rival)}: {table.figure(ns)} ns, {ns / quarry_ns:.2f} times Quarry's"
+            parts.append(f'<circle cx="{x_of(ns / quarry_ns):.1f}" cy="{y}" r="{size}" class="kind-{kind}" fill-opacity="0.85">'
+                         f'<title>{text(said)}</title></circle>')
+        peer_ns, peer = table.best_peer(results, entry["best_ns"])
+        if peer_ns:
+            gain = peer_ns / quarry_ns
+            said = f"{gain:.2f}x {table.label(peer)}"
+            colour = "var(--good)" if gain >= 1 else "var(--bad)"
+            parts.append(f'<text x="{right + 16}" y="{y + 4}" style="fill:{colour};font-weight:600">{text(said)}</text>')
+    return "".join(parts) + "</svg>"
+
+
+def bars(results, values, show):
+    """Horizontal bars, the smallest first. `values`: rival -> number."""
+    ordered = sorted(values.items(), key=lambda pair: pair[1])
+    regular = [number for _, number in ordered]
+    limit = min(regular[-1], 4 * regular[len(regular) // 2])  # one outlier does not flatten the others
+    parts = [f'<svg viewBox="0 0 360 {18 * len(ordered) + 2}">']
+    for index, (rival, number) in enumerate(ordered):
+        y = 18 * index
+        width = max(1.5, 190 * min(number, limit) / limit)
+        kind = results["rivals"][rival]
+        mark = ' class="q"' if rival == "quarry" else ""
+        cut = " &#8594;" if number > limit else ""
+        parts.append(f'<text x="84" y="{y + 13}" text-anchor="end"{mark}>{text(table.label(rival))}</text>'
+                     f'<rect x="90" y="{y + 3}" width="{width:.1f}" height="12" rx="2" class="kind-{kind}"/>'
+                     f'<text x="{94 + width:.1f}" y="{y + 13}"{mark}>{show(number)}{cut}</text>')
+    return "".join(parts) + "</svg>"
+
+
+def time_cards(results):
+    cards = []
+    for name, entry in results["workloads"].items():
+        best_ns = entry["best_ns"]
+        peer_ns, peer = table.best_peer(results, best_ns)
+        said = ""
+        if peer_ns and "quarry" in best_ns:
+            gain = peer_ns / best_ns["quarry"]
+            word = f"{gain:.2f} times as fast as the best peer, {table.label(peer)}"
+            said = f'<b class="{"pass" if gain >= 1 else "miss"}">{text(word)}</b>'
+        real = '<span class="real">real input</span>' if entry["real_input"] else ""
+        cards.append(f'<div class="card"><h3>{text(name)}{real}</h3><p class="soft">{text(entry["operation"])}; ns per operation</p>'
+                     f'<p>{said}</p>{bars(results, best_ns, table.figure)}</div>')
+    return "".join(cards)
+
+
+def memory_cards(results):
+    cards = []
+    for load, of_rival in results["memory"].items():
+        peak = {rival: max(sample[when]["resident_bytes"] / sample[when]["live_bytes"]
+                           for when in ("full", "churned") if when in sample) for rival, sample in of_rival.items()}
+        cards.append(f'<div class="card"><h3>{text(load.replace("_", " "))} bytes</h3><p class="soft">peak resident bytes for each '
+                     f'live byte</p>{bars(results, peak, lambda number: f"{number:.3f}")}</div>')
+        left = {rival: sample["emptied"]["resident_bytes"] / sample["full"]["live_bytes"] for rival, sample in of_rival.items()}
+        cards.append(f'<div class="card"><h3>{text(load.replace("_", " "))}, all freed</h3><p class="soft">still resident after '
+                     f'freeing all and trimming, for each byte that was live</p>'
+                     f'{bars(results, left, lambda number: f"{number:.3f}")}</div>')
+    for name, entry in results["workloads"].items():
+        if entry["memory"]:
+            peak = {rival: row["resident_peak_bytes"] / row["live_peak_bytes"] for rival, row in entry["memory"].items()}
+            live = max(row["live_peak_bytes"] for row in entry["memory"].values()) / 2**20
+            real = '<span class="real">real input</span>' if entry["real_input"] else ""
+            cards.append(f'<div class="card"><h3>{text(name)}{real}</h3><p class="soft">peak resident bytes for each live byte; '
+                         f'{live:.1f} MiB live at the peak</p>{bars(results, peak, lambda number: f"{number:.2f}")}</div>')
+    return "".join(cards)
+
+
+def cells(row, tag="td"):
+    return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in row) + "</tr>"
+
+
+def target_table(results):
+    rows = []
+    for row in results["targets"]:
+        if row["measured"] is None:
+            continue
+        verdict = table.verdict(row)
+        mark = "miss" if verdict == "MISS" else "pass" if verdict.startswith("pass") else ""
+        against = f" ({table.label(row['against'])})" if row["against"] else ""
+        rows.append(cells([f"{row['target']} {text(row['what'] + against)}", table.figure(row["measured"]),
+                           text(table.bound(row, "must")), text(table.bound(row, "stretch")),
+                           f'<span class="{mark}">{verdict}</span>']))
+    if not rows:
+        return ""
+    head = cells(["target", "measured", "must", "stretch", "verdict"], "th")
+    return f'<h2>Targets</h2><div class="scroll"><table>{head}{"".join(rows)}</table></div>'
+
+
+def time_table(results):
+    rivals = list(results["rivals"])
+    head = cells(["ns per operation, best (spread)"] + [text(table.label(rival)) for rival in rivals], "th")
+    rows = []
+    for name, entry in results["workloads"].items():
+        row = [text(name)]
+        for rival in rivals:
+            ns = entry["best_ns"].get(rival)
+            row.append("-" if ns is None else f'{table.figure(ns)} <span class="soft">+{100 * entry["spread"][rival]:.0f}%</span>')
+        rows.append(cells(row))
+    return f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>'
+
+
+def call_table(results):
+    if not results["worst_call"]:
+        return ""
+    parts = ("p50_ns", "p99_ns", "p999_ns", "p9999_ns", "max_ns")
+    head = cells(["ns"] + [f"{call} {part}" for call in ("allocate", "free") for part in ("p50", "p99", "p99.9", "p99.99", "max")], "th")
+    rows = [cells([text(table.label(rival))] + [table.figure(row[call][part]) for call in ("allocate", "deallocate") for part in parts])
+            for rival, row in results["worst_call"].items()]
+    timer = results["worst_call"][next(iter(results["worst_call"]))]["timer"]["p50_ns"]
+    return (f'<h2>One call at a time</h2><p class="soft">A resource grows to {results["worst_call_blocks"]:,} blocks of 48 bytes and gives them back in '
+            f'random order; each call is timed alone. Reading the timer is in every figure: {timer:.0f} ns around nothing.</p>'
+            f'<div class="scroll"><table>{head}{"".join(rows)}</table></div>')
+
+
+def render(results):
+    legend = "".join(f'<span><i style="background:var(--{kind})"></i>{word}</span>' for kind, word in (
+        ("quarry", "Quarry"), ("pool", "pool resources: std, Boost"), ("malloc", "general mallocs"),
+        ("floor", "monotonic: never frees, the floor")))
+    notes = "".join(f"<p>{text(note)}</p>" for note in results["notes"])
+    absent = f" Not installed, so not compared: {text(results['absent_rivals'])}." if results["absent_rivals"] else ""
+    used = "; ".join(f"{name} {version}" for name, version in results["versions"].items())
+    memory = memory_cards(results)
+    memory_part = (f'<h2>Memory</h2><p class="soft">Each rival in a process of its own; 1.0 would be no overhead at all.</p>'
+                   f'<div class="cards">{memory}</div>') if memory else ""
+    times = (f'<h2>Time of each workload</h2><p class="soft">Best of the rounds; all rivals take turns inside one run, the first '
+             f'round of each is untimed.</p><div class="cards">{time_cards(results)}</div>{time_table(results)}'
+             ) if results["workloads"] else ""
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Quarry and its rivals</title><style>{STYLE}</style></head><body>
+<h1>{text(headline(results))}</h1>
+<p class="soft">{text(results["date"])}, <code>{text(results["command"])}</code>, {text(results["machine"])}</p>
+<p class="legend">{legend}</p>
+{overview(results)}
+<p class="soft">Time of every rival relative to Quarry, on a logarithmic scale: a dot right of the line is slower than Quarry.
+Bold names run on real input: {text("; ".join(results["real_input"]) or "none in this run")}.{absent}
+At the right: how many times as fast as the best peer that frees memory.</p>{notes}
+{times}{memory_part}{call_table(results)}{target_table(results)}
+<h2>Made with</h2><p class="soft">{text(used)}</p>
+</body></html>
+"""

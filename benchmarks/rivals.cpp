@@ -1,0 +1,192 @@
+#include "rivals.hpp"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <boost/container/pmr/memory_resource.hpp>
+#include <boost/container/pmr/synchronized_pool_resource.hpp>
+#include <boost/container/pmr/unsynchronized_pool_resource.hpp>
+#include <cstdlib>
+#include <type_traits>
+
+#include "malloc_library.hpp"
+
+#if __has_include(<quarry/unsynchronized_slab_resource.hpp>)
+#include <quarry/unsynchronized_slab_resource.hpp>
+#define BENCH_HAS_QUARRY 1
+#endif
+#if __has_include(<quarry/synchronized_slab_resource.hpp>)
+#include <quarry/synchronized_slab_resource.hpp>
+#define BENCH_HAS_SYNCHRONIZED_QUARRY 1
+#endif
+
+namespace bench {
+namespace {
+
+// A Boost pool seen as a std resource. Its cost over a bare Boost pool is one direct jump: `opened` calls
+// do_allocate by its qualified name, not through Boost's virtual table a second time.
+class boost_upstream final : public boost::container::pmr::memory_resource {
+ public:
+  explicit boost_upstream(std::pmr::memory_resource* upstream) : upstream_(upstream) {}
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    return upstream_->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+    upstream_->deallocate(block, bytes, alignment);
+  }
+  bool do_is_equal(const boost::container::pmr::memory_resource& other) const noexcept override {
+    return this == &other;
+  }
+  std::pmr::memory_resource* upstream_;
+};
+
+template <class Pool>
+class boost_resource final : public std::pmr::memory_resource {
+ public:
+  explicit boost_resource(std::pmr::memory_resource* upstream) : upstream_(upstream), pool_(&upstream_) {}
+
+ private:
+  struct opened : Pool {
+    using Pool::Pool;
+    void* take(std::size_t bytes, std::size_t alignment) { return Pool::do_allocate(bytes, alignment); }
+    void give(void* block, std::size_t bytes, std::size_t alignment) {
+      Pool::do_deallocate(block, bytes, alignment);
+    }
+  };
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    return pool_.take(bytes, alignment);
+  }
+  void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+    pool_.give(block, bytes, alignment);
+  }
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  boost_upstream upstream_;
+  opened pool_;
+};
+
+template <class Resource>
+rival make_rival(std::string name, rival_kind kind, bool synchronized) {
+  rival made{std::move(name), kind,    synchronized, kind != rival_kind::malloc,
+             nullptr,         nullptr, nullptr,      nullptr};
+  made.with = [](std::pmr::memory_resource* upstream, const resource_body& body) {
+    Resource resource(upstream);
+    body(resource);
+  };
+  if constexpr (std::is_constructible_v<Resource, void*, std::size_t, std::pmr::memory_resource*>) {
+    made.with_buffer = [](void* buffer, std::size_t bytes, std::pmr::memory_resource* upstream,
+                          const resource_body& body) {
+      Resource resource(buffer, bytes, upstream);
+      body(resource);
+    };
+  }
+  return made;
+}
+
+#if BENCH_HAS_QUARRY
+template <class Resource>
+rival make_quarry(std::string name, bool synchronized) {
+  rival made = make_rival<Resource>(std::move(name), rival_kind::quarry, synchronized);
+  made.trim = [](std::pmr::memory_resource& resource) { static_cast<Resource&>(resource).trim(); };
+  return made;
+}
+#endif
+
+struct found_rivals {
+  std::vector<rival> present;
+  std::vector<std::string> absent;
+
+  template <malloc_library Library>
+  void add_malloc(const char* name, const char* package) {
+    if (calls_of(Library).allocate != nullptr) {
+      present.push_back(make_rival<malloc_resource<Library>>(name, rival_kind::malloc, true));
+      if (Library == malloc_library::glibc)
+        present.back().trim = [](std::pmr::memory_resource&) { malloc_trim(0); };
+    } else {
+      absent.push_back(std::string(name) + " (Debian package " + package + ")");
+    }
+  }
+
+  found_rivals() {
+#if BENCH_HAS_QUARRY
+    present.push_back(make_quarry<quarry::unsynchronized_slab_resource>("quarry", false));
+#endif
+#if BENCH_HAS_SYNCHRONIZED_QUARRY
+    present.push_back(make_quarry<quarry::synchronized_slab_resource>("quarry_sync", true));
+#endif
+    namespace boost_pmr = boost::container::pmr;
+    using boost_pool = boost_resource<boost_pmr::unsynchronized_pool_resource>;
+    using boost_sync_pool = boost_resource<boost_pmr::synchronized_pool_resource>;
+    present.push_back(
+        make_rival<std::pmr::unsynchronized_pool_resource>("std_pool", rival_kind::pool, false));
+    present.push_back(
+        make_rival<std::pmr::synchronized_pool_resource>("std_sync_pool", rival_kind::pool, true));
+    present.push_back(make_rival<boost_pool>("boost_pool", rival_kind::pool, false));
+    present.push_back(make_rival<boost_sync_pool>("boost_sync_pool", rival_kind::pool, true));
+    add_new_delete();
+    add_malloc<malloc_library::glibc>("malloc", "libc6");
+    add_malloc<malloc_library::mimalloc>("mimalloc", "libmimalloc2.0");
+    add_malloc<malloc_library::jemalloc>("jemalloc", "libjemalloc2");
+    add_malloc<malloc_library::gperftools>("gperftools", "libtcmalloc-minimal4");
+    add_malloc<malloc_library::tbb>("tbb", "libtbbmalloc2");
+    add_monotonic();
+  }
+
+  void add_new_delete() {
+    rival made{"new_delete", rival_kind::malloc, true, false, nullptr, nullptr, nullptr, nullptr};
+    made.with = [](std::pmr::memory_resource*, const resource_body& body) {
+      body(*std::pmr::new_delete_resource());
+    };
+    made.trim = [](std::pmr::memory_resource&) { malloc_trim(0); };
+    present.push_back(made);
+  }
+
+  void add_monotonic() {
+    rival made = make_rival<std::pmr::monotonic_buffer_resource>("monotonic", rival_kind::floor, false);
+    made.end_round = [](std::pmr::memory_resource& resource) {
+      static_cast<std::pmr::monotonic_buffer_resource&>(resource).release();
+    };
+    present.push_back(made);
+  }
+};
+
+const found_rivals& found() {
+  static const found_rivals all;
+  return all;
+}
+
+}  // namespace
+
+const std::vector<rival>& rivals() {
+  return found().present;
+}
+const std::vector<std::string>& absent_rivals() {
+  return found().absent;
+}
+
+const char* kind_name(rival_kind kind) {
+  switch (kind) {
+    case rival_kind::quarry:
+      return "quarry";
+    case rival_kind::pool:
+      return "pool";
+    case rival_kind::malloc:
+      return "malloc";
+    case rival_kind::floor:
+      return "floor";
+  }
+  return "";
+}
+
+void prepare_process(char** argv) {
+  constexpr const char* tunables = "GLIBC_TUNABLES";
+  constexpr const char* room = "glibc.rtld.optional_static_tls=16384";
+  const char* const now = std::getenv(tunables);
+  if (now != nullptr && std::string(now).find(room) != std::string::npos) return;
+  setenv(tunables, now == nullptr || *now == '\0' ? room : (std::string(now) + ":" + room).c_str(), 1);
+  execv("/proc/self/exe", argv);  // on failure go on: jemalloc is then reported as absent
+}
+
+}  // namespace bench

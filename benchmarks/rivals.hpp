@@ -1,0 +1,85 @@
+// The rivals: every way to get memory that one workload is timed on, behind one interface.
+//
+// A benchmark asks `rivals()` for the list and calls `with` for each: the rival's resource is built on the
+// stack, the body runs, the resource dies. To add a rival, add one line in rivals.cpp. To time something new,
+// use workload.hpp; only what is no `memory_resource` workload (threads, typed caches) needs this header
+// directly.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory_resource>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+/// What a rival is, so that a target can say "ahead of every malloc" or "first of all that free".
+enum class rival_kind {
+  quarry,  // ours
+  pool,    // a pool resource: std, Boost
+  malloc,  // a general allocator behind a thin resource
+  floor    // monotonic: never frees, so it bounds what is possible
+};
+
+using resource_body = std::function<void(std::pmr::memory_resource&)>;
+
+struct rival {
+  std::string name;
+  rival_kind kind;
+  bool synchronized;  // may be shared by threads
+  bool has_upstream;  // refills from the upstream it is given, so bytes held can be counted there
+
+  /// Builds the resource over `upstream` on the stack, runs `body` on it, destroys it.
+  void (*with)(std::pmr::memory_resource* upstream, const resource_body& body);
+
+  /// As `with`, starting from a caller's buffer; null where the rival has no such constructor.
+  void (*with_buffer)(void* buffer, std::size_t bytes, std::pmr::memory_resource* upstream,
+                      const resource_body& body);
+
+  /// Run after each round, inside the timing: monotonic starts over here, all others do nothing (null).
+  void (*end_round)(std::pmr::memory_resource&);
+
+  /// Gives empty memory back as far as the rival can (null: it has no way to).
+  void (*trim)(std::pmr::memory_resource&);
+};
+
+/// Every rival of this machine, Quarry first. Rivals that are not installed are not in it.
+const std::vector<rival>& rivals();
+
+/// The names of the rivals that were looked for and not found, each with what to install.
+const std::vector<std::string>& absent_rivals();
+
+const char* kind_name(rival_kind kind);
+
+/// Call first in `main`. jemalloc needs room in the static thread-local block, which the C library grants
+/// only at program start: the program starts itself again once with GLIBC_TUNABLES set. Returns normally when
+/// nothing is left to do.
+void prepare_process(char** argv);
+
+/// A `memory_resource` that counts: live bytes and their peak, over any upstream.
+class counting_resource final : public std::pmr::memory_resource {
+ public:
+  explicit counting_resource(std::pmr::memory_resource* upstream) : upstream_(upstream) {}
+  std::size_t live_bytes() const { return live_bytes_; }
+  std::size_t peak_bytes() const { return peak_bytes_; }
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    void* const block = upstream_->allocate(bytes, alignment);
+    live_bytes_ += bytes;
+    if (live_bytes_ > peak_bytes_) peak_bytes_ = live_bytes_;
+    return block;
+  }
+  void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+    live_bytes_ -= bytes;
+    upstream_->deallocate(block, bytes, alignment);
+  }
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  std::pmr::memory_resource* upstream_;
+  std::size_t live_bytes_ = 0;  // bytes handed out and not returned
+  std::size_t peak_bytes_ = 0;  // the largest live_bytes_ so far
+};
+
+}  // namespace bench

@@ -1,0 +1,223 @@
+#include "workload.hpp"
+
+#include <benchmark/benchmark.h>
+#include <malloc.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <map>
+#include <optional>
+
+#include "process_memory.hpp"
+#include "real_input.hpp"
+#include "rivals.hpp"
+
+namespace bench {
+namespace {
+
+struct options {
+  run_mode mode;
+  std::size_t rotate = 0;                // which rival goes first; the script turns it from round to round
+  std::optional<std::string> memory_of;  // "workload/rival": measure that one's memory and time nothing
+  bool list = false;
+};
+
+// Takes our own options out of argv; what is left is Google Benchmark's.
+options parse_options(int& argc, char** argv) {
+  options parsed;
+  int kept = 1;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const auto value_of = [&](const char* option) {
+      const std::size_t length = std::strlen(option);
+      return argument.compare(0, length, option) == 0 ? argv[i] + length : nullptr;
+    };
+    if (argument == "--smoke") {
+      parsed.mode.smoke = true;
+    } else if (argument == "--list") {
+      parsed.list = true;
+    } else if (const char* milliseconds = value_of("--budget_ms=")) {
+      parsed.mode.budget_ms = std::atof(milliseconds);
+    } else if (const char* first = value_of("--rotate=")) {
+      parsed.rotate = static_cast<std::size_t>(std::atoll(first));
+    } else if (const char* name = value_of("--memory_of=")) {
+      parsed.memory_of = name;
+    } else {
+      argv[kept++] = argv[i];
+    }
+  }
+  argc = kept;
+  return parsed;
+}
+
+// What each workload computed, and on which rival first: all others must agree.
+class agreement {
+ public:
+  bool holds(const std::string& workload_name, const std::string& rival_name, std::uint64_t sum) {
+    const auto [entry, first] = sums_.try_emplace(workload_name, rival_name, sum);
+    if (first || entry->second.second == sum) return true;
+    std::fprintf(stderr, "%s: %s computed %llu, but %s computed %llu\n", workload_name.c_str(),
+                 rival_name.c_str(), static_cast<unsigned long long>(sum), entry->second.first.c_str(),
+                 static_cast<unsigned long long>(entry->second.second));
+    broken_ = true;
+    return false;
+  }
+  bool broken() const { return broken_; }
+
+ private:
+  std::map<std::string, std::pair<std::string, std::uint64_t>> sums_;
+  bool broken_ = false;
+};
+
+// The floor runs in a buffer that is warm from its first round on, so that neither page faults nor growth are
+// timed. It asks upstream only when a load outgrows the buffer.
+constexpr std::size_t warm_buffer_bytes = std::size_t{1} << 28;
+void* warm_buffer() {
+  static void* const buffer = mmap(nullptr, warm_buffer_bytes, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (buffer == MAP_FAILED) throw std::bad_alloc();
+  return buffer;
+}
+
+void time_rounds(benchmark::State& state, const workload& load, const rival& rival,
+                 const round_function& round, std::pmr::memory_resource* resource, agreement& sums) {
+  const auto end_round = resource == nullptr ? nullptr : rival.end_round;
+  const std::uint64_t sum = round(true);
+  if (end_round) end_round(*resource);
+  if (!sums.holds(load.name, rival.name, sum)) {
+    state.SkipWithError("this rival's result differs from another's");
+    return;
+  }
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(round(false));
+    if (end_round) end_round(*resource);
+  }
+}
+
+void time_rival(benchmark::State& state, const workload& load, const rival& rival, agreement& sums) {
+  std::pmr::memory_resource* const upstream = std::pmr::new_delete_resource();
+  if (load.prepare_rival) {
+    time_rounds(state, load, rival, load.prepare_rival(rival), nullptr, sums);
+  } else {
+    const auto body = [&](std::pmr::memory_resource& resource) {
+      time_rounds(state, load, rival, load.prepare(resource), &resource, sums);
+    };
+    if (rival.kind == rival_kind::floor) {
+      rival.with_buffer(warm_buffer(), warm_buffer_bytes, upstream, body);
+    } else {
+      rival.with(upstream, body);
+    }
+  }
+  const double operations = static_cast<double>(load.operations);
+  state.counters["operations"] = operations;
+  state.counters["ns_per_operation"] = benchmark::Counter(
+      operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+}
+
+// One round in this process alone, not timed: bytes asked for, bytes held from upstream, bytes resident, all
+// at their peak.
+void measure_memory(const workload& load, const rival& rival) {
+  counting_resource upstream(std::pmr::new_delete_resource());
+  std::size_t live_peak_bytes = 0;
+  reset_resident_peak();
+  const std::size_t resident_before = resident_bytes();
+  rival.with(&upstream, [&](std::pmr::memory_resource& resource) {
+    counting_resource live(&resource);
+    const round_function round = load.prepare(live);
+    benchmark::DoNotOptimize(round(true));
+    live_peak_bytes = live.peak_bytes();
+  });
+  const std::size_t resident_peak = std::max(resident_peak_bytes(), resident_before);
+  std::printf(
+      "{\"workload\": \"%s\", \"rival\": \"%s\", \"live_peak_bytes\": %zu, \"upstream_peak_bytes\": %zu, "
+      "\"resident_peak_bytes\": %zu}\n",
+      load.name.c_str(), rival.name.c_str(), live_peak_bytes, rival.has_upstream ? upstream.peak_bytes() : 0,
+      resident_peak - resident_before);
+}
+
+bool takes_part(const workload& load, const rival& rival) {
+  if (load.prepare_rival) return static_cast<bool>(load.prepare_rival(rival));
+  return load.returns_to_empty || rival.kind != rival_kind::floor;
+}
+
+int measure_memory(const std::vector<workload>& loads, const std::string& name) {
+  for (const workload& load : loads) {
+    for (const rival& rival : rivals()) {
+      if (load.name + "/" + rival.name != name || !load.prepare || !takes_part(load, rival)) continue;
+      measure_memory(load, rival);
+      return 0;
+    }
+  }
+  std::fprintf(stderr, "--memory_of=%s: no such workload/rival\n", name.c_str());
+  return 2;
+}
+
+void list_workloads(const std::vector<workload>& loads) {
+  for (const workload& load : loads) {
+    for (const rival& rival : rivals()) {
+      if (!takes_part(load, rival)) continue;
+      std::printf("%s/%s\t%s\t%s\n", load.name.c_str(), rival.name.c_str(), kind_name(rival.kind),
+                  load.operation.c_str());
+    }
+  }
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : "; ") + word;
+  return all;
+}
+
+}  // namespace
+
+int run_workloads(int argc, char** argv,
+                  const std::function<std::vector<workload>(const run_mode&)>& make_workloads) {
+  prepare_process(argv);
+  const options given = parse_options(argc, argv);
+  std::vector<workload> loads;
+  try {
+    loads = make_workloads(given.mode);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  if (given.list) {
+    list_workloads(loads);
+    return 0;
+  }
+  if (given.memory_of) return measure_memory(loads, *given.memory_of);
+
+  // Warm is the question here: glibc keeps what it is given back, as all the others do.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::AddCustomContext("absent_rivals", joined(absent_rivals()));
+  benchmark::AddCustomContext("real_input", joined(real_input_used()));
+
+  agreement sums;
+  const std::size_t count = rivals().size();
+  for (const workload& load : loads) {
+    const double round_ns = static_cast<double>(load.operations) * load.typical_ns;
+    const auto rounds =
+        given.mode.smoke ? 1 : static_cast<std::int64_t>(given.mode.budget_ms * 1e6 / round_ns);
+    for (std::size_t turn = 0; turn < count; ++turn) {
+      const rival& rival = rivals()[(turn + given.rotate) % count];
+      if (!takes_part(load, rival)) continue;
+      benchmark::RegisterBenchmark((load.name + "/" + rival.name).c_str(), [&load, &rival,
+                                                                            &sums](benchmark::State& state) {
+        time_rival(state, load, rival, sums);
+      })->Iterations(std::max<std::int64_t>(rounds, 1));
+    }
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return sums.broken() ? 1 : 0;
+}
+
+}  // namespace bench

@@ -1,0 +1,58 @@
+// A workload and its driver: one `main` line per benchmark file.
+//
+//   int main(int argc, char** argv) {
+//     return bench::run_workloads(argc, argv, [](const bench::run_mode& mode) {
+//       return std::vector<bench::workload>{...};
+//     });
+//   }
+//
+// Every workload runs on every rival in turn, in one process; Google Benchmark does the timing. Each rival's
+// resource is new, its first round is untimed (page faults stay out of the numbers), and what that round
+// computed must be the same for every rival, else the program fails.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory_resource>
+#include <string>
+#include <vector>
+
+#include "rivals.hpp"
+
+namespace bench {
+
+/// How much to run, from the command line.
+struct run_mode {
+  bool smoke = false;      // each workload tiny: shows that it runs, measures nothing
+  double budget_ms = 100;  // timed work for each workload and rival
+
+  /// The size of a workload: `full`, or in a smoke run `tiny`.
+  std::size_t pick(std::size_t full, std::size_t tiny) const { return smoke ? tiny : full; }
+};
+
+/// One timed round. In the one untimed round `check` is true: it reads all contents back and returns a sum
+/// over them.
+using round_function = std::function<std::uint64_t(bool check)>;
+
+struct workload {
+  std::string name;        // as in the table: letters, digits, underscores
+  std::string operation;   // what one operation is, for the reader: "allocate and free 64 bytes"
+  std::size_t operations;  // in one round
+  double
+      typical_ns;  // of one operation on a common rival: sets the number of rounds, no result depends on it
+  bool returns_to_empty;  // each round frees all it allocated; if not, monotonic sits out, for it would only
+                          // grow
+  /// Sets up on `resource`, untimed, and returns the round. What the round holds is freed when it is
+  /// destroyed.
+  std::function<round_function(std::pmr::memory_resource& resource)> prepare;
+  /// Set instead of `prepare` where the question is the resource itself: makes its own resources from the
+  /// rival. Returns an empty function for a rival that cannot take part.
+  std::function<round_function(const rival& rival)> prepare_rival = nullptr;
+};
+
+/// Runs what the command line asks for. Returns the exit code: 1 when rivals disagree, 2 for a wrong option.
+int run_workloads(int argc, char** argv,
+                  const std::function<std::vector<workload>(const run_mode&)>& make_workloads);
+
+}  // namespace bench
