@@ -114,13 +114,13 @@ class bin {
     if (each->next != nullptr) each->next->previous = each->previous;
   }
 
-  static std::size_t run_length(void* const* slots, std::size_t count, std::ptrdiff_t step) noexcept {
-    std::size_t run = 1;
-    while (run < count &&
-           static_cast<std::byte*>(slots[run]) - static_cast<std::byte*>(slots[run - 1]) == step)
-      ++run;
-    return run;
+  static std::ptrdiff_t distance(const void* to, const void* from) noexcept {
+    return static_cast<const std::byte*>(to) - static_cast<const std::byte*>(from);
   }
+
+  static std::size_t put_run(slab& target, std::size_t index, void* const* slots, std::size_t count,
+                             std::ptrdiff_t step) noexcept;
+  slab* regroup(slab* each, slab* emptied) noexcept;
 
   slab_layout layout_;
   slab* first_ = nullptr;                   // the slab found by range; null until adopt_first
@@ -150,29 +150,45 @@ inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
 inline slab* bin::flush(void* const* slots, std::size_t count) noexcept {
   slab* emptied = nullptr;
   const auto step = static_cast<std::ptrdiff_t>(layout_.slot_bytes);
-  for (std::size_t done = 0; done < count;) {
-    slab* const target = slab_of(slots[done]);
-    std::size_t first = target->index_of(slots[done], layout_);
-    // A run stays inside its slab: the slab after it in memory may begin where this one's slots end.
-    const std::size_t left = count - done;
-    const std::size_t above = target->extent_slots() - first;
-    std::size_t run = run_length(slots + done, left < above ? left : above, step);
-    if (run == 1) {
-      run = run_length(slots + done, left < first + 1 ? left : first + 1, -step);
-      first -= run - 1;
-    }
-    target->put(first, run);
-    done += run;
-    if (target->free_slots() < target->regroup_at) continue;
-    unlink(target);
-    if (target->empty() && !target->pinned) {
-      target->next = emptied;
-      emptied = target;
+  void* const* const end = slots + count;
+  while (slots != end) {
+    slab* const target = slab_of(*slots);
+    const std::size_t index = target->index_of(*slots, layout_);
+    const std::ptrdiff_t ahead = slots + 1 == end ? 0 : distance(slots[1], slots[0]);
+    if (__builtin_expect(ahead == step || ahead == -step, 0)) {
+      slots += put_run(*target, index, slots, static_cast<std::size_t>(end - slots), ahead);
     } else {
-      link(target);
+      target->put_one(index);
+      ++slots;
     }
+    if (__builtin_expect(target->free_slots() >= target->regroup_at, 0)) emptied = regroup(target, emptied);
   }
   return emptied;
+}
+
+// Puts the neighbours at the front of [slots, slots + count) back, at a distance of `step` each; returns how
+// many.
+inline std::size_t bin::put_run(slab& target, std::size_t index, void* const* slots, std::size_t count,
+                                std::ptrdiff_t step) noexcept {
+  // A run stays inside its slab: in memory the next slab may begin where this one's slots end.
+  const std::size_t room = step > 0 ? target.extent_slots() - index : index + 1;
+  const std::size_t most = count < room ? count : room;
+  std::size_t run = 1;
+  while (run < most && distance(slots[run], slots[run - 1]) == step) ++run;
+  target.put(step > 0 ? index : index + 1 - run, run);
+  return run;
+}
+
+// Moves a slab to the group that its free slots ask for, or, when it became empty, out of the bin onto
+// `emptied`.
+inline slab* bin::regroup(slab* each, slab* emptied) noexcept {
+  unlink(each);
+  if (!each->empty() || each->pinned) {
+    link(each);
+    return emptied;
+  }
+  each->next = emptied;
+  return each;
 }
 
 inline bool bin::check_invariants() const noexcept {

@@ -88,11 +88,10 @@ class slab {
     free_slots_ += static_cast<std::uint32_t>(count);
   }
 
-  /// Gives one slot back; returns false, changing nothing, when it was free already.
-  bool put_one(std::size_t slot) noexcept {
-    const bool was_used = bitmap_.put_one(slot);
-    free_slots_ += was_used ? 1U : 0U;
-    return was_used;
+  /// Gives one slot back. Requires that it is not free.
+  void put_one(std::size_t slot) noexcept {
+    bitmap_.put_one(slot);
+    ++free_slots_;
   }
 
   std::size_t index_of(const void* pointer, const slab_layout& layout) const noexcept {

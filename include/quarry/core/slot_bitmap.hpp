@@ -64,11 +64,9 @@ class slot_bitmap {
     } while (count != 0);
   }
 
-  /// Marks one slot free; returns false, changing nothing, when it was free already.
-  bool put_one(std::size_t slot) noexcept {
-    if (is_free(slot)) return false;
+  /// Marks one slot free. Requires that it was in use.
+  void put_one(std::size_t slot) noexcept {
     put_in_word(slot / word_slots, bitmap_word{1} << (slot % word_slots));
-    return true;
   }
 
   /// Marks one slot used. Requires is_free(slot).
@@ -119,7 +117,7 @@ class slot_bitmap {
 
   void put_in_word(std::size_t index, bitmap_word bits) noexcept {
     bitmap_word& word = data()[index];
-    if (word == 0) {
+    if (__builtin_expect(word == 0, 0)) {
       data()[words_ + index / word_slots] |= bitmap_word{1} << (index % word_slots);
       top_ |= bitmap_word{1} << (index / word_slots);
     }
