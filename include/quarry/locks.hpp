@@ -1,0 +1,92 @@
+// Locks for typed caches and shared shelves: one that does nothing, and one that spins.
+//
+// Layer      Vocabulary of the public face; header-only and freestanding. Any BasicLockable may stand in for
+//            them.
+// Threads    null_lock: one thread at a time. spin_lock: any number at a time.
+#pragma once
+
+#include <atomic>
+
+#if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__))
+#include <sched.h>  // only to let another thread run
+#endif
+
+namespace quarry {
+
+/// A lock that does nothing, for what one thread uses at a time.
+struct null_lock {
+  constexpr void lock() const noexcept {}
+  constexpr bool try_lock() const noexcept { return true; }
+  constexpr void unlock() const noexcept {}
+};
+
+namespace detail {
+
+/// Tells the processor that this thread is waiting for another.
+inline void pause_processor() noexcept {
+#if defined(__i386__) || defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || (defined(__arm__) && defined(__ARM_ARCH) && __ARM_ARCH >= 7)
+  __asm__ volatile("yield" ::: "memory");
+#else
+  __asm__ volatile("" ::: "memory");
+#endif
+}
+
+/// Lets another thread run; without an operating system it only pauses.
+inline void yield_thread() noexcept {
+#if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__))
+  sched_yield();
+#else
+  pause_processor();
+#endif
+}
+
+}  // namespace detail
+
+/// A lock for sections of a few hundred instructions: it reads until the lock looks free, with a growing
+/// pause between looks, and then lets other threads run between them.
+/// Complexity  Uncontended: one atomic exchange to lock, one store to unlock.
+/// Threads     Any number at a time; not recursive; no order among waiters.
+/// Source      Test-and-test-and-set with back-off: Anderson 1990.
+class spin_lock {
+ public:
+  constexpr spin_lock() noexcept = default;
+  spin_lock(const spin_lock&) = delete;
+  spin_lock& operator=(const spin_lock&) = delete;
+
+  void lock() noexcept {
+    // Acquire: pairs with the release in unlock().
+    if (__builtin_expect(locked_.exchange(true, std::memory_order_acquire), 0)) lock_slow();
+  }
+
+  bool try_lock() noexcept {
+    // Relaxed: only a look. Acquire: pairs with the release in unlock().
+    return !locked_.load(std::memory_order_relaxed) && !locked_.exchange(true, std::memory_order_acquire);
+  }
+
+  /// Requires    The calling thread holds the lock.
+  void unlock() noexcept {
+    // Release: pairs with the acquire in lock(), lock_slow() and try_lock().
+    locked_.store(false, std::memory_order_release);
+  }
+
+ private:
+  static constexpr unsigned most_pauses = 64;  // between two looks, before other threads are let run
+
+  __attribute__((noinline)) void lock_slow() noexcept {
+    unsigned pauses = 1;
+    while (!try_lock()) {
+      if (pauses <= most_pauses) {
+        for (unsigned i = 0; i < pauses; ++i) detail::pause_processor();
+        pauses *= 2;
+      } else {
+        detail::yield_thread();
+      }
+    }
+  }
+
+  std::atomic<bool> locked_{false};  // any thread
+};
+
+}  // namespace quarry
