@@ -11,10 +11,7 @@
 
 #include "malloc_library.hpp"
 
-#if __has_include(<quarry/unsynchronized_slab_resource.hpp>)
 #include <quarry/unsynchronized_slab_resource.hpp>
-#define BENCH_HAS_QUARRY 1
-#endif
 #if __has_include(<quarry/synchronized_slab_resource.hpp>)
 #include <quarry/synchronized_slab_resource.hpp>
 #define BENCH_HAS_SYNCHRONIZED_QUARRY 1
@@ -85,14 +82,12 @@ rival make_rival(std::string name, rival_kind kind, bool synchronized) {
   return made;
 }
 
-#if BENCH_HAS_QUARRY
 template <class Resource>
 rival make_quarry(std::string name, bool synchronized) {
   rival made = make_rival<Resource>(std::move(name), rival_kind::quarry, synchronized);
   made.trim = [](std::pmr::memory_resource& resource) { static_cast<Resource&>(resource).trim(); };
   return made;
 }
-#endif
 
 struct found_rivals {
   std::vector<rival> present;
@@ -110,9 +105,7 @@ struct found_rivals {
   }
 
   found_rivals() {
-#if BENCH_HAS_QUARRY
     present.push_back(make_quarry<quarry::unsynchronized_slab_resource>("quarry", false));
-#endif
 #if BENCH_HAS_SYNCHRONIZED_QUARRY
     present.push_back(make_quarry<quarry::synchronized_slab_resource>("quarry_sync", true));
 #endif

@@ -84,7 +84,7 @@ def overview(results):
     for index, (name, entry) in enumerate(rows):
         y = top + row_height * index + row_height / 2
         quarry_ns = entry["best_ns"]["quarry"]
-        weight = ' font-weight="700"' if entry["real_input"] else ""
+        weight = ' style="font-weight:700"' if entry["real_input"] else ""
         parts.append(f'<text x="{left - 12}" y="{y + 4}" text-anchor="end"{weight}>{text(name)}</text>')
         parts.append(f'<line x1="{left}" y1="{y}" x2="{right}" y2="{y}" stroke="var(--line)" stroke-dasharray="2 4"/>')
         for rival, ns in entry["best_ns"].items():
