@@ -85,14 +85,12 @@ void unsynchronized_slab_resource::deallocate_slow(void* pointer, std::size_t by
 
 slab_stats unsynchronized_slab_resource::stats() const {
   slab_stats result;
-  for (core::class_index index = 0; index < core::class_count; ++index) {
-    const core::bin* const bin = engine_.bin_of(index);
-    if (bin == nullptr) continue;
+  engine_.for_each_shelf([&](core::class_index index, const core::shelf& each_shelf) {
     slab_class_stats& row = result.classes[result.class_rows++];
     row.slot_bytes = core::slot_bytes_of(index);
     row.cached_slots = engine_.cached_slots(index);
     std::size_t slots = 0;
-    bin->for_each_slab([&](const core::slab& each) {
+    each_shelf.slots.for_each_slab([&](const core::slab& each) {
       slots += each.slots();
       row.free_slots += each.free_slots();
       ++row.slab_count;
@@ -102,7 +100,7 @@ slab_stats unsynchronized_slab_resource::stats() const {
     result.live_bytes += row.live_slots * row.slot_bytes;
     result.cached_slots += row.cached_slots;
     result.slab_count += row.slab_count;
-  }
+  });
   result.oversize_blocks = oversize_.blocks();
   result.oversize_bytes = oversize_.bytes();
   result.live_bytes += result.oversize_bytes;

@@ -51,7 +51,7 @@ class unsynchronized_slab_resource final : public std::pmr::memory_resource {
   unsynchronized_slab_resource& operator=(const unsynchronized_slab_resource&) = delete;
 
   /// Gives all memory back upstream, whether or not it was deallocated.
-  ~unsynchronized_slab_resource() override { release(); }
+  ~unsynchronized_slab_resource() override { oversize_.release(engine_.source()); }
 
   /// Gives all memory back upstream, whether or not it was deallocated. The resource stays usable.
   /// Complexity  O(extents + oversize blocks).

@@ -23,7 +23,7 @@ class arena {
   /// Lets the arena use [begin, begin + bytes) first; it stays the caller's. Requires that nothing was
   /// allocated yet.
   void start_in(void* begin, std::size_t bytes) noexcept {
-    cursor_ = reinterpret_cast<std::uintptr_t>(begin);
+    cursor_ = start_ = reinterpret_cast<std::uintptr_t>(begin);
     end_ = cursor_ + bytes;
   }
 
@@ -55,12 +55,12 @@ class arena {
       source.deallocate_pages(blocks_, blocks_->bytes, alignof(block));
       blocks_ = next;
     }
-    cursor_ = end_ = 0;
+    cursor_ = end_ = start_ = 0;
     next_bytes_ = first_block_bytes;
   }
 
-  /// Returns whether nothing is held from a source. Complexity O(1).
-  bool empty() const noexcept { return blocks_ == nullptr; }
+  /// Returns whether nothing was allocated since construction, start_in() or release(). Complexity O(1).
+  bool untouched() const noexcept { return cursor_ == start_; }
 
   /// Returns whether `pointer` lies in one of the blocks taken from the source. Complexity O(blocks).
   bool owns(const void* pointer) const noexcept {
@@ -96,6 +96,7 @@ class arena {
 
   std::uintptr_t cursor_ = 0;  // address of the first unused byte
   std::uintptr_t end_ = 0;     // address behind the newest block
+  std::uintptr_t start_ = 0;   // where the user's buffer begins; 0 without one
   block* blocks_ = nullptr;    // newest first
   std::size_t next_bytes_ = first_block_bytes;
 };

@@ -53,6 +53,8 @@ class cursor {
   /// Drops the magazine: every push and pop takes the slow path again.
   void unload() noexcept { *this = cursor(); }
 
+  bool loaded() const noexcept { return limit_ != &nothing_; }
+
   /// Returns the slots in `loaded`, the magazine that was loaded.
   std::size_t count(const magazine& loaded) const noexcept {
     return static_cast<std::size_t>(top_ - loaded.entries);

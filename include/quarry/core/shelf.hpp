@@ -15,7 +15,10 @@ namespace quarry::core {
 
 struct shelf {
   explicit shelf(const slab_layout& layout) noexcept
-      : slots(layout), full(depot_limit(layout.slot_bytes)), magazine_slots(slots_for(layout.slot_bytes)) {}
+      : slots(layout),
+        full(depot_limit(layout.slot_bytes)),
+        loaded(&first),
+        magazine_slots(slots_for(layout.slot_bytes)) {}
 
   /// Returns the slots that a magazine of this class takes: as many as make `magazine_bytes`, within bounds.
   static constexpr std::size_t slots_for(std::size_t slot_bytes) noexcept {
@@ -35,8 +38,9 @@ struct shelf {
 
   bin slots;
   depot full;
-  magazine* loaded = nullptr;  // the magazine under the cursor of this class
+  magazine* loaded;            // the magazine under the cursor of this class, never null
   std::size_t magazine_slots;  // slots that make a magazine of this class full
+  magazine first;              // the magazine that the class starts with
 };
 
 }  // namespace quarry::core

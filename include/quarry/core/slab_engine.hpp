@@ -2,9 +2,9 @@
 // one store.
 //
 // Layer      2 to 5 put together. Freestanding.
-// Invariant  cursors_[c] is loaded exactly when shelves_[c] exists and has a loaded magazine.
-// Threads    One thread at a time.
-// Source     Bonwick & Adams 2001; docs/design.md walks one allocation down and one free up.
+// Invariant  cursors_[c] is loaded exactly when class c was used since the last release; only then
+// shelves_[c] is valid. Threads    One thread at a time. Source     Bonwick & Adams 2001; docs/design.md
+// walks one allocation down and one free up.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ class slab_engine {
   ///             are kept.
   slab_engine(PageSource source, std::size_t max_bytes, std::size_t slab_bytes, std::size_t retain_bytes)
       : source_(source, max_bytes), store_(slab_bytes, retain_bytes) {}
-  ~slab_engine() { release(); }
+  ~slab_engine() { give_all_back(); }
   slab_engine(const slab_engine&) = delete;
   slab_engine& operator=(const slab_engine&) = delete;
 
@@ -70,26 +70,25 @@ class slab_engine {
   template <class F>
   void for_each_live(F f) {
     flush_all();
-    for (const shelf* each : shelves_)
-      if (each != nullptr) {
-        const slab_layout& layout = each->slots.layout();
-        each->slots.for_each_slab([&](const slab& one) {
-          one.for_each_used(layout, [&](void* slot) { f(slot, layout.slot_bytes); });
-        });
-      }
+    for_each_shelf([&](class_index, const shelf& each) {
+      const slab_layout& layout = each.slots.layout();
+      each.slots.for_each_slab([&](const slab& one) {
+        one.for_each_used(layout, [&](void* slot) { f(slot, layout.slot_bytes); });
+      });
+    });
   }
 
-  /// Returns the slots of class `index` that rest in magazines.
+  /// Calls f(class_index, const shelf&) for every class in use, in ascending order.
+  template <class F>
+  void for_each_shelf(F f) const {
+    for (class_index index = 0; index < class_count; ++index)
+      if (cursors_[index].loaded()) f(index, static_cast<const shelf&>(*shelves_[index]));
+  }
+
+  /// Returns the slots of class `index` that rest in magazines. Requires that the class is in use.
   std::size_t cached_slots(class_index index) const noexcept {
-    const shelf* const each = shelves_[index];
-    if (each == nullptr) return 0;
-    return (each->loaded != nullptr ? cursors_[index].count(*each->loaded) : 0) +
-           each->full.size() * each->magazine_slots;
-  }
-
-  /// Returns the bin of class `index`, or null when the class was never used.
-  const bin* bin_of(class_index index) const noexcept {
-    return shelves_[index] != nullptr ? &shelves_[index]->slots : nullptr;
+    const shelf& each = *shelves_[index];
+    return cursors_[index].count(*each.loaded) + each.full.size() * each.magazine_slots;
   }
 
   bool owns(const void* pointer) const noexcept {
@@ -110,18 +109,19 @@ class slab_engine {
 
   __attribute__((noinline)) void* allocate_slow(class_index index);
   __attribute__((noinline)) void deallocate_slow(void* slot, class_index index) noexcept;
-  shelf* open_shelf(class_index index);
+  bool open_shelf(class_index index);
   magazine* take_magazine();
   magazine* try_take_magazine() noexcept;
   std::size_t refill(shelf& from);
   void flush(shelf& into, void* const* slots, std::size_t count) noexcept;
   void flush_all() noexcept;
+  void give_all_back() noexcept;
   void attach_buffer() noexcept;
 
-  cursor cursors_[class_count];       // by class: the loaded magazine
-  shelf* shelves_[class_count] = {};  // by class: null until the class is first used
-  magazine_stack empty_;              // magazines at rest
-  arena parts_;                       // shelves, magazines, first slabs, extents' records
+  cursor cursors_[class_count];  // by class: the loaded magazine
+  shelf* shelves_[class_count];  // by class: valid where the cursor is loaded
+  magazine_stack empty_;         // magazines at rest
+  arena parts_;                  // shelves, magazines, first slabs, extents' records
   metered_source<PageSource> source_;
   slab_store store_;
   std::byte* buffer_ = nullptr;  // the user's initial buffer
@@ -130,22 +130,16 @@ class slab_engine {
 
 template <class PageSource>
 void* slab_engine<PageSource>::allocate_slow(class_index index) {
-  shelf* from = shelves_[index];
-  if (from == nullptr && (from = open_shelf(index)) == nullptr) return nullptr;
   cursor& current = cursors_[index];
-  if (magazine* const parked = from->full.take()) {
-    if (from->loaded != nullptr) empty_.push(*from->loaded);
-    from->loaded = parked;
-    current.load(*parked, from->magazine_slots, from->magazine_slots);
-    return current.pop();
+  if (!current.loaded() && !open_shelf(index)) return nullptr;
+  shelf& from = *shelves_[index];
+  if (magazine* const parked = from.full.take()) {
+    empty_.push(*from.loaded);
+    from.loaded = parked;
+    current.load(*parked, from.magazine_slots, from.magazine_slots);
+  } else {
+    current.load(*from.loaded, refill(from), from.magazine_slots);
   }
-  if (from->loaded == nullptr) {
-    magazine* const fresh = take_magazine();
-    if (fresh == nullptr) return nullptr;
-    from->loaded = fresh;
-    current.load(*fresh, 0, from->magazine_slots);
-  }
-  current.load(*from->loaded, refill(*from), from->magazine_slots);
   return current.pop();
 }
 
@@ -153,11 +147,7 @@ template <class PageSource>
 void slab_engine<PageSource>::deallocate_slow(void* slot, class_index index) noexcept {
   shelf& into = *shelves_[index];
   cursor& current = cursors_[index];
-  magazine* fresh = into.loaded == nullptr || into.full.has_room() ? try_take_magazine() : nullptr;
-  if (into.loaded == nullptr) {
-    if (fresh == nullptr) return flush(into, &slot, 1);
-    into.loaded = fresh;
-  } else if (fresh != nullptr) {
+  if (magazine* const fresh = into.full.has_room() ? try_take_magazine() : nullptr) {
     into.full.park(*into.loaded);
     into.loaded = fresh;
   } else {
@@ -188,22 +178,24 @@ std::size_t slab_engine<PageSource>::refill(shelf& from) {
   return taken;
 }
 
+// Sets a class up: its shelf with the first magazine, and a small first slab where the arena has room for
+// one.
 template <class PageSource>
-shelf* slab_engine<PageSource>::open_shelf(class_index index) {
+bool slab_engine<PageSource>::open_shelf(class_index index) {
   const std::size_t slot_bytes = slot_bytes_of(index);
   void* const place = parts_.allocate(sizeof(shelf), alignof(shelf), source_);
-  if (place == nullptr) return nullptr;
-  shelf* const opened = ::new (place) shelf(slab::layout(slot_bytes, store_.slab_bytes()));
-  shelves_[index] = opened;
-  if (slot_bytes > largest_first_slot_bytes) return opened;
+  if (place == nullptr) return false;
+  shelf& opened = *::new (place) shelf(slab::layout(slot_bytes, store_.slab_bytes()));
+  shelves_[index] = &opened;
+  cursors_[index].load(*opened.loaded, 0, opened.magazine_slots);
+  if (slot_bytes > largest_first_slot_bytes) return true;
   const std::size_t slots = first_slab_bytes / slot_bytes;
   const std::size_t alignment = slot_bytes & (~slot_bytes + 1);
-  void* const first = parts_.try_allocate(slots * slot_bytes, alignment);
-  void* const header =
-      first == nullptr ? nullptr : parts_.try_allocate(slab::header_bytes_for(slots), alignof(slab));
-  if (header != nullptr)
-    opened->slots.adopt_first(slab::create_apart(header, first, slots, opened->slots.layout()));
-  return opened;
+  void* const header = parts_.try_allocate(slab::header_bytes_for(slots), alignof(slab));
+  void* const first = header == nullptr ? nullptr : parts_.try_allocate(slots * slot_bytes, alignment);
+  if (first != nullptr)
+    opened.slots.adopt_first(slab::create_apart(header, first, slots, opened.slots.layout()));
+  return true;
 }
 
 template <class PageSource>
@@ -241,15 +233,14 @@ void slab_engine<PageSource>::flush(shelf& into, void* const* slots, std::size_t
 template <class PageSource>
 void slab_engine<PageSource>::flush_all() noexcept {
   for (class_index index = 0; index < class_count; ++index) {
-    shelf* const each = shelves_[index];
-    if (each == nullptr) continue;
-    while (magazine* const parked = each->full.take()) {
-      flush(*each, parked->entries + 1, each->magazine_slots);
+    if (!cursors_[index].loaded()) continue;
+    shelf& each = *shelves_[index];
+    while (magazine* const parked = each.full.take()) {
+      flush(each, parked->entries + 1, each.magazine_slots);
       empty_.push(*parked);
     }
-    if (each->loaded == nullptr) continue;
-    flush(*each, each->loaded->entries + 1, cursors_[index].count(*each->loaded));
-    cursors_[index].load(*each->loaded, 0, each->magazine_slots);
+    flush(each, each.loaded->entries + 1, cursors_[index].count(*each.loaded));
+    cursors_[index].load(*each.loaded, 0, each.magazine_slots);
   }
 }
 
@@ -257,21 +248,24 @@ template <class PageSource>
 void slab_engine<PageSource>::trim(std::size_t keep_bytes) noexcept {
   flush_all();
   std::size_t used_slots = 0;
-  for (const shelf* each : shelves_)
-    if (each != nullptr) used_slots += each->slots.used_slots();
+  for_each_shelf([&](class_index, const shelf& each) { used_slots += each.slots.used_slots(); });
   if (used_slots == 0 && keep_bytes == 0) return release();
   store_.trim(keep_bytes, source_);
 }
 
 template <class PageSource>
 void slab_engine<PageSource>::release() noexcept {
-  if (parts_.empty() && buffer_ == nullptr) return;  // nothing was ever taken
-  store_.release(source_);
-  parts_.release(source_);
+  if (parts_.untouched()) return;
+  give_all_back();
   for (cursor& each : cursors_) each.unload();
-  for (shelf*& each : shelves_) each = nullptr;
   empty_ = magazine_stack();
   attach_buffer();
+}
+
+template <class PageSource>
+void slab_engine<PageSource>::give_all_back() noexcept {
+  store_.release(source_);
+  parts_.release(source_);
 }
 
 // A large buffer is split: a front part for the arena, the aligned rest becomes an extent of slabs.
