@@ -1,9 +1,11 @@
-// What does a document tree cost? Real JSON is parsed into objects, arrays and strings (nlohmann's event
-// parser, the tree is ours); then the parsed trees are copied and edited as a service would: members dropped,
+// What does a document tree cost? Real JSON is parsed into objects, arrays and strings (RapidJSON's event
+// reader, the tree is ours); then the parsed trees are copied and edited as a service would: members dropped,
 // added, renamed.
+#include <rapidjson/reader.h>
+
 #include <memory>
 #include <memory_resource>
-#include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
@@ -82,31 +84,31 @@ std::uint64_t value::sum() const {
   return total;
 }
 
-// Receives the parser's events and grows the tree; `open_` is the path from the root to where the parser
+// Receives the reader's events and grows the tree; `open_` is the path from the root to where the reader
 // stands.
-class tree_builder final : public nlohmann::json_sax<nlohmann::json> {
+class tree_builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, tree_builder> {
  public:
   explicit tree_builder(const tree_allocator& allocator) : allocator_(allocator), name_(allocator) {}
   value take_root() { return std::move(root_); }
 
-  bool null() override { return add(nullptr); }
-  bool boolean(bool truth) override { return add(truth); }
-  bool number_integer(number_integer_t number) override { return add(std::int64_t{number}); }
-  bool number_unsigned(number_unsigned_t number) override { return add(static_cast<std::int64_t>(number)); }
-  bool number_float(number_float_t number, const string_t&) override { return add(double{number}); }
-  bool string(string_t& text) override { return add(std::pmr::string(text, allocator_)); }
-  bool binary(binary_t&) override { return false; }
-  bool start_object(std::size_t) override { return open(value::object(allocator_)); }
-  bool start_array(std::size_t) override { return open(value::array(allocator_)); }
-  bool end_object() override { return close(); }
-  bool end_array() override { return close(); }
-  bool key(string_t& text) override {
-    name_.assign(text);
+  bool Null() { return add(nullptr); }
+  bool Bool(bool truth) { return add(truth); }
+  bool Int(int number) { return add(std::int64_t{number}); }
+  bool Uint(unsigned number) { return add(std::int64_t{number}); }
+  bool Int64(std::int64_t number) { return add(number); }
+  bool Uint64(std::uint64_t number) { return add(static_cast<std::int64_t>(number)); }
+  bool Double(double number) { return add(number); }
+  bool String(const char* text, rapidjson::SizeType bytes, bool) {
+    return add(std::pmr::string(text, bytes, allocator_));
+  }
+  bool Key(const char* text, rapidjson::SizeType bytes, bool) {
+    name_.assign(text, bytes);
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
-    return false;
-  }
+  bool StartObject() { return open(value::object(allocator_)); }
+  bool EndObject(rapidjson::SizeType) { return close(); }
+  bool StartArray() { return open(value::array(allocator_)); }
+  bool EndArray(rapidjson::SizeType) { return close(); }
 
  private:
   bool add(value::content held) {
@@ -137,7 +139,9 @@ class tree_builder final : public nlohmann::json_sax<nlohmann::json> {
 
 value parse(const std::string& text, std::pmr::memory_resource& resource) {
   tree_builder builder(&resource);
-  if (!nlohmann::json::sax_parse(text, &builder)) throw std::runtime_error("a JSON document does not parse");
+  rapidjson::Reader reader;
+  rapidjson::StringStream stream(text.c_str());
+  if (!reader.Parse(stream, builder)) throw std::runtime_error("a JSON document does not parse");
   return builder.take_root();
 }
 

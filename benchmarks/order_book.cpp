@@ -29,7 +29,7 @@ struct order {
 class order_book {
  public:
   explicit order_book(std::pmr::memory_resource& resource)
-      : resource_(resource), bids_(&resource), asks_(&resource), resting_(&resource), trades_(&resource) {}
+      : bids_(&resource), asks_(&resource), resting_(&resource), trades_(&resource) {}
 
   // A new id places an order, which first trades against the other side; a known one cancels or changes its
   // order.
@@ -109,7 +109,6 @@ class order_book {
     resting_.erase(known);
   }
 
-  std::pmr::memory_resource& resource_;
   side bids_;
   side asks_;
   std::pmr::unordered_map<std::uint32_t, resting_order> resting_;

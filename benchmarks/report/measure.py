@@ -51,7 +51,7 @@ class Programs:
     def output(self, name, *arguments):
         ran = subprocess.run([os.path.join(self.folder, name), *arguments], capture_output=True, text=True)
         if ran.returncode != 0:
-            raise BenchmarkFailed(f"{name} {' '.join(arguments)} failed ({ran.returncode}):\n{ran.stderr}{ran.stdout}")
+            raise BenchmarkFailed(f"{name} {' '.join(arguments)} failed ({ran.returncode}):\n{ran.stderr or ran.stdout}")
         return ran.stdout
 
     def listed(self, name, prefix=""):
