@@ -20,29 +20,40 @@ using class_index = std::uint32_t;
 inline constexpr std::size_t smallest_slot_bytes = 8;
 inline constexpr std::size_t largest_slot_bytes = 32768;  // bytes; the largest class
 inline constexpr std::size_t table_bytes = 1024;          // requests up to here are one table look-up
-inline constexpr class_index class_count = 80;            // 8 linear classes, then 9 doublings of 8
+inline constexpr class_index class_count = 104;           // 16 linear, 3 doublings of 16, 5 doublings of 8
 inline constexpr class_index no_class = class_count;      // what a request beyond the largest class maps to
+
+namespace detail {
+inline constexpr class_index linear_classes = 16;                     // of 8 bytes to 128 bytes
+inline constexpr class_index fine_classes = linear_classes + 3 * 16;  // those up to 1 KiB
+}  // namespace detail
 
 /// Returns the size of the slots of class `index`.
 /// Units       bytes.
 /// Requires    index < class_count
 /// Complexity  O(1).
 constexpr std::size_t slot_bytes_of(class_index index) noexcept {
-  if (index < 8) return (std::size_t{index} + 1) * 8;
-  const class_index doubling = (index - 8) / 8;
-  return (std::size_t{64} << doubling) + ((std::size_t{8} << doubling) * ((index - 8) % 8 + 1));
+  if (index < detail::linear_classes) return (std::size_t{index} + 1) * 8;
+  if (index < detail::fine_classes) {
+    const class_index above = index - detail::linear_classes;
+    return (std::size_t{128} << (above / 16)) + (std::size_t{8} << (above / 16)) * (above % 16 + 1);
+  }
+  const class_index above = index - detail::fine_classes;
+  return (std::size_t{1024} << (above / 8)) + (std::size_t{128} << (above / 8)) * (above % 8 + 1);
 }
 
 /// Returns the smallest class whose slots hold `bytes`, or `no_class`.
 /// Units       bytes.
 /// Complexity  O(1).
 constexpr class_index class_of_bytes(std::size_t bytes) noexcept {
-  if (bytes <= 64) return bytes == 0 ? 0 : static_cast<class_index>((bytes - 1) / 8);
+  if (bytes <= 128) return bytes == 0 ? 0 : static_cast<class_index>((bytes - 1) / 8);
   if (bytes > largest_slot_bytes) return no_class;
-  class_index doubling = 0;
-  while ((std::size_t{128} << doubling) < bytes) ++doubling;  // at most 9 steps
-  return 8 + doubling * 8 +
-         static_cast<class_index>((bytes - 1 - (std::size_t{64} << doubling)) >> (3 + doubling));
+  class_index doubling = 0;  // at most 7 steps
+  while ((std::size_t{256} << doubling) < bytes) ++doubling;
+  const std::size_t beyond = bytes - 1 - (std::size_t{128} << doubling);
+  if (doubling < 3)
+    return detail::linear_classes + doubling * 16 + static_cast<class_index>(beyond >> (3 + doubling));
+  return detail::fine_classes + (doubling - 3) * 8 + static_cast<class_index>(beyond >> (4 + doubling));
 }
 
 namespace detail {

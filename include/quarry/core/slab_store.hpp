@@ -6,7 +6,7 @@
 // lent). Idle
 //            extents together hold at most retain_bytes, except between reserve-like calls.
 // Threads    One thread at a time.
-// Source     Extents grow with what is held, by 1/16 and to at most 16 slabs: docs/results.md.
+// Source     Extents grow with what is held, by a quarter and to at most 2 MiB: docs/results.md.
 #pragma once
 
 #include <cstddef>
@@ -110,7 +110,7 @@ class slab_store {
   std::size_t held_slabs() const noexcept { return held_slabs_; }
 
  private:
-  static constexpr std::size_t largest_extent_slabs = 16;
+  static constexpr std::size_t largest_extent_bytes = std::size_t{2} << 20;
 
   template <class PageSource>
   extent* grow(arena& parts, PageSource& source) {
@@ -121,8 +121,9 @@ class slab_store {
       spare_->sibling = all_;
       all_ = spare_;
     }
-    std::size_t slabs = held_slabs_ / 16;
-    slabs = slabs < 1 ? 1 : slabs < largest_extent_slabs ? slabs : largest_extent_slabs;
+    const std::size_t most = slab_bytes_ < largest_extent_bytes ? largest_extent_bytes / slab_bytes_ : 1;
+    std::size_t slabs = held_slabs_ / 4;
+    slabs = slabs < 1 ? 1 : slabs < most ? slabs : most;
     void* base = source.allocate_pages(slabs * slab_bytes_, slab_bytes_);
     if (base == nullptr && slabs > 1) {  // near a limit, one slab may still fit
       slabs = 1;
