@@ -28,6 +28,8 @@ core::class_index last_class(const slab_options& given, const slab_options& reso
   return last < core::class_count ? last : core::class_count - 1;
 }
 
+constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
+
 }  // namespace
 
 unsynchronized_slab_resource::unsynchronized_slab_resource(const slab_options& options,
@@ -81,6 +83,37 @@ void unsynchronized_slab_resource::deallocate_slow(void* pointer, std::size_t by
   } else {
     engine_.deallocate(pointer, index);
   }
+}
+
+std::size_t unsynchronized_slab_resource::allocate_run(void** end, std::size_t count, std::size_t bytes,
+                                                       std::size_t alignment) {
+  const core::class_index index = pooled_class(bytes, alignment);
+  if (index == core::no_class || count < shortest_run_slots) {
+    *--end = do_allocate(bytes, alignment);
+    return 1;
+  }
+  const std::size_t written = engine_.allocate_run(index, end, count);
+  if (written == 0) throw std::bad_alloc();  // past max_bytes
+  return written;
+}
+
+void unsynchronized_slab_resource::deallocate_run(void* const* blocks, std::size_t count, std::size_t bytes,
+                                                  std::size_t alignment) noexcept {
+  const core::class_index index = pooled_class(bytes, alignment);
+  if (index == core::no_class || count < shortest_run_slots) {
+    for (std::size_t i = 0; i < count; ++i) do_deallocate(blocks[i], bytes, alignment);
+  } else {
+    engine_.deallocate_run(index, blocks, count);
+  }
+}
+
+std::size_t unsynchronized_slab_resource::block_bytes(const void* pointer) const noexcept {
+  std::size_t slot_bytes = 0;
+  engine_.for_each_shelf([&](core::class_index index, const core::shelf& each) {
+    if (each.slots.holds(pointer)) slot_bytes = core::slot_bytes_of(index);
+  });
+  if (slot_bytes != 0) return slot_bytes;
+  return oversize_.bytes_of(pointer);
 }
 
 slab_stats unsynchronized_slab_resource::stats() const {

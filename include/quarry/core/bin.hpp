@@ -66,6 +66,16 @@ class bin {
       }
   }
 
+  /// Returns whether `pointer` lies between the slots of a slab of the bin. Complexity O(slabs).
+  bool holds(const void* pointer) const noexcept {
+    bool found = false;
+    for_each_slab([&](const slab& each) {
+      const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - each.begin());
+      found = found || offset < each.extent_slots() * layout_.slot_bytes;
+    });
+    return found;
+  }
+
   /// Returns the slots that are not in the bin's slabs' free sets. Complexity O(slabs).
   std::size_t used_slots() const noexcept {
     std::size_t used = 0;

@@ -62,12 +62,13 @@ class oversize_list {
   }
 
   /// Returns whether `pointer` lies in a block. Complexity O(blocks).
-  bool owns(const void* pointer) const noexcept {
-    for (const record* each = newest_; each != nullptr; each = each->older)
-      if (static_cast<std::size_t>(static_cast<const std::byte*>(pointer) -
-                                   static_cast<const std::byte*>(each->block)) < each->bytes)
-        return true;
-    return false;
+  bool owns(const void* pointer) const noexcept { return find(pointer) != nullptr; }
+
+  /// Returns the bytes of the block that holds `pointer`, as asked for; 0 when none does. Complexity
+  /// O(blocks).
+  std::size_t bytes_of(const void* pointer) const noexcept {
+    const record* const found = find(pointer);
+    return found != nullptr ? found->bytes : 0;
   }
 
   std::size_t blocks() const noexcept { return blocks_; }
@@ -87,6 +88,15 @@ class oversize_list {
   }
   static record* record_of(void* block, std::size_t bytes) noexcept {
     return reinterpret_cast<record*>(static_cast<std::byte*>(block) + record_offset(bytes));
+  }
+
+  const record* find(const void* pointer) const noexcept {
+    const record* each = newest_;
+    while (each != nullptr &&
+           static_cast<std::size_t>(static_cast<const std::byte*>(pointer) -
+                                    static_cast<const std::byte*>(each->block)) >= each->bytes)
+      each = each->older;
+    return each;
   }
 
   record* newest_ = nullptr;

@@ -59,6 +59,22 @@ class slab_engine {
     if (__builtin_expect(!cursors_[index].push(slot), 0)) deallocate_slow(slot, index);
   }
 
+  /// Writes up to `count` slots of class `index` below `end`, so that reading down from `end` finds ascending
+  /// addresses, most of them neighbours in one slab; the magazine keeps what it has.
+  /// Returns     How many were written; 0 only when the page source returns null.
+  /// Errors      What the page source throws; then nothing has changed for the user.
+  /// Complexity  O(count), at most 4 calls of the page source.
+  std::size_t allocate_run(class_index index, void** end, std::size_t count) {
+    if (!cursors_[index].loaded() && !open_shelf(index)) return 0;
+    return refill(*shelves_[index], end, count);
+  }
+
+  /// Takes back `count` slots of class `index`, runs of neighbours at once, past the magazine.
+  /// Complexity  O(count).
+  void deallocate_run(class_index index, void* const* slots, std::size_t count) noexcept {
+    flush(*shelves_[index], slots, count);
+  }
+
   /// Gives all memory back to the page source; every slot is gone. Complexity O(extents).
   void release() noexcept;
 
@@ -112,7 +128,8 @@ class slab_engine {
   bool open_shelf(class_index index);
   magazine* take_magazine();
   magazine* try_take_magazine() noexcept;
-  std::size_t refill(shelf& from);
+  std::size_t refill(shelf& from, void** end, std::size_t wanted);
+  std::size_t refill_loaded(shelf& from);
   void flush(shelf& into, void* const* slots, std::size_t count) noexcept;
   void flush_all() noexcept;
   void give_all_back() noexcept;
@@ -138,7 +155,7 @@ void* slab_engine<PageSource>::allocate_slow(class_index index) {
     from.loaded = parked;
     current.load(*parked, from.magazine_slots, from.magazine_slots);
   } else {
-    current.load(*from.loaded, refill(from), from.magazine_slots);
+    current.load(*from.loaded, refill_loaded(from), from.magazine_slots);
   }
   return current.pop();
 }
@@ -157,21 +174,26 @@ void slab_engine<PageSource>::deallocate_slow(void* slot, class_index index) noe
   current.push(slot);
 }
 
-// Fills the loaded, empty magazine from the bin; a bin with nothing free adopts one more slab.
+// Takes slots from the bin; a bin with nothing free adopts one more slab.
 template <class PageSource>
-std::size_t slab_engine<PageSource>::refill(shelf& from) {
+std::size_t slab_engine<PageSource>::refill(shelf& from, void** end, std::size_t wanted) {
+  const std::size_t taken = from.slots.refill(end, wanted);
+  if (taken != 0) return taken;
+  extent* home = nullptr;
+  void* const base = store_.acquire(home, parts_, source_);
+  if (base == nullptr) return 0;
+  slab* const fresh = slab::create(base, from.slots.layout());
+  fresh->owner = home;
+  from.slots.adopt(fresh);
+  return from.slots.refill(end, wanted);
+}
+
+// Fills the loaded, empty magazine.
+template <class PageSource>
+std::size_t slab_engine<PageSource>::refill_loaded(shelf& from) {
   void** const bottom = from.loaded->entries + 1;
   const std::size_t wanted = from.magazine_slots;
-  std::size_t taken = from.slots.refill(bottom + wanted, wanted);
-  if (taken == 0) {
-    extent* home = nullptr;
-    void* const base = store_.acquire(home, parts_, source_);
-    if (base == nullptr) return 0;
-    slab* const fresh = slab::create(base, from.slots.layout());
-    fresh->owner = home;
-    from.slots.adopt(fresh);
-    taken = from.slots.refill(bottom + wanted, wanted);
-  }
+  const std::size_t taken = refill(from, bottom + wanted, wanted);
   if (taken < wanted) {
     for (std::size_t i = 0; i < taken; ++i) bottom[i] = bottom[i + wanted - taken];
   }
