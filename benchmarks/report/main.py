@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 
 import measure
 import page
@@ -44,8 +45,19 @@ def versions(packages):
     return found
 
 
-def load_is_high():
-    return os.getloadavg()[0] > 0.7 * os.cpu_count()
+def processor_ticks():
+    """(busy, all) ticks of all cores since the machine started."""
+    with open("/proc/stat", encoding="utf-8") as lines:
+        ticks = [int(word) for word in lines.readline().split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
+def machine_is_busy():
+    """Whether others work on this machine: the share of busy processor time while we wait."""
+    busy_before, all_before = processor_ticks()
+    time.sleep(0.5)
+    busy_after, all_after = processor_ticks()
+    return busy_after - busy_before > 0.25 * (all_after - all_before)
 
 
 def write(path, text):
@@ -73,7 +85,7 @@ def main():
     except re.error as error:
         sys.exit(fail(2, f"--filter {options.filter} is not a regular expression: {error}"))
     progress = measure.Progress()
-    busy = load_is_high()
+    busy = machine_is_busy()
     try:
         results = measure.measure(options.programs, options.filter, options.quick, progress)
     except measure.BenchmarkFailed as error:

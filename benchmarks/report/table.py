@@ -19,7 +19,7 @@ def figure(number):
     return f"{number:.1f}" if number >= 10 else f"{number:.2f}"
 
 
-def aligned(rows, marks=None):
+def aligned(rows):
     """Rows of cells as text; the first column to the left, the others to the right."""
     widths = [max(len(cells[i]) for cells in rows) for i in range(len(rows[0]))]
     lines = []
@@ -45,24 +45,33 @@ def times(results):
     return aligned(rows)
 
 
+def per_live_byte(sample, key, live=None):
+    """Bytes for each live byte; a dash where nothing was measured or the rival has no upstream."""
+    if not sample or not sample.get(key):
+        return "-"
+    return f"{sample[key] / (live or sample['live_bytes']):.2f}"
+
+
 def memory(results):
+    """Resident bytes and, for rivals with an upstream, bytes held from it: both for each byte that was asked for."""
     rivals = list(results["rivals"])
-    rows = [["resident / live bytes"] + [label(rival) for rival in rivals]]
+    rows = [["bytes for each live byte"] + [label(rival) for rival in rivals]]
     for load, of_rival in results["memory"].items():
         for when in ("full", "churned", "emptied"):
-            cells = [f"{load} {when}"]
+            row = [f"{load} {when}: resident"]
             for rival in rivals:
-                sample = of_rival.get(rival, {}).get(when)
-                live = of_rival[rival]["full"]["live_bytes"] if when == "emptied" and sample else (sample or {}).get("live_bytes")
-                cells.append(f"{sample['resident_bytes'] / live:.2f}" if sample else "-")
-            rows.append(cells)
+                samples = of_rival.get(rival, {})
+                live = samples["full"]["live_bytes"] if when == "emptied" and samples else None
+                row.append(per_live_byte(samples.get(when), "resident_bytes", live))
+            rows.append(row)
+        rows.append([f"{load} churned: held"] + [per_live_byte(of_rival.get(rival, {}).get("churned"), "upstream_bytes")
+                                                 for rival in rivals])
     for workload, entry in results["workloads"].items():
-        if entry["memory"]:
-            cells = [f"{workload} peak"]
-            for rival in rivals:
-                measured = entry["memory"].get(rival)
-                cells.append(f"{measured['resident_peak_bytes'] / measured['live_peak_bytes']:.2f}" if measured else "-")
-            rows.append(cells)
+        for name, key in (("resident", "resident_peak_bytes"), ("held", "upstream_peak_bytes")):
+            if entry["memory"]:
+                peaks = [entry["memory"].get(rival) for rival in rivals]
+                rows.append([f"{workload} peak: {name}"] +
+                            [per_live_byte(peak, key, peak and peak["live_peak_bytes"]) for peak in peaks])
     return aligned(rows)
 
 
