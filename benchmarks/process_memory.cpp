@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <sys/prctl.h>
 
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -36,6 +37,12 @@ void reset_resident_peak() {
   prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   malloc_trim(0);
   std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+void keep_heap_warm() {
+  const bool kept = mallopt(M_MMAP_MAX, 0) == 1 && mallopt(M_TRIM_THRESHOLD, 1 << 30) == 1;
+  if (!kept)
+    std::fprintf(stderr, "warning: this C library does not keep its heap warm; large blocks will fault\n");
 }
 
 }  // namespace bench

@@ -16,4 +16,9 @@ std::size_t resident_peak_bytes();
 /// compared, not the kernel's guesses), and starts the peak over at the present size.
 void reset_resident_peak();
 
+/// Makes glibc keep all memory it is given back, as the other mallocs do for the length of a run: nothing is
+/// mapped apart (an M_MMAP_THRESHOLD above 32 MiB is refused, so mapping is switched off) and the heap is
+/// never trimmed. For programs whose question is the time of warm memory.
+void keep_heap_warm();
+
 }  // namespace bench

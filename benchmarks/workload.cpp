@@ -1,7 +1,6 @@
 #include "workload.hpp"
 
 #include <benchmark/benchmark.h>
-#include <malloc.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -191,9 +190,7 @@ int run_workloads(int argc, char** argv,
   }
   if (given.memory_of) return measure_memory(loads, *given.memory_of);
 
-  // Warm is the question here: glibc keeps what it is given back, as all the others do.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  keep_heap_warm();
 
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -5,8 +5,6 @@
 // The counter ticks in steps (about 10 ns on some processors), and reading it costs time itself: "timer" is
 // the same measurement around nothing. A first resource grows and goes, unmeasured, so the heap below is warm
 // and the tail is the allocator's own, not the kernel's page faults.
-#include <malloc.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,6 +16,7 @@
 #include <x86intrin.h>
 #endif
 
+#include "process_memory.hpp"
 #include "random.hpp"
 #include "rivals.hpp"
 
@@ -118,8 +117,7 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  bench::keep_heap_warm();
   const double ticks_in_ns = ticks_per_ns();
   std::printf("{\"worst_call\": [\n  ");
   const char* separator = "";
