@@ -4,6 +4,8 @@
 
 namespace quarry::detail {
 
-void throw_bad_array_new_length() { throw std::bad_array_new_length(); }
+void throw_bad_array_new_length() {
+  throw std::bad_array_new_length();
+}
 
 }  // namespace quarry::detail

@@ -15,8 +15,8 @@ namespace {
 template <class Allocator, class = void>
 struct has_allocate_at_least : std::false_type {};
 template <class Allocator>
-struct has_allocate_at_least<Allocator,
-                             std::void_t<decltype(std::declval<Allocator&>().allocate_at_least(std::size_t{}))>>
+struct has_allocate_at_least<
+    Allocator, std::void_t<decltype(std::declval<Allocator&>().allocate_at_least(std::size_t{}))>>
     : std::true_type {};
 
 #if defined(__cpp_lib_allocate_at_least)

@@ -1,30 +1,26 @@
 #!/usr/bin/env python3
 """Checks the direction of includes: a header includes its own floor or a lower one, without cycles, and core/ stays freestanding.
 
-usage: check_includes.py [ROOT]     ROOT holds include/quarry and test/include_floors.txt; the project by default
+Each header of core/ names its floor in its head comment (`// Layer 3 ...`; of several the smallest counts); a larger number lies
+lower. Headers outside core/ stand on floor 1.
+
+usage: check_includes.py [ROOT]       ROOT holds include/quarry; the project by default
        check_includes.py --self-test  breaks each rule once in a scratch folder and expects to be told
 
 Prints one line for each breach and exits 1 when there is any.
 """
 import pathlib
+import posixpath
 import re
 import sys
 import tempfile
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
+LAYER = re.compile(r"^// Layer\s+(\d+)", re.MULTILINE)
 # What of the standard library needs neither a heap, an operating system, exceptions nor RTTI.
-FREESTANDING = {"atomic", "bit", "climits", "cstddef", "cstdint", "initializer_list", "limits", "new", "type_traits",
+FREESTANDING = {"array", "atomic", "bit", "climits", "cstddef", "cstdint", "initializer_list", "limits", "new", "type_traits",
                 "utility", "version"}
 PUBLIC_FLOOR = 1
-
-
-def read_floors(path):
-    floors = {}
-    for line in path.read_text().splitlines():
-        words = line.split("#")[0].split()
-        if words:
-            floors[words[0]] = int(words[1])
-    return floors
 
 
 def find_cycle(graph):
@@ -53,38 +49,39 @@ def find_cycle(graph):
     return []
 
 
+def floor_of(name, text):
+    if not name.startswith("core/"):
+        return PUBLIC_FLOOR
+    layer = LAYER.search(text)
+    return int(layer.group(1)) if layer else None
+
+
 def check(root):
     """Returns the breaches found under `root`, one sentence each."""
     base = root / "include" / "quarry"
-    floors = read_floors(root / "test" / "include_floors.txt")
-    headers = {p.relative_to(base).as_posix(): p for p in sorted(base.rglob("*.hpp"))}
+    texts = {p.relative_to(base).as_posix(): p.read_text() for p in sorted(base.rglob("*.hpp"))}
+    floors = {name: floor_of(name, text) for name, text in texts.items()}
     breaches, graph = [], {}
-
-    def floor_of(name):
-        return floors.get(name, None if name.startswith("core/") else PUBLIC_FLOOR)
-
-    for name, path in headers.items():
+    for name, text in texts.items():
         graph[name] = []
-        if floor_of(name) is None:
-            breaches.append(f"{name}: has no floor; give it a line in test/include_floors.txt")
+        if floors[name] is None:
+            breaches.append(f"{name}: names no floor; its head comment needs a line `// Layer N`")
             continue
-        for quote, target in INCLUDE.findall(path.read_text()):
-            if not target.startswith("quarry/"):
-                if quote == '"':
-                    breaches.append(f'{name}: includes "{target}"; write <quarry/...> for the project\'s own headers')
-                elif name.startswith("core/") and target not in FREESTANDING:
+        for quote, target in INCLUDE.findall(text):
+            if quote == "<" and not target.startswith("quarry/"):
+                if name.startswith("core/") and target not in FREESTANDING:
                     breaches.append(f"{name}: includes <{target}>, which core/ must do without")
                 continue
-            own = target[len("quarry/"):]
-            if own not in headers:
-                breaches.append(f"{name}: includes <{target}>, which does not exist")
+            beside = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+            own = target[len("quarry/"):] if target.startswith("quarry/") else beside
+            if own not in texts:
+                breaches.append(f"{name}: includes {target}, which is not a header of include/quarry")
                 continue
             graph[name].append(own)
-            below = floor_of(own)
             if name.startswith("core/") and not own.startswith("core/"):
-                breaches.append(f"{name}: includes <{target}>, which lies outside core/")
-            elif below is not None and below < floor_of(name):
-                breaches.append(f"{name} (floor {floor_of(name)}): includes <{target}>, which stands above it on floor {below}")
+                breaches.append(f"{name}: includes {target}, which lies outside core/")
+            elif floors[own] is not None and floors[own] < floors[name]:
+                breaches.append(f"{name} (floor {floors[name]}): includes {target}, which stands above it on floor {floors[own]}")
     cycle = find_cycle(graph)
     if cycle:
         breaches.append("headers include each other in a circle: " + " -> ".join(cycle))
@@ -93,30 +90,27 @@ def check(root):
 
 def self_test():
     good = {
-        "core/page_source.hpp": "#include <cstddef>\n",
-        "core/bin.hpp": "#include <quarry/core/page_source.hpp>\n",
-        "resource.hpp": "#include <memory_resource>\n#include <quarry/core/bin.hpp>\n",
+        "core/page_source.hpp": "// Layer 5.\n#include <cstddef>\n",
+        "core/bin.hpp": '// Layer    3. A bin.\n#include "page_source.hpp"\n',
+        "resource.hpp": '#include <memory_resource>\n#include "core/bin.hpp"\n#include <quarry/core/bin.hpp>\n',
     }
-    floors = "core/bin.hpp 3\ncore/page_source.hpp 5\n"
     cases = [
-        ("stands above it", {"core/page_source.hpp": "#include <quarry/core/bin.hpp>\n"}, floors),
-        ("must do without", {"core/bin.hpp": "#include <memory>\n"}, floors),
-        ("outside core/", {"core/bin.hpp": "#include <quarry/resource.hpp>\n"}, floors),
-        ("in a circle", {"other.hpp": "#include <quarry/resource.hpp>\n", "resource.hpp": "#include <quarry/other.hpp>\n"}, floors),
-        ("does not exist", {"resource.hpp": "#include <quarry/none.hpp>\n"}, floors),
-        ("has no floor", {"core/new.hpp": "\n"}, floors),
-        ("write <quarry/", {"resource.hpp": '#include "core/bin.hpp"\n'}, floors),
+        ("", {}),
+        ("stands above it", {"core/page_source.hpp": '// Layer 5.\n#include "bin.hpp"\n', "core/bin.hpp": "// Layer 3.\n"}),
+        ("must do without", {"core/bin.hpp": "// Layer 3.\n#include <memory>\n"}),
+        ("outside core/", {"core/bin.hpp": '// Layer 3.\n#include "../resource.hpp"\n'}),
+        ("in a circle", {"other.hpp": '#include "resource.hpp"\n', "resource.hpp": "#include <quarry/other.hpp>\n"}),
+        ("not a header", {"resource.hpp": '#include "none.hpp"\n'}),
+        ("names no floor", {"core/new.hpp": "// A new one.\n"}),
     ]
     failures = 0
-    for expected, changes, table in [("", {}, floors)] + cases:
+    for expected, changes in cases:
         with tempfile.TemporaryDirectory() as scratch:
             root = pathlib.Path(scratch)
             for name, text in {**good, **changes}.items():
                 path = root / "include" / "quarry" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
-            (root / "test").mkdir()
-            (root / "test" / "include_floors.txt").write_text(table)
             breaches = check(root)
             right = any(expected in b for b in breaches) if expected else not breaches
             if not right:

@@ -48,21 +48,25 @@ def unpack(work):
 
 
 def read_excuses(path):
-    """Returns {file: [(text to drop, reason)]}."""
-    excuses, file, reason, text = {}, None, None, None
+    """Returns {file: [(text to drop, text to put in its place, reason)]}."""
+    excuses, file, reason, drop, put = {}, None, None, None, None
     for line in path.read_text().splitlines():
-        if text is not None:
+        if drop is not None:
             if line == "end":
-                excuses.setdefault(file, []).append(("\n".join(text), reason))
-                text = None
+                excuses.setdefault(file, []).append(("\n".join(drop), "\n".join(put or []), reason))
+                drop = put = None
+            elif line == "put:" and put is None:
+                put = []
             else:
-                text.append(line)
+                (drop if put is None else put).append(line)
         elif line.startswith("file:"):
-            file = line[len("file:"):].strip()
+            file, reason = line[len("file:"):].strip(), None
         elif line.startswith("reason:"):
             reason = line[len("reason:"):].strip()
-        elif line.startswith("drop:"):
-            text = [line[len("drop:"):].strip()]
+        elif line == "drop:":
+            if not file or not reason:
+                sys.exit(f"error: {path}: an excuse needs a file and a reason")
+            drop = []
         elif line and not line.startswith("#"):
             sys.exit(f"error: {path}: cannot read the line {line!r}")
     return excuses
@@ -76,10 +80,10 @@ def write_excused(suite, target, excuses):
         for source in sorted((suite / "20_util" / folder).glob("*.cc")):
             name = f"{folder}/{source.name}"
             text = source.read_text()
-            for drop, _ in excuses.get(name, []):
+            for drop, put, _ in excuses.get(name, []):
                 if text.count(drop) != 1:
                     unmatched.append(f"{name}: the excused text appears {text.count(drop)} times: {drop.splitlines()[0]}")
-                text = text.replace(drop, "")
+                text = text.replace(drop, put)
             (target / "20_util" / name).write_text(text)
     known = {f"{f}/{p.name}" for f in FOLDERS for p in (suite / "20_util" / f).glob("*.cc")}
     return unmatched + [f"{name}: no such test" for name in excuses if name not in known]
@@ -122,8 +126,8 @@ def main():
         print(f"not ok excuses.txt\n{complaint}")
         failed = True
     for name, entries in excuses.items():
-        for drop, reason in entries:
-            print(f"note: {name}: excused `{drop.splitlines()[0]}`: {reason}")
+        for _, _, reason in entries:
+            print(f"note: excused in {name}: {reason}")
 
     names = [f"{folder}/{p.name}" for folder in FOLDERS for p in sorted((suite / "20_util" / folder).glob("*.cc"))]
     if len(names) != EXPECTED_FILES:

@@ -30,9 +30,11 @@ class oversize_list {
   /// error is seen. Complexity  O(1), one call of the source.
   template <class PageSource>
   void* allocate(std::size_t bytes, std::size_t alignment, PageSource& source) {
-    if (bytes > impossible_bytes - sizeof(record) - alignof(record))
-      return source.allocate_pages(impossible_bytes, impossible_alignment);
     const std::size_t block_alignment = alignment < alignof(record) ? alignof(record) : alignment;
+    // Sources may round up to the alignment again, so that must not overflow either.
+    constexpr std::size_t most_bytes = impossible_bytes - sizeof(record) - alignof(record);
+    if (block_alignment > most_bytes || bytes > most_bytes - block_alignment)
+      return source.allocate_pages(impossible_bytes, impossible_alignment);
     void* const block = source.allocate_pages(record_offset(bytes) + sizeof(record), block_alignment);
     if (block == nullptr) return nullptr;
     record* const fresh =
@@ -90,9 +92,10 @@ class oversize_list {
     return reinterpret_cast<record*>(static_cast<std::byte*>(block) + record_offset(bytes));
   }
 
+  // A block of 0 bytes still has an address, its own.
   const record* find(const void* pointer) const noexcept {
     const record* each = newest_;
-    while (each != nullptr &&
+    while (each != nullptr && pointer != each->block &&
            static_cast<std::size_t>(static_cast<const std::byte*>(pointer) -
                                     static_cast<const std::byte*>(each->block)) >= each->bytes)
       each = each->older;
