@@ -123,6 +123,7 @@ def measure_worst_calls(programs, plan, progress, results):
     progress.say("worst single call")
     results["worst_call_blocks"] = plan["worst_call_blocks"]
     for row in json.loads(programs.output("worst_call", f"--blocks={plan['worst_call_blocks']}"))["worst_call"]:
+        results["rivals"].setdefault(row["rival"], row["kind"])
         results["worst_call"][row["rival"]] = row
 
 
