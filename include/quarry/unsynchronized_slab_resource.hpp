@@ -101,14 +101,15 @@ class unsynchronized_slab_resource final : public std::pmr::memory_resource {
   template <std::size_t Bytes, std::size_t Alignment>
   [[nodiscard]] void* allocate_fixed() {
     if constexpr (core::last_byte_of(Bytes, Alignment) < core::table_bytes)
-      if (void* const slot = engine_.try_hit(core::class_of(Bytes, Alignment))) return slot;
+      if (void* const slot = engine_.try_hit(core::class_keys[core::last_byte_of(Bytes, Alignment)]))
+        return slot;
     return allocate_slow(Bytes, Alignment);
   }
 
   template <std::size_t Bytes, std::size_t Alignment>
   void deallocate_fixed(void* pointer) noexcept {
     if constexpr (core::last_byte_of(Bytes, Alignment) < core::table_bytes)
-      if (engine_.try_free_hit(pointer, core::class_of(Bytes, Alignment))) return;
+      if (engine_.try_free_hit(pointer, core::class_keys[core::last_byte_of(Bytes, Alignment)])) return;
     deallocate_slow(pointer, Bytes, Alignment);
   }
 
@@ -150,14 +151,14 @@ class unsynchronized_slab_resource final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
     const std::size_t last_byte = core::last_byte_of(bytes, alignment);
     if (__builtin_expect(last_byte < core::table_bytes, 1))
-      if (void* const slot = engine_.try_hit(core::class_table[last_byte])) return slot;
+      if (void* const slot = engine_.try_hit(core::class_keys[last_byte])) return slot;
     return allocate_slow(bytes, alignment);
   }
 
   void do_deallocate(void* pointer, std::size_t bytes, std::size_t alignment) override {
     const std::size_t last_byte = core::last_byte_of(bytes, alignment);
     if (__builtin_expect(last_byte < core::table_bytes, 1))
-      if (engine_.try_free_hit(pointer, core::class_table[last_byte])) return;
+      if (engine_.try_free_hit(pointer, core::class_keys[last_byte])) return;
     deallocate_slow(pointer, bytes, alignment);
   }
 

@@ -56,20 +56,22 @@ constexpr class_index class_of_bytes(std::size_t bytes) noexcept {
   return detail::fine_classes + (doubling - 3) * 8 + static_cast<class_index>(beyond >> (4 + doubling));
 }
 
+/// Twice a class: the form in which a hit path keeps it, so that a row of two words is found by one scaled index.
+using class_key = std::uint8_t;
+
 namespace detail {
-constexpr std::array<std::uint8_t, table_bytes> make_class_table() noexcept {
-  std::array<std::uint8_t, table_bytes> table{};
+constexpr std::array<class_key, table_bytes> make_class_keys() noexcept {
+  std::array<class_key, table_bytes> keys{};
   for (std::size_t last_byte = 0; last_byte < table_bytes; ++last_byte)
-    table[last_byte] = static_cast<std::uint8_t>(class_of_bytes(last_byte + 1));
-  return table;
+    keys[last_byte] = static_cast<class_key>(2 * class_of_bytes(last_byte + 1));
+  return keys;
 }
 }  // namespace detail
 
-/// Indexed by `(bytes - 1) | (alignment - 1)`: the offset of the last byte after rounding up to the
-/// alignment.
-inline constexpr std::array<std::uint8_t, table_bytes> class_table = detail::make_class_table();
+/// Indexed by `last_byte_of(bytes, alignment)`.
+inline constexpr std::array<class_key, table_bytes> class_keys = detail::make_class_keys();
 
-/// Returns the offset of the last byte of a request rounded up to its alignment; the index of `class_table`.
+/// Returns the offset of the last byte of a request rounded up to its alignment; the index of `class_keys`.
 /// Units       bytes; `alignment` is a power of two. A size of 0 wraps to SIZE_MAX and so leaves the table.
 constexpr std::size_t last_byte_of(std::size_t bytes, std::size_t alignment) noexcept {
   return (bytes - 1) | (alignment - 1);
@@ -80,7 +82,7 @@ constexpr std::size_t last_byte_of(std::size_t bytes, std::size_t alignment) noe
 /// Complexity  O(1).
 constexpr class_index class_of(std::size_t bytes, std::size_t alignment) noexcept {
   const std::size_t last_byte = last_byte_of(bytes == 0 ? 1 : bytes, alignment);
-  if (last_byte < table_bytes) return class_table[last_byte];
+  if (last_byte < table_bytes) return class_keys[last_byte] / 2U;
   return last_byte < largest_slot_bytes ? class_of_bytes(last_byte + 1) : no_class;
 }
 

@@ -38,11 +38,11 @@ class slab_engine {
     attach_buffer();
   }
 
-  /// Returns a slot of class `index` when the loaded magazine has one, else null. Complexity O(1).
-  void* try_hit(class_index index) noexcept { return cursors_[index].pop(); }
+  /// Returns a slot of the class of `key` when the loaded magazine has one, else null. Complexity O(1).
+  void* try_hit(class_key key) noexcept { return cursor_at(key).pop(); }
 
-  /// Puts a slot of class `index` into the loaded magazine; returns false when it is full. Complexity O(1).
-  bool try_free_hit(void* slot, class_index index) noexcept { return cursors_[index].push(slot); }
+  /// Puts a slot of the class of `key` into the loaded magazine; returns false when it is full. Complexity O(1).
+  bool try_free_hit(void* slot, class_key key) noexcept { return cursor_at(key).push(slot); }
 
   /// Returns a slot of class `index`, or null when the page source returns null.
   /// Errors      What the page source throws; then nothing has changed for the user.
@@ -122,6 +122,10 @@ class slab_engine {
   static constexpr std::size_t first_slab_bytes = 1024;
   static constexpr std::size_t largest_first_slot_bytes = 256;
   static constexpr std::size_t smallest_front_bytes = 4096;  // of an initial buffer, for the arena
+
+  cursor& cursor_at(class_key key) noexcept {
+    return *reinterpret_cast<cursor*>(reinterpret_cast<std::byte*>(cursors_) + key * (sizeof(cursor) / 2));
+  }
 
   __attribute__((noinline)) void* allocate_slow(class_index index);
   __attribute__((noinline)) void deallocate_slow(void* slot, class_index index) noexcept;
