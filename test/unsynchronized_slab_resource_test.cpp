@@ -431,6 +431,17 @@ TEST(UnsynchronizedSlabResource, RefusesSizesWhoseRoundingOverflows) {
   resource.deallocate(kept, 100);
 }
 
+#if !defined(__SANITIZE_ADDRESS__)  // AddressSanitizer ends the program at such a request
+TEST(UnsynchronizedSlabResource, RefusesSizesWhoseRoundingOverflowsOverTheHeapToo) {
+  unsynchronized_slab_resource resource;
+  for (std::size_t alignment = 1; alignment <= 1U << 20; alignment *= 16) {
+    for (std::size_t less = 0; less < 200; ++less) {
+      EXPECT_THROW(static_cast<void>(resource.allocate(largest_size - less, alignment)), std::bad_alloc);
+    }
+  }
+}
+#endif
+
 template <class Make>
 std::string message_of_invalid_argument(Make make) {
   try {
@@ -583,7 +594,7 @@ TEST(UnsynchronizedSlabResource, CutsSlabsFromTheInitialBufferBeforeItAsksUpstre
     from_buffer += inside(each.address) ? 1 : 0;
     std::memset(each.address, 1, each.bytes);
   }
-  EXPECT_GT(from_buffer * 100, buffer.size() * 8 / 10);
+  EXPECT_GT(from_buffer * 100, buffer.size() * 7 / 10);
   deallocate_all(resource, many);
 }
 

@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory_resource>
 #include <mutex>
+#include <new>
 #include <vector>
 
 namespace quarry_test {
@@ -75,7 +77,17 @@ class counting_resource final : public std::pmr::memory_resource {
     return counter;
   }
 
+  /// No memory is that large. Such a request must either not wrap when rounded up to its alignment, or be the one that says
+  /// that no memory can serve it.
+  static void refuse_impossible(std::size_t bytes, std::size_t alignment) {
+    if (bytes <= SIZE_MAX >> 24) return;
+    EXPECT_TRUE(bytes <= SIZE_MAX - (alignment - 1) || (bytes == SIZE_MAX && alignment == SIZE_MAX / 2 + 1))
+        << bytes << " bytes aligned to " << alignment << " wrap around";
+    throw std::bad_alloc();
+  }
+
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    refuse_impossible(bytes, alignment);
     void* const address = upstream_->allocate(bytes, alignment);
     const std::lock_guard<std::mutex> guard(mutex_);
     EXPECT_TRUE(live_.emplace(address, block{bytes, alignment}).second);
