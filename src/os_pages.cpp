@@ -101,6 +101,14 @@ void unmap_pages(void* pages, std::size_t bytes) noexcept {
 
 #endif
 
+void* os_page_source::allocate_pages(std::size_t bytes, std::size_t alignment) noexcept {
+  return map_pages(bytes, alignment);
+}
+
+void os_page_source::deallocate_pages(void* pages, std::size_t bytes, std::size_t) noexcept {
+  unmap_pages(pages, bytes);
+}
+
 std::pmr::memory_resource* os_page_resource() noexcept {
   // Never destroyed, so that resources with static lifetime may use it until the process ends.
   alignas(os_page_resource_type) static unsigned char storage[sizeof(os_page_resource_type)];

@@ -1,38 +1,79 @@
 // Page sources as values: attach a cache or a resource to memory from anywhere.
 //
-// Layer      Vocabulary of the public face; core/page_source.hpp states what a page source is.
+// Layer      Vocabulary of the public face; core/page_source.hpp states what a page source is. Freestanding
+//            builds get hooked_page_source and static_page_source, hosted builds all four.
 #pragma once
 
+#include <quarry/static_page_source.hpp>
+
 #include <cstddef>
-#include <memory_resource>
+
+#if __STDC_HOSTED__
+#include <quarry/resource_page_source.hpp>
+#endif
 
 namespace quarry {
 
-/// A page source over a std::pmr::memory_resource.
-/// Errors      What the resource throws passes through unchanged.
-/// Threads     As the resource.
-class resource_page_source {
- public:
-  /// Requires    upstream != nullptr; it outlives every copy of this source.
-  explicit resource_page_source(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {}
+/// The two functions that hooked_page_source calls. A program that uses it and does not define them with
+/// QUARRY_DEFINE_PAGE_HOOKS fails to link, and the linker's message shows these names.
+namespace page_hooks {
+using allocate_function = void*(std::size_t bytes, std::size_t alignment) noexcept;
+using deallocate_function = void(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
 
-  void* allocate_pages(std::size_t bytes, std::size_t alignment) {
-    return upstream_->allocate(bytes, alignment);
+void* allocate_is_missing_write_QUARRY_DEFINE_PAGE_HOOKS(  // NOLINT(readability-identifier-naming)
+    std::size_t bytes, std::size_t alignment) noexcept;
+void deallocate_is_missing_write_QUARRY_DEFINE_PAGE_HOOKS(  // NOLINT(readability-identifier-naming)
+    void* pages, std::size_t bytes, std::size_t alignment) noexcept;
+}  // namespace page_hooks
+
+/// A page source whose two functions are bound when the program is linked.
+/// Threads     As the hooks.
+class hooked_page_source {
+ public:
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept {
+    return page_hooks::allocate_is_missing_write_QUARRY_DEFINE_PAGE_HOOKS(bytes, alignment);
   }
   void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
-    upstream_->deallocate(pages, bytes, alignment);
+    page_hooks::deallocate_is_missing_write_QUARRY_DEFINE_PAGE_HOOKS(pages, bytes, alignment);
   }
-
-  std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
-
- private:
-  std::pmr::memory_resource* upstream_;
 };
 
-/// Returns a resource that takes whole pages from the operating system and gives them back on deallocation.
-/// Effects     Memory is touched lazily by the system. Requests of 2 MiB or more are placed for huge pages.
-/// Errors      Its allocate throws std::bad_alloc when the system refuses.
+/// Defines the two hooks of hooked_page_source; write it once in a program, outside every namespace.
+/// Requires    allocate_fn: void*(std::size_t bytes, std::size_t alignment) noexcept, null on failure;
+///             deallocate_fn: void(void* pages, std::size_t bytes, std::size_t alignment) noexcept.
+#define QUARRY_DEFINE_PAGE_HOOKS(allocate_fn, deallocate_fn)                                   \
+  namespace {                                                                                  \
+  constexpr ::quarry::page_hooks::allocate_function* quarry_allocate_hook = allocate_fn;       \
+  constexpr ::quarry::page_hooks::deallocate_function* quarry_deallocate_hook = deallocate_fn; \
+  }                                                                                            \
+  void* quarry::page_hooks::allocate_is_missing_write_QUARRY_DEFINE_PAGE_HOOKS(                \
+      std::size_t bytes, std::size_t alignment) noexcept {                                     \
+    return ::quarry_allocate_hook(bytes, alignment);                                           \
+  }                                                                                            \
+  void quarry::page_hooks::deallocate_is_missing_write_QUARRY_DEFINE_PAGE_HOOKS(               \
+      void* pages, std::size_t bytes, std::size_t alignment) noexcept {                        \
+    ::quarry_deallocate_hook(pages, bytes, alignment);                                         \
+  }                                                                                            \
+  static_assert(true, "write a semicolon behind QUARRY_DEFINE_PAGE_HOOKS(...)")
+
+#if __STDC_HOSTED__
+
+/// A page source that takes whole pages from the operating system.
+/// Errors      Returns null when the system refuses.
 /// Threads     Any number at a time.
-std::pmr::memory_resource* os_page_resource() noexcept;
+class os_page_source {
+ public:
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept;
+  void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
+};
+
+/// The page source of a cache that names none: the operating system's pages, or the hooks without one.
+using default_page_source = os_page_source;
+
+#else
+
+using default_page_source = hooked_page_source;
+
+#endif
 
 }  // namespace quarry

@@ -21,6 +21,14 @@ struct magazine {
   void* entries[capacity + 1];  // [0] null or link; [1..capacity] slots, the newest on top
 };
 
+/// Returns the capacity of the magazine of a cache whose slabs have about `slots` slots: a part of a slab.
+constexpr std::uint32_t magazine_slots_for(std::size_t slots) noexcept {
+  const std::size_t wanted = slots / 4;
+  return static_cast<std::uint32_t>(wanted < 4                    ? 4
+                                    : wanted < magazine::capacity ? wanted
+                                                                  : magazine::capacity);
+}
+
 /// The loaded magazine of one class, as two addresses: a hit reads and writes nothing else but the slot's
 /// entry.
 class cursor {
@@ -45,9 +53,14 @@ class cursor {
   /// Loads `loaded`, which holds `count` slots and takes `limit`. Requires count <= limit <=
   /// magazine::capacity.
   void load(magazine& loaded, std::size_t count, std::size_t limit) noexcept {
-    loaded.entries[0] = nullptr;
-    top_ = loaded.entries + count;
-    limit_ = loaded.entries + limit;
+    load(loaded.entries, count, limit);
+  }
+
+  /// The same for a magazine of another capacity: `entries` has `limit` entries above the bottom one.
+  void load(void** entries, std::size_t count, std::size_t limit) noexcept {
+    entries[0] = nullptr;
+    top_ = entries + count;
+    limit_ = entries + limit;
   }
 
   /// Drops the magazine: every push and pop takes the slow path again.
@@ -56,9 +69,8 @@ class cursor {
   bool loaded() const noexcept { return limit_ != &nothing_; }
 
   /// Returns the slots in `loaded`, the magazine that was loaded.
-  std::size_t count(const magazine& loaded) const noexcept {
-    return static_cast<std::size_t>(top_ - loaded.entries);
-  }
+  std::size_t count(const magazine& loaded) const noexcept { return count(loaded.entries); }
+  std::size_t count(void* const* entries) const noexcept { return static_cast<std::size_t>(top_ - entries); }
 
  private:
   static inline void* nothing_ = nullptr;  // never written: a cursor on it is empty and full at once

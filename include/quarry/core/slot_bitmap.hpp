@@ -49,6 +49,13 @@ class slot_bitmap {
     top_ = low_bits(words_for(words_));
   }
 
+  /// Marks slots [0, slots) used. Complexity O(slots / word_slots).
+  void reset_none(std::size_t slots) noexcept {
+    words_ = static_cast<std::uint32_t>(words_for(slots));
+    for (std::size_t i = 0; i < words_ + words_for(words_); ++i) data()[i] = 0;
+    top_ = 0;
+  }
+
   bool is_free(std::size_t slot) const noexcept {
     return (data()[slot / word_slots] >> (slot % word_slots) & 1) != 0;
   }

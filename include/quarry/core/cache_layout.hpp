@@ -1,0 +1,136 @@
+// The geometry of a typed cache's slabs, all of it known at compile time.
+//
+//   base            + colour(base)                                              base + slab_bytes
+//   | colour gap    | header + bitmap | kept marks | control block | slot 0 | slot 1 | ... | tail |
+//                                       (some T)     (root slab only)
+//
+// Layer      4. Freestanding.
+// Invariant  Where the header lies depends on the slab's address and size alone, not on T; so the header of a
+//            slot is found without knowing what lives in it.
+// Source     Bonwick 1994: at least 8 objects in a slab, at most 1/8 of it wasted.
+#pragma once
+
+#include <quarry/core/slab.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+namespace quarry::core {
+
+constexpr std::size_t round_up(std::size_t value, std::size_t alignment) noexcept {
+  return (value + alignment - 1) / alignment * alignment;
+}
+
+constexpr bool is_power_of_two(std::size_t value) noexcept {
+  return value != 0 && (value & (value - 1)) == 0;
+}
+
+/// What a cache puts into a slab besides slots.
+struct cache_parts {
+  std::size_t slot_bytes = 0;
+  std::size_t slot_alignment = 1;
+  std::size_t control_bytes = 0;  // in the root slab
+  bool marks_kept = false;        // whether every slab has room to mark objects kept for recycling
+};
+
+struct cache_layout {
+  slab_layout slabs;                // what root and extension slabs have in common
+  std::size_t root_slots = 0;       // slots of the root slab
+  std::size_t extension_slots = 0;  // slots of an extension slab
+  std::size_t slot_alignment = 1;
+  bool marks_kept = false;
+};
+
+/// What lies behind the bitmap in a slab that marks kept objects.
+struct kept_marks {
+  slab* next = nullptr;     // the next slab with kept objects
+  std::uint32_t count = 0;  // kept objects in this slab
+  slot_bitmap bits;         // last: its words follow; a set bit is a kept object
+};
+
+constexpr std::size_t kept_bytes_for(std::size_t slots) noexcept {
+  return sizeof(kept_marks) + slot_bitmap::trailing_bytes(slot_bitmap::words_for(slots));
+}
+
+/// Returns the bytes between a header of a slab of `slots` slots and what follows header and marks.
+constexpr std::size_t behind_header(std::size_t slots, bool marks_kept) noexcept {
+  return slab::header_bytes_for(slots) + (marks_kept ? kept_bytes_for(slots) : 0);
+}
+
+/// Returns how many slots a slab holds behind its header and `control_bytes` more.
+/// Complexity  O(1) steps but for rounding.
+constexpr std::size_t slots_behind(const cache_parts& parts, std::size_t slab_bytes, std::size_t colour_bytes,
+                                   std::size_t control_bytes) noexcept {
+  const std::size_t fixed = colour_bytes + behind_header(0, parts.marks_kept) + control_bytes;
+  if (fixed >= slab_bytes) return 0;
+  const std::size_t bits_per_slot = parts.slot_bytes * 8 + (parts.marks_kept ? 2 : 1);
+  std::size_t slots = (slab_bytes - fixed) * 8 / bits_per_slot;
+  if (slots > slot_bitmap::most_slots) slots = slot_bitmap::most_slots;
+  while (slots != 0 && round_up(colour_bytes + behind_header(slots, parts.marks_kept) + control_bytes,
+                                parts.slot_alignment) +
+                               slots * parts.slot_bytes >
+                           slab_bytes)
+    --slots;
+  return slots;
+}
+
+/// Returns the geometry of a cache's slabs.
+/// Requires    A slot_alignment of at most half of `slab_bytes`; both are powers of two.
+constexpr cache_layout make_cache_layout(const cache_parts& parts, std::size_t slab_bytes) noexcept {
+  cache_layout result;
+  result.slabs = slab::layout(parts.slot_bytes, slab_bytes);
+  result.slabs.header_offset = 0;
+  result.slabs.colour_mask = slab::layout(1, slab_bytes).colour_mask;
+  const std::size_t colour_bytes = result.slabs.colour_mask;
+  result.root_slots = slots_behind(parts, slab_bytes, colour_bytes, parts.control_bytes);
+  result.extension_slots = slots_behind(parts, slab_bytes, colour_bytes, 0);
+  result.slabs.total_slots = static_cast<std::uint32_t>(result.extension_slots);
+  result.slot_alignment = parts.slot_alignment;
+  result.marks_kept = parts.marks_kept;
+  return result;
+}
+
+/// Returns the smallest power of two, from `smallest_bytes` on, that makes slabs of at least 8 slots and at
+/// most 1/8 waste; what marks the slots is no waste.
+constexpr std::size_t choose_slab_bytes(const cache_parts& parts, std::size_t smallest_bytes) noexcept {
+  constexpr std::size_t fewest_slots = 8;
+  constexpr std::size_t largest_bytes = std::size_t{1} << 24;
+  std::size_t slab_bytes = smallest_bytes;
+  while (slab_bytes < largest_bytes) {
+    const cache_layout layout = make_cache_layout(parts, slab_bytes);
+    const std::size_t used =
+        layout.extension_slots * parts.slot_bytes + behind_header(layout.extension_slots, parts.marks_kept);
+    if (layout.extension_slots >= fewest_slots && (slab_bytes - used) * 8 <= slab_bytes) break;
+    slab_bytes *= 2;
+  }
+  return slab_bytes;
+}
+
+inline kept_marks& kept_of(slab& each) noexcept {
+  return *reinterpret_cast<kept_marks*>(reinterpret_cast<std::byte*>(&each) +
+                                        slab::header_bytes_for(each.extent_slots()));
+}
+
+/// Lays a slab of `slots` slots over `base`, behind a gap of `control_bytes` after its header.
+/// Requires    `base` is aligned to the slab's size; `slots` fit behind the gap.
+inline slab* create_cache_slab(void* base, const cache_layout& layout, std::size_t slots,
+                               std::size_t control_bytes) noexcept {
+  void* const header = slab::of(base, layout.slabs);
+  const std::uintptr_t behind =
+      reinterpret_cast<std::uintptr_t>(header) + behind_header(slots, layout.marks_kept) + control_bytes;
+  const std::uintptr_t begin = (behind + layout.slot_alignment - 1) & ~(layout.slot_alignment - 1);
+  slab* const fresh = slab::create_apart(header, reinterpret_cast<void*>(begin), slots, layout.slabs);
+  if (layout.marks_kept) {
+    kept_marks* const marks = ::new (static_cast<void*>(&kept_of(*fresh))) kept_marks;
+    marks->bits.reset_none(slots);
+  }
+  return fresh;
+}
+
+/// Returns where the control block lies in a root slab.
+inline void* control_of(slab& root, bool marks_kept) noexcept {
+  return reinterpret_cast<std::byte*>(&root) + behind_header(root.extent_slots(), marks_kept);
+}
+
+}  // namespace quarry::core

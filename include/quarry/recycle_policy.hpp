@@ -1,0 +1,44 @@
+// How an object is prepared for its next use when it returns to its cache without being destroyed.
+//
+// Layer      Vocabulary of the public face; freestanding.
+// Source     Bonwick 1994 (object caching).
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+namespace quarry {
+
+namespace detail {
+void clear() = delete;  // so that the name is looked up where the argument's type lives
+
+template <class T, class = void>
+inline constexpr bool has_adl_clear = false;
+template <class T>
+inline constexpr bool has_adl_clear<T, std::void_t<decltype(clear(std::declval<T&>()))>> = true;
+
+template <class T, class = void>
+inline constexpr bool has_member_clear = false;
+template <class T>
+inline constexpr bool has_member_clear<T, std::void_t<decltype(std::declval<T&>().clear())>> = true;
+
+template <class T>
+void clear_by_adl(T& object) {
+  clear(object);
+}
+}  // namespace detail
+
+/// What slab_cache<T>::recycle does to the object. By default: a function clear(T&) in T's namespace, else the
+/// member function clear(), else nothing. Specialise it to do something else.
+template <class T>
+struct recycle_policy {
+  static void clear(T& object) {
+    if constexpr (detail::has_adl_clear<T>) {
+      detail::clear_by_adl(object);
+    } else if constexpr (detail::has_member_clear<T>) {
+      object.clear();
+    }
+  }
+};
+
+}  // namespace quarry

@@ -1,0 +1,335 @@
+// slab_cache: makes objects of one type in slabs of its own.
+//
+// Layer      1 (what a user holds). Freestanding; without exceptions use the members that start with try_.
+// Threads    As the Lock: with null_lock one thread at a time for all handles and owners of one cache
+//            together, with any other lock any number. The lock is never held while the page source is called
+//            or an object is constructed or destroyed.
+// Source     Bonwick 1994 (slabs, object caching); docs/design.md.
+#pragma once
+
+#include <quarry/core/attached_source.hpp>
+#include <quarry/core/cache_control.hpp>
+#include <quarry/core/slot_cache.hpp>
+#include <quarry/recycle_policy.hpp>
+#include <quarry/slab_cache_stats.hpp>
+#include <quarry/slab_errc.hpp>
+#include <quarry/slab_ptr.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace quarry {
+
+/// A handle to a cache of objects of type T. Copies share the same slabs; the slabs live until the last handle
+/// and the last object are gone, in any order, on any thread. Constructing a handle takes no memory: the
+/// first use takes the first slab, and when that fails, the next use tries again.
+namespace detail {
+
+/// What core::slot_cache has to know about the objects of one cache.
+template <class Object, class Control, std::size_t SlabBytes>
+struct object_kind {
+  static constexpr std::uint32_t magazine_slots = Control::magazine_slots;
+  static constexpr core::cache_layout layout = core::make_cache_layout(
+      {sizeof(Object), alignof(Object), sizeof(Control), !std::is_trivially_destructible_v<Object>},
+      SlabBytes);
+  static_assert(
+      layout.root_slots != 0,
+      "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "
+      "the third argument of slab_cache, or leave it out.");
+  static void destroy_object(void* slot) noexcept { static_cast<Object*>(slot)->~Object(); }
+};
+
+}  // namespace detail
+
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+class slab_cache {
+  static_assert(!std::is_array_v<T>,
+                "quarry: a cache makes single objects, not arrays; write a struct or std::array that holds "
+                "the elements.");
+  static_assert(std::is_object_v<T>,
+                "quarry: a cache makes objects; T must not be a reference, a function or void.");
+  static_assert(
+      core::is_power_of_two(SlabBytes),
+      "quarry: SlabBytes must be a power of two, because a slab is found from an address by a mask; "
+      "write for example 65536, or leave it out.");
+  static_assert(
+      sizeof(T) <= SlabBytes / 2,
+      "quarry: T takes more than half of SlabBytes; write a larger power of two as the third argument of "
+      "slab_cache, or leave it out (a type that was incomplete when its slab_ptr was first named has to "
+      "write it).");
+  static_assert(
+      alignof(T) <= SlabBytes / 2,
+      "quarry: T is aligned to more than half of SlabBytes; write a larger power of two as the third "
+      "argument of slab_cache, or leave it out.");
+  static_assert(
+      sizeof(Lock) <= 64,
+      "quarry: this Lock is larger than 64 bytes, and every cache holds one in its first slab; write a "
+      "lock of at most 64 bytes, for instance one that points to the larger one.");
+
+  using object = std::remove_cv_t<T>;
+  using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(SlabBytes / sizeof(T))>;
+  using kind = detail::object_kind<object, control, SlabBytes>;
+  using slots = core::slot_cache<kind, Lock, !std::is_same_v<Lock, null_lock>, PageSource>;
+
+ public:
+  using value_type = T;
+  using ptr = slab_ptr<T, slab_cache>;
+  static constexpr std::size_t slab_bytes = SlabBytes;
+  /// Slots of the first slab, which also holds the control block, and of every other.
+  static constexpr std::size_t root_slots = kind::layout.root_slots;
+  static constexpr std::size_t extension_slots = kind::layout.extension_slots;
+
+  constexpr slab_cache() = default;
+
+  /// Takes its slabs from `source`, which is copied, or, when it cannot be, has to outlive the last slab.
+  explicit constexpr slab_cache(
+      std::conditional_t<core::is_attached_by_value<PageSource>, const PageSource&, PageSource&> source)
+      : slots_(source) {}
+
+  /// Shares the slabs of `other`, which is opened first.
+  /// Errors      As allocate(); where the page source returns null, and no slab was there, the copy starts a
+  /// cache of its own.
+  slab_cache(const slab_cache& other) = default;
+  slab_cache(slab_cache&& other) noexcept = default;
+  slab_cache& operator=(const slab_cache& other) {
+    slab_cache(other).swap(*this);
+    return *this;
+  }
+  slab_cache& operator=(slab_cache&& other) noexcept {
+    slab_cache(std::move(other)).swap(*this);
+    return *this;
+  }
+
+  /// Returns a cache that has its first slab, or an unopened one and out_of_memory in `error`; never throws.
+  static slab_cache try_create(slab_errc& error) noexcept {
+    slab_cache result;
+    error = result.try_open();
+    return result;
+  }
+
+  /// Takes the first slab if there is none yet.
+  /// Returns     ok or out_of_memory.
+  slab_errc try_open() noexcept { return slots_.try_open() ? slab_errc::ok : slab_errc::out_of_memory; }
+
+  /// Constructs an object from `args`.
+  /// Returns     Its owner; never empty.
+  /// Errors      What the page source throws, std::bad_alloc when it returns null, what the constructor throws;
+  /// then nothing has changed.
+  /// Complexity  Hit: O(1). Miss: O(magazine slots), at most one call of the page source for each slab needed.
+  template <class... Args>
+  ptr make(Args&&... args) {
+    return ptr(construct(allocate(), std::forward<Args>(args)...));
+  }
+
+  /// Constructs an object from `args`. Returns an empty owner when there is no memory.
+  /// Errors      What the constructor throws; then nothing has changed.
+  template <class... Args>
+  ptr try_make(Args&&... args) noexcept(std::is_nothrow_constructible_v<object, Args...>) {
+    object* const slot = try_allocate();
+    return ptr(slot == nullptr ? nullptr : construct(slot, std::forward<Args>(args)...));
+  }
+
+  /// Returns one slot, uninitialised. Errors as make().
+  object* allocate() {
+    void* const slot = slots_.try_hit();
+    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : allocate_slow());
+  }
+  /// Returns one slot, uninitialised, or null.
+  object* try_allocate() noexcept {
+    void* const slot = slots_.try_hit();
+    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : try_allocate_slow());
+  }
+
+  /// Takes back a slot in which no object lives. Requires that it came from this cache and is not free.
+  /// Complexity  Hit: O(1). Miss: O(magazine slots), at most one call of the page source.
+  void deallocate(const T* slot) noexcept { slots_.deallocate(const_cast<object*>(slot)); }
+
+  /// Takes back a slot in which no object lives, after checking it; any pointer may be passed.
+  /// Returns     ok, or why nothing was done.
+  /// Complexity  O(slabs + magazine slots).
+  slab_errc try_deallocate(const T* slot) noexcept;
+
+  /// Returns the object to the cache without destroying it: recycle_policy<T>::clear prepares it, and reuse()
+  /// hands it out again. It is destroyed by trim() and with the last handle.
+  void recycle(ptr owner) noexcept;
+
+  /// Returns a recycled object as clear() left it; when there is none, makes one from `args`. Errors as make().
+  template <class... Args>
+  ptr reuse(Args&&... args) {
+    void* const kept = slots_.take_kept();
+    return kept != nullptr ? ptr(static_cast<object*>(kept)) : make(std::forward<Args>(args)...);
+  }
+
+  /// Takes slabs until the next `objects` calls of make() need no call of the page source. What is freed
+  /// meanwhile stays held until trim().
+  /// Returns     ok or out_of_memory; the slabs that were taken stay.
+  slab_errc reserve(std::size_t objects) noexcept {
+    return slots_.reserve(objects) ? slab_errc::ok : slab_errc::out_of_memory;
+  }
+
+  /// Destroys recycled objects and gives empty extension slabs back until at most `keep_slabs` are held.
+  /// Returns     Bytes given back.
+  std::size_t trim(std::size_t keep_slabs = 0) noexcept { return slots_.trim(keep_slabs); }
+
+  /// Lets `slabs` empty slabs be held from now on; 1 at first. Returns ok or out_of_memory, as try_open().
+  slab_errc retain(std::size_t slabs) noexcept {
+    return slots_.retain(slabs) ? slab_errc::ok : slab_errc::out_of_memory;
+  }
+
+  /// Calls f(T&) for every object that lives, recycled ones excepted. Every slot handed out must hold one.
+  /// Requires    f does not use the cache. Complexity O(slots).
+  template <class F>
+  void for_each_live(F f) {
+    slots_.for_each_live([&](void* slot) { f(*static_cast<T*>(static_cast<object*>(slot))); });
+  }
+
+  /// Returns whether `pointer` lies in one of the cache's slots. Complexity O(slabs).
+  bool owns(const void* pointer) const noexcept { return slots_.owns(pointer); }
+
+  slab_cache_stats stats() const noexcept;
+
+  void swap(slab_cache& other) noexcept { slots_.swap(other.slots_); }
+
+  /// Destroys an object of any cache whose slabs have this size and gives its slot back. `inside` may point to
+  /// any base of the object. For slab_ptr.
+  template <class U>
+  static void destroy(U* inside) noexcept;
+
+  /// Returns whether both handles share one cache; unopened handles share nothing.
+  friend bool operator==(const slab_cache& left, const slab_cache& right) noexcept {
+    return left.slots_.shares_with(right.slots_);
+  }
+  friend bool operator!=(const slab_cache& left, const slab_cache& right) noexcept {
+    return !(left == right);
+  }
+
+ private:
+  // Returns a slot to its cache unless it was told that an object now lives there.
+  struct slot_return {
+    ~slot_return() {
+      if (slot != nullptr) slots::push(*slots::front_of(slot), slot);
+    }
+    void* slot;
+  };
+
+  template <class... Args>
+  static object* construct(object* slot, Args&&... args);
+  __attribute__((noinline)) void* allocate_slow();
+  __attribute__((noinline)) void* try_allocate_slow() noexcept;
+
+  slots slots_;
+};
+
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+template <class... Args>
+std::remove_cv_t<T>* slab_cache<T, Lock, SlabBytes, PageSource>::construct(object* slot, Args&&... args) {
+  static_assert(
+      !std::is_abstract_v<T>,
+      "quarry: an abstract class has no objects; make one of a derived class and let a slab_ptr to the base "
+      "own it.");
+  static_assert(std::is_nothrow_destructible_v<T>,
+                "quarry: the destructor of T must be accessible and must not throw, because it runs where no "
+                "exception can be passed on.");
+  slot_return guard{slot};
+  object* made;
+  if constexpr (std::is_constructible_v<object, Args...>) {
+    made = ::new (static_cast<void*>(slot)) object(std::forward<Args>(args)...);
+  } else {
+    made = ::new (static_cast<void*>(slot)) object{std::forward<Args>(args)...};
+  }
+  guard.slot = nullptr;
+  return made;
+}
+
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+template <class U>
+void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
+  void* const address = const_cast<void*>(static_cast<const volatile void*>(inside));
+  auto* const front = slots::front_of(address);
+  // Whether an owner of T may hold an object of another cache: a class derived from T.
+  constexpr bool may_be_other = std::is_class_v<T> && !std::is_final_v<T>;
+  if constexpr (std::is_same_v<std::remove_cv_t<U>, object> && std::is_destructible_v<object> &&
+                !std::is_abstract_v<object>) {
+    if (!may_be_other || __builtin_expect(front->destroy == &slots::destroy_inside, 1)) {
+      static_cast<object*>(address)->~object();
+      return slots::push(*front, address);
+    }
+  }
+  front->destroy(address);
+}
+
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+void* slab_cache<T, Lock, SlabBytes, PageSource>::allocate_slow() {
+#if defined(__cpp_exceptions)
+  void* const slot = slots_.allocate_slow();
+  if (slot == nullptr) throw std::bad_alloc();
+  return slot;
+#else
+  static_assert(
+      sizeof(T) == 0,
+      "quarry: without exceptions allocate() and make() cannot report that there is no memory; write "
+      "try_allocate() or try_make(), which return null.");
+  return nullptr;
+#endif
+}
+
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+void* slab_cache<T, Lock, SlabBytes, PageSource>::try_allocate_slow() noexcept {
+#if defined(__cpp_exceptions)
+  try {
+    return slots_.allocate_slow();
+  } catch (...) {
+    return nullptr;
+  }
+#else
+  return slots_.allocate_slow();
+#endif
+}
+
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+slab_errc slab_cache<T, Lock, SlabBytes, PageSource>::try_deallocate(const T* slot) noexcept {
+  switch (slots_.try_deallocate(slot, alignof(T))) {
+    case core::slot_fault::none:
+      return slab_errc::ok;
+    case core::slot_fault::misaligned:
+      return slab_errc::alignment_mismatch;
+    case core::slot_fault::free:
+      return slab_errc::double_free;
+    case core::slot_fault::damaged:
+      return slab_errc::corrupted;
+    case core::slot_fault::foreign:
+      break;
+  }
+  return slab_errc::invalid_pointer;
+}
+
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+void slab_cache<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
+  if constexpr (std::is_trivially_destructible_v<T>) return;  // the owner frees the slot
+  if (owner == nullptr || !slots_.is_mine(owner.get())) return;
+  object* const kept = const_cast<object*>(owner.release());
+  recycle_policy<object>::clear(*kept);
+  slots_.keep(kept);
+}
+
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+slab_cache_stats slab_cache<T, Lock, SlabBytes, PageSource>::stats() const noexcept {
+  slab_cache_stats result;
+  slots_.inspect([&](const core::cache_root& root, std::size_t cached) {
+    result.cached_slots = cached;
+    result.kept_slots = root.kept_slots();
+    result.live_slots = root.out_slots() - cached - root.kept_slots();
+    result.live_bytes = result.live_slots * sizeof(T);
+    result.slab_count = root.slab_count();
+    result.free_slots = root_slots + (root.slab_count() - 1) * extension_slots - root.out_slots();
+    result.empty_slab_count = root.resting_slabs();
+    result.upstream_bytes = root.slab_count() * SlabBytes;
+    result.upstream_peak_bytes = root.peak_slabs() * SlabBytes;
+  });
+  return result;
+}
+
+}  // namespace quarry

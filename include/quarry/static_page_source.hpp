@@ -1,0 +1,120 @@
+// A page source that is its own memory: a buffer of fixed size, for machines without a heap.
+//
+// Layer      Vocabulary of the public face; freestanding. core/page_source.hpp states what a page source is.
+// Invariant  A set bit of the map is a granule that is lent, or for a few instructions one that an allocation
+//            is about to give back because its run was not free.
+// Threads    Any number at a time, interrupt handlers included: nothing waits, nothing is locked. Needs
+//            compare-and-swap on words.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry {
+
+/// A buffer of `Bytes` bytes from which caches take their slabs. Give every cache a reference to it; a cache
+/// that is given none uses the one that the program has for this size.
+/// Units       Bytes; a multiple of 256.
+/// Requires    It outlives every cache on it and every object of theirs. Slabs of more than 256 granules times
+/// the bits of a word may be refused while another context allocates at that moment.
+template <std::size_t Bytes>
+class static_page_source {
+  static_assert(Bytes != 0 && Bytes % 256 == 0,
+                "quarry: static_page_source<Bytes> lends its buffer in granules of 256 bytes; write a "
+                "multiple of 256.");
+
+ public:
+  static constexpr std::size_t granule_bytes = 256;
+
+  constexpr static_page_source() noexcept = default;
+  static_page_source(const static_page_source&) = delete;
+  static_page_source& operator=(const static_page_source&) = delete;
+
+  /// Returns memory of the buffer, or null when no aligned run of granules is free.
+  /// Units       bytes, rounded up to granules; `alignment` is a power of two.
+  /// Complexity  O(Bytes / granule_bytes).
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept {
+    if (bytes == 0 || bytes > Bytes) return nullptr;
+    const std::size_t wanted = (bytes + granule_bytes - 1) / granule_bytes;
+    const std::size_t step = alignment > granule_bytes ? alignment / granule_bytes : 1;
+    const auto base = reinterpret_cast<std::uintptr_t>(buffer_);
+    const std::uintptr_t first = (base + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
+    for (std::size_t at = (first - base) / granule_bytes; at < granules && wanted <= granules - at;
+         at += step)
+      if (take(at, wanted)) return buffer_ + at * granule_bytes;
+    return nullptr;
+  }
+
+  void deallocate_pages(void* pages, std::size_t bytes, std::size_t) noexcept {
+    const auto at = static_cast<std::size_t>(static_cast<unsigned char*>(pages) - buffer_) / granule_bytes;
+    give(at, (bytes + granule_bytes - 1) / granule_bytes);
+  }
+
+  /// Returns the bytes that are lent now. Complexity O(Bytes / granule_bytes).
+  std::size_t lent_bytes() const noexcept {
+    std::size_t lent = 0;
+    for (std::size_t at = 0; at < granules; ++at)
+      // Relaxed: a count of the moment, nothing is read by it.
+      lent += (map_[at / word_bits].load(std::memory_order_relaxed) >> (at % word_bits) & 1) != 0
+                  ? granule_bytes
+                  : 0;
+    return lent;
+  }
+
+  static constexpr std::size_t capacity_bytes() noexcept { return Bytes; }
+
+ private:
+  using word = std::uintptr_t;
+  static constexpr std::size_t word_bits = sizeof(word) * 8;
+  static constexpr std::size_t granules = Bytes / granule_bytes;
+  static constexpr std::size_t words = (granules + word_bits - 1) / word_bits;
+  // The buffer starts where most slabs may start, without asking linkers for more than they like to give.
+  static constexpr std::size_t largest_alignment = sizeof(word) == 8 ? 65536 : 4096;
+  static constexpr std::size_t alignment_for(std::size_t bytes) noexcept {
+    std::size_t alignment = granule_bytes;
+    while (alignment < largest_alignment && alignment * 2 <= bytes) alignment *= 2;
+    return alignment;
+  }
+
+  // The bits of granules [at, at + count) that lie in the word of `at`.
+  static word bits_from(std::size_t at, std::size_t count) noexcept {
+    const std::size_t room = word_bits - at % word_bits;
+    const std::size_t here = count < room ? count : room;
+    return (~word{0} >> (word_bits - here)) << (at % word_bits);
+  }
+
+  // Claims a run of granules word by word; a run that meets a lent granule is given back.
+  bool take(std::size_t at, std::size_t count) noexcept {
+    for (std::size_t taken = 0; taken < count;) {
+      const std::size_t here = at + taken;
+      const word bits = bits_from(here, count - taken);
+      // Relaxed: only a first look, the exchange below decides.
+      word seen = map_[here / word_bits].load(std::memory_order_relaxed);
+      do {
+        if ((seen & bits) != 0) {
+          give(at, taken);
+          return false;
+        }
+        // Acquire: pairs with the release in give(), so that the last user's accesses lie before ours.
+      } while (!map_[here / word_bits].compare_exchange_weak(seen, seen | bits, std::memory_order_acquire,
+                                                             std::memory_order_relaxed));
+      taken += word_bits - here % word_bits;
+    }
+    return true;
+  }
+
+  void give(std::size_t at, std::size_t count) noexcept {
+    for (std::size_t given = 0; given < count;) {
+      const std::size_t here = at + given;
+      // Release: pairs with the acquire in take().
+      map_[here / word_bits].fetch_and(~bits_from(here, count - given), std::memory_order_release);
+      given += word_bits - here % word_bits;
+    }
+  }
+
+  alignas(alignment_for(Bytes)) unsigned char buffer_[Bytes]{};
+  std::atomic<word> map_[words]{};  // a set bit is a lent granule; any thread
+};
+
+}  // namespace quarry

@@ -1,0 +1,175 @@
+// Page sources: four values that a cache can be attached to.
+#include "quarry/page_sources.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "quarry/slab_cache.hpp"
+#include "support/counting_resource.hpp"
+
+namespace {
+
+using quarry::null_lock;
+using quarry::slab_cache;
+using quarry::slab_errc;
+using quarry::static_page_source;
+
+struct block {
+  char bytes[64];
+};
+
+bool is_aligned(const void* pointer, std::size_t alignment) {
+  return reinterpret_cast<std::uintptr_t>(pointer) % alignment == 0;
+}
+
+int hook_calls = 0;
+std::size_t hooked_bytes = 0;
+
+void* allocate_hook(std::size_t bytes, std::size_t alignment) noexcept {
+  ++hook_calls;
+  hooked_bytes += bytes;
+  return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+}
+void deallocate_hook(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+  hooked_bytes -= bytes;
+  std::pmr::new_delete_resource()->deallocate(pages, bytes, alignment);
+}
+
+}  // namespace
+
+QUARRY_DEFINE_PAGE_HOOKS(allocate_hook, deallocate_hook);
+
+namespace {
+
+TEST(HookedPageSource, CallsTheTwoHooksThatTheProgramDefines) {
+  hook_calls = 0;
+  {
+    slab_cache<block, null_lock, 4096, quarry::hooked_page_source> cache;
+    const auto one = cache.make();
+    EXPECT_EQ(hook_calls, 1);
+    EXPECT_EQ(hooked_bytes, 4096U);
+  }
+  EXPECT_EQ(hooked_bytes, 0U);
+}
+
+TEST(OsPageSource, HandsOutAlignedZeroedPagesAndTakesThemBack) {
+  quarry::os_page_source source;
+  for (const std::size_t bytes : {std::size_t{4096}, std::size_t{65536}, std::size_t{1} << 21}) {
+    void* const pages = source.allocate_pages(bytes, bytes);
+    ASSERT_NE(pages, nullptr);
+    EXPECT_TRUE(is_aligned(pages, bytes));
+    EXPECT_EQ(static_cast<char*>(pages)[bytes - 1], 0);
+    std::memset(pages, 1, bytes);
+    source.deallocate_pages(pages, bytes, bytes);
+  }
+}
+
+TEST(OsPageSource, ReturnsNullWhenTheSystemRefuses) {
+  quarry::os_page_source source;
+  EXPECT_EQ(source.allocate_pages(SIZE_MAX, 4096), nullptr);
+  EXPECT_EQ(source.allocate_pages(SIZE_MAX / 2, 4096), nullptr);
+}
+
+TEST(StaticPageSource, HandsOutItsWholeBufferOnceAndTakesItBack) {
+  static static_page_source<65536> source;
+  std::set<void*> pages;
+  while (void* const page = source.allocate_pages(1024, 1024)) {
+    EXPECT_TRUE(is_aligned(page, 1024));
+    std::memset(page, 0xff, 1024);
+    pages.insert(page);
+  }
+  EXPECT_EQ(pages.size(), 64U);
+  EXPECT_EQ(source.lent_bytes(), 65536U);
+  for (void* each : pages) source.deallocate_pages(each, 1024, 1024);
+  EXPECT_EQ(source.lent_bytes(), 0U);
+  void* const whole = source.allocate_pages(65536, 65536);
+  EXPECT_NE(whole, nullptr);
+  source.deallocate_pages(whole, 65536, 65536);
+}
+
+TEST(StaticPageSource, MixesSizesAndRefusesWhatDoesNotFit) {
+  static static_page_source<65536> source;
+  EXPECT_EQ(source.allocate_pages(65537, 256), nullptr);
+  EXPECT_EQ(source.allocate_pages(0, 256), nullptr);
+  void* const small = source.allocate_pages(1, 1);
+  void* const large = source.allocate_pages(32768, 32768);
+  EXPECT_NE(small, nullptr);
+  ASSERT_NE(large, nullptr);
+  EXPECT_TRUE(is_aligned(large, 32768));
+  EXPECT_EQ(source.allocate_pages(32768, 32768), nullptr);
+  EXPECT_EQ(source.lent_bytes(), 32768U + 256U);
+  source.deallocate_pages(small, 1, 1);
+  EXPECT_NE(source.allocate_pages(32768, 32768), nullptr);
+}
+
+TEST(StaticPageSource, ACacheExhaustsItWithACleanErrorAndWorksAgainAfterFrees) {
+  static static_page_source<16384> source;
+  slab_cache<block, null_lock, 4096, static_page_source<16384>> cache(source);
+  std::vector<decltype(cache)::ptr> owners;
+  for (int round = 0; round < 3; ++round) {
+    while (auto owner = cache.try_make()) owners.push_back(std::move(owner));
+    EXPECT_EQ(owners.size(), cache.root_slots + 3 * cache.extension_slots);
+    EXPECT_EQ(cache.stats().live_slots, owners.size());
+    EXPECT_THROW(cache.make(), std::bad_alloc);
+    owners.clear();
+  }
+  EXPECT_EQ(cache.reserve(10000), slab_errc::out_of_memory);
+  EXPECT_NE(cache.try_make(), nullptr);
+}
+
+TEST(StaticPageSource, ACacheWithoutAnArgumentUsesTheProgramsOwn) {
+  slab_cache<block, null_lock, 4096, static_page_source<12288>> first, second;
+  EXPECT_NE(first.try_make(), nullptr);
+  EXPECT_NE(second.try_make(), nullptr);
+  EXPECT_NE(first, second);
+}
+
+TEST(StaticPageSource, ThreadsShareItWithoutALock) {
+  static static_page_source<65536> source;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([t] {
+      for (int i = 0; i < 5000; ++i) {
+        const std::size_t bytes = std::size_t{256} << (i + t) % 4;
+        auto* const pages = static_cast<unsigned char*>(source.allocate_pages(bytes, bytes));
+        if (pages == nullptr) continue;
+        std::memset(pages, t, bytes);
+        ASSERT_EQ(pages[0], t);
+        ASSERT_EQ(pages[bytes - 1], t);
+        source.deallocate_pages(pages, bytes, bytes);
+      }
+    });
+  for (auto& each : threads) each.join();
+  EXPECT_EQ(source.lent_bytes(), 0U);
+}
+
+TEST(ResourcePageSource, PassesTheResourcesExceptionOn) {
+  quarry::resource_page_source source(std::pmr::null_memory_resource());
+  EXPECT_THROW(source.allocate_pages(4096, 4096), std::bad_alloc);
+  EXPECT_EQ(source.upstream(), std::pmr::null_memory_resource());
+}
+
+TEST(PageSources, OneProgramUsesSeveralOnePerCache) {
+  quarry_test::counting_resource upstream;
+  static static_page_source<8192> buffer;
+  slab_cache<block, null_lock, 4096, quarry::os_page_source> system;
+  slab_cache<block, null_lock, 4096, quarry::hooked_page_source> hooked;
+  slab_cache<block, null_lock, 4096, static_page_source<8192>> fixed(buffer);
+  slab_cache<block, null_lock, 4096, quarry::resource_page_source> resource{
+      quarry::resource_page_source(&upstream)};
+  const auto a = system.make();
+  const auto b = hooked.make();
+  const auto c = fixed.make();
+  const auto d = resource.make();
+  EXPECT_EQ(buffer.lent_bytes(), 4096U);
+  EXPECT_TRUE(upstream.holds(d.get()));
+  EXPECT_FALSE(upstream.holds(a.get()));
+  EXPECT_FALSE(upstream.holds(b.get()));
+}
+
+}  // namespace

@@ -1,0 +1,683 @@
+// slab_cache: what its users see.
+#include "quarry/slab_cache.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory_resource>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/counting_resource.hpp"
+#include "support/failing_resource.hpp"
+
+namespace {
+
+using quarry::null_lock;
+using quarry::resource_page_source;
+using quarry::slab_cache;
+using quarry::slab_errc;
+using quarry::spin_lock;
+
+constexpr std::size_t small_slab_bytes = 4096;
+
+template <class T, class Lock = null_lock, std::size_t SlabBytes = small_slab_bytes>
+using test_cache = slab_cache<T, Lock, SlabBytes, resource_page_source>;
+
+struct message {
+  std::uint32_t words[12];
+};
+
+struct counted {
+  static inline int alive = 0;
+  explicit counted(int v = 0) : value(v) { ++alive; }
+  counted(const counted&) = delete;
+  ~counted() { --alive; }
+  int value;
+};
+
+class SlabCache : public ::testing::Test {
+ protected:
+  quarry_test::counting_resource upstream;
+  resource_page_source pages{&upstream};
+};
+
+TEST_F(SlabCache, MakesAnObjectFromItsArgumentsAndDestroysItWithItsOwner) {
+  test_cache<counted> cache(pages);
+  {
+    auto owner = cache.make(42);
+    EXPECT_EQ(owner->value, 42);
+    EXPECT_EQ(counted::alive, 1);
+  }
+  EXPECT_EQ(counted::alive, 0);
+  EXPECT_EQ(cache.stats().live_slots, 0U);
+}
+
+TEST_F(SlabCache, MakeWithoutArgumentsValueInitialises) {
+  test_cache<message> cache(pages);
+  {
+    auto dirty = cache.make();
+    std::fill(std::begin(dirty->words), std::end(dirty->words), 0xffffffffU);
+  }
+  const auto clean = cache.make();
+  for (const std::uint32_t word : clean->words) EXPECT_EQ(word, 0U);
+}
+
+TEST_F(SlabCache, MakesAggregatesFromTheirMembers) {
+  struct point {
+    int x, y;
+  };
+  test_cache<point> cache(pages);
+  const auto owner = cache.make(1, 2);
+  EXPECT_EQ(owner->x, 1);
+  EXPECT_EQ(owner->y, 2);
+}
+
+TEST_F(SlabCache, TakesNoMemoryBeforeItsFirstUse) {
+  test_cache<message> cache(pages);
+  EXPECT_EQ(upstream.calls(), 0U);
+  EXPECT_EQ(cache.stats().slab_count, 0U);
+  EXPECT_EQ(cache.try_deallocate(nullptr), slab_errc::invalid_pointer);
+  EXPECT_FALSE(cache.owns(&cache));
+  EXPECT_EQ(cache.trim(), 0U);
+  EXPECT_EQ(upstream.calls(), 0U);
+}
+
+// A cache with static lifetime is ready before any constructor runs: the language guarantees it for
+// constant-initialised objects, and the compiler checks it here.
+#if defined(__clang__)
+[[clang::require_constant_initialization]]
+#endif
+slab_cache<message, spin_lock, small_slab_bytes, quarry::os_page_source>
+    static_cache;
+constexpr slab_cache<message, null_lock, small_slab_bytes, quarry::os_page_source>* constant_address =
+    nullptr;
+struct uses_the_static_cache_early {
+  uses_the_static_cache_early() : found(static_cache.try_make() != nullptr) {}
+  bool found;
+} const early;
+
+TEST(StaticSlabCache, IsConstantInitialisedAndUsableBeforeMain) {
+  EXPECT_TRUE(early.found);
+  EXPECT_EQ(constant_address, nullptr);
+}
+
+TEST_F(SlabCache, TakesItsFirstSlabOnFirstUseAndTriesAgainAfterAFailure) {
+  quarry_test::failing_resource failing(&upstream);
+  failing.fail_at(1);
+  test_cache<message> cache{resource_page_source(&failing)};
+  EXPECT_EQ(cache.try_make(), nullptr);
+  EXPECT_EQ(cache.try_open(), slab_errc::ok);
+  EXPECT_NE(cache.try_make(), nullptr);
+}
+
+TEST_F(SlabCache, ThrowsWhatThePageSourceThrowsAndStaysUsable) {
+  quarry_test::failing_resource failing(&upstream);
+  failing.fail_at(2);  // the first extension slab
+  test_cache<message> cache{resource_page_source(&failing)};
+  std::vector<decltype(cache)::ptr> owners;
+  for (std::size_t i = 0; i < cache.root_slots; ++i) owners.push_back(cache.make());
+  EXPECT_THROW(cache.make(), std::bad_alloc);
+  EXPECT_EQ(cache.stats().live_slots, cache.root_slots);
+  EXPECT_NE(cache.make(), nullptr);
+}
+
+TEST_F(SlabCache, CreationWithoutExceptionsReportsAnErrorValue) {
+  struct empty_source {
+    void* allocate_pages(std::size_t, std::size_t) noexcept { return nullptr; }
+    void deallocate_pages(void*, std::size_t, std::size_t) noexcept {}
+  };
+  slab_errc error = slab_errc::ok;
+  auto failed = slab_cache<message, null_lock, small_slab_bytes, empty_source>::try_create(error);
+  EXPECT_EQ(error, slab_errc::out_of_memory);
+  EXPECT_EQ(failed.try_make(), nullptr);
+  EXPECT_EQ(failed.try_allocate(), nullptr);
+  EXPECT_THROW(failed.make(), std::bad_alloc);
+  EXPECT_EQ(failed.reserve(1), slab_errc::out_of_memory);
+  auto good = slab_cache<message, null_lock, small_slab_bytes, quarry::os_page_source>::try_create(error);
+  EXPECT_EQ(error, slab_errc::ok);
+  EXPECT_NE(good.try_make(), nullptr);
+}
+
+TEST_F(SlabCache, GrowsByExtensionSlabsWhenTheRootSlabIsFull) {
+  test_cache<message> cache(pages);
+  std::vector<decltype(cache)::ptr> owners;
+  std::set<message*> addresses;
+  const std::size_t objects = cache.root_slots + 3 * cache.extension_slots;
+  for (std::size_t i = 0; i < objects; ++i) {
+    owners.push_back(cache.make());
+    addresses.insert(owners.back().get());
+    owners.back()->words[0] = static_cast<std::uint32_t>(i);
+  }
+  EXPECT_EQ(addresses.size(), objects);
+  EXPECT_EQ(cache.stats().slab_count, 4U);
+  EXPECT_EQ(upstream.live_bytes(), 4 * small_slab_bytes);  // no memory outside the slabs
+  for (std::size_t i = 0; i < objects; ++i) EXPECT_EQ(owners[i]->words[0], i);
+  EXPECT_EQ(cache.stats().live_slots, objects);
+}
+
+TEST_F(SlabCache, AsksThePageSourceForSlabsAlignedToTheirSize) {
+  test_cache<message> cache(pages);
+  const auto owner = cache.make();
+  ASSERT_EQ(upstream.history().size(), 1U);
+  EXPECT_EQ(upstream.history()[0].bytes, small_slab_bytes);
+  EXPECT_EQ(upstream.history()[0].alignment, small_slab_bytes);
+}
+
+TEST_F(SlabCache, EmptyExtensionSlabsGoBackAndOneIsRetained) {
+  test_cache<message> cache(pages);
+  std::vector<decltype(cache)::ptr> owners;
+  for (std::size_t i = 0; i < cache.root_slots + 8 * cache.extension_slots; ++i)
+    owners.push_back(cache.make());
+  EXPECT_EQ(upstream.live_blocks(), 9U);
+  owners.clear();
+  EXPECT_LE(upstream.live_blocks(), 4U);  // the root, one retained, and what the magazine's slots hold
+  EXPECT_GT(cache.trim(), 0U);
+  EXPECT_EQ(upstream.live_blocks(), 1U);
+  EXPECT_EQ(cache.stats().slab_count, 1U);
+}
+
+TEST_F(SlabCache, RetainKeepsEmptySlabsAndTrimGivesThemBack) {
+  test_cache<message> cache(pages);
+  EXPECT_EQ(cache.retain(100), slab_errc::ok);
+  {
+    std::vector<decltype(cache)::ptr> owners;
+    for (std::size_t i = 0; i < cache.root_slots + 8 * cache.extension_slots; ++i)
+      owners.push_back(cache.make());
+  }
+  EXPECT_EQ(upstream.live_blocks(), 9U);
+  EXPECT_EQ(cache.trim(3), 5 * small_slab_bytes);
+  EXPECT_EQ(upstream.live_blocks(), 4U);
+  EXPECT_EQ(cache.retain(1), slab_errc::ok);
+  EXPECT_EQ(upstream.live_blocks(), 2U);
+}
+
+TEST_F(SlabCache, PartlyFilledSlabsAreUsedBeforeANewSlabIsTaken) {
+  test_cache<message> cache(pages);
+  std::vector<decltype(cache)::ptr> owners;
+  for (std::size_t i = 0; i < cache.root_slots + 4 * cache.extension_slots; ++i)
+    owners.push_back(cache.make());
+  std::mt19937 random(1);
+  std::shuffle(owners.begin(), owners.end(), random);
+  const std::size_t half = owners.size() / 2;
+  owners.resize(half);
+  const std::size_t allocations = upstream.allocations();
+  while (owners.size() < half * 2) owners.push_back(cache.make());
+  EXPECT_EQ(upstream.allocations(), allocations);
+}
+
+TEST_F(SlabCache, CopiesShareTheSameSlabs) {
+  test_cache<message> first(pages);
+  const auto second = first;
+  EXPECT_EQ(first, second);
+  const auto owner = first.make();
+  EXPECT_EQ(second.stats().live_slots, 1U);
+  EXPECT_EQ(upstream.live_blocks(), 1U);
+}
+
+TEST_F(SlabCache, AMovedFromHandleStartsACacheOfItsOwn) {
+  test_cache<message> first(pages);
+  const auto owner = first.make();
+  auto second = std::move(first);
+  EXPECT_EQ(second.stats().live_slots, 1U);
+  EXPECT_NE(first, second);
+  EXPECT_NE(first.make(), nullptr);
+  EXPECT_EQ(upstream.live_blocks(), 2U);
+}
+
+TEST_F(SlabCache, SelfAssignmentChangesNothing) {
+  test_cache<message> cache(pages);
+  const auto owner = cache.make();
+  auto& same = cache;
+  cache = same;
+  EXPECT_EQ(cache.stats().live_slots, 1U);
+  cache = std::move(same);
+  EXPECT_EQ(cache.stats().live_slots, 1U);
+}
+
+TEST_F(SlabCache, ObjectsOutliveEveryHandleAndTheLastOneGivesAllMemoryBack) {
+  std::mt19937 random(2);
+  for (int round = 0; round < 8; ++round) {
+    std::vector<test_cache<std::string>::ptr> owners;
+    {
+      test_cache<std::string> cache(pages);
+      const auto copy = cache;
+      for (std::size_t i = 0; i < cache.root_slots + 5 * cache.extension_slots; ++i)
+        owners.push_back(cache.make(40, 'x'));
+      for (std::size_t i = 0; i < owners.size(); i += 3) owners[i].reset();
+    }
+    EXPECT_GT(upstream.live_blocks(), 0U);
+    std::shuffle(owners.begin(), owners.end(), random);
+    for (const auto& each : owners) EXPECT_TRUE(each == nullptr || *each == std::string(40, 'x'));
+    owners.clear();
+    EXPECT_EQ(upstream.live_blocks(), 0U);
+  }
+}
+
+TEST_F(SlabCache, WithoutObjectsTheLastHandleGivesAllMemoryBack) {
+  {
+    test_cache<message> cache(pages);
+    std::vector<decltype(cache)::ptr> owners;
+    for (std::size_t i = 0; i < 3 * cache.extension_slots; ++i) owners.push_back(cache.make());
+  }
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
+TEST_F(SlabCache, ReserveLeavesUpstreamAloneForTheNextMakes) {
+  test_cache<message> cache(pages);
+  constexpr std::size_t objects = 1000;
+  EXPECT_EQ(cache.reserve(objects), slab_errc::ok);
+  const std::size_t calls = upstream.calls();
+  std::vector<decltype(cache)::ptr> owners;
+  for (std::size_t i = 0; i < objects; ++i) owners.push_back(cache.make());
+  EXPECT_EQ(upstream.calls(), calls);
+  owners.clear();
+  for (std::size_t i = 0; i < objects; ++i) owners.push_back(cache.make());
+  EXPECT_EQ(upstream.calls(), calls);
+  owners.clear();
+  cache.trim();
+  EXPECT_EQ(upstream.live_blocks(), 1U);
+}
+
+TEST_F(SlabCache, TryDeallocateTellsWhyItRefuses) {
+  test_cache<message> cache(pages), other(pages);
+  message* const slot = cache.allocate();
+  message* const neighbour = cache.allocate();
+  EXPECT_EQ(cache.try_deallocate(nullptr), slab_errc::invalid_pointer);
+  EXPECT_EQ(cache.try_deallocate(reinterpret_cast<message*>(reinterpret_cast<char*>(slot) + 1)),
+            slab_errc::alignment_mismatch);
+  EXPECT_EQ(cache.try_deallocate(reinterpret_cast<message*>(slot->words + 1)), slab_errc::invalid_pointer);
+  message outside;
+  EXPECT_EQ(cache.try_deallocate(&outside), slab_errc::invalid_pointer);
+  EXPECT_EQ(other.try_deallocate(slot), slab_errc::invalid_pointer);
+  EXPECT_EQ(cache.try_deallocate(slot), slab_errc::ok);
+  EXPECT_EQ(cache.try_deallocate(slot), slab_errc::double_free);
+  EXPECT_EQ(cache.stats().live_slots, 1U);
+  cache.deallocate(neighbour);
+  cache.trim();
+  EXPECT_EQ(cache.try_deallocate(slot), slab_errc::double_free);  // also when it rests in its slab
+}
+
+TEST_F(SlabCache, FreedObjectsCarryNoAllocatorDataSoWritingToThemCorruptsNothing) {
+  test_cache<message> cache(pages);
+  std::vector<message*> slots;
+  for (std::size_t i = 0; i < cache.root_slots; ++i) slots.push_back(cache.allocate());
+  for (message* each : slots) cache.deallocate(each);
+  for (message* each : slots) std::fill(std::begin(each->words), std::end(each->words), 0xdeadbeefU);
+  std::set<message*> again;
+  for (std::size_t i = 0; i < slots.size(); ++i) again.insert(cache.allocate());
+  EXPECT_EQ(again.size(), slots.size());
+  EXPECT_EQ(again, std::set<message*>(slots.begin(), slots.end()));
+  for (message* each : again) {
+    EXPECT_EQ(each->words[0], 0xdeadbeefU);  // not even a link was written
+    cache.deallocate(each);
+  }
+}
+
+TEST_F(SlabCache, ForEachLiveVisitsEveryLivingObjectOnce) {
+  test_cache<counted> cache(pages);
+  std::vector<decltype(cache)::ptr> owners;
+  for (int i = 0; i < 500; ++i) owners.push_back(cache.make(i));
+  for (std::size_t i = 0; i < owners.size(); i += 2) owners[i].reset();
+  std::multiset<int> seen;
+  cache.for_each_live([&](counted& each) { seen.insert(each.value); });
+  EXPECT_EQ(seen.size(), 250U);
+  for (int i = 1; i < 500; i += 2) EXPECT_EQ(seen.count(i), 1U);
+}
+
+TEST_F(SlabCache, OwnsItsSlotsAndNothingElse) {
+  test_cache<message> cache(pages), other(pages);
+  const auto mine = cache.make();
+  const auto foreign = other.make();
+  EXPECT_TRUE(cache.owns(mine.get()));
+  EXPECT_FALSE(cache.owns(foreign.get()));
+  EXPECT_FALSE(cache.owns(&cache));
+  EXPECT_FALSE(cache.owns(nullptr));
+}
+
+template <class T>
+class SlabCacheOf : public ::testing::Test {};
+
+struct alignas(64) line_aligned {
+  char bytes[64];
+};
+struct alignas(256) over_aligned {
+  char bytes[3];
+};
+struct odd {
+  char bytes[7];
+};
+struct large {
+  char bytes[1500];
+};
+struct huge {
+  char bytes[20000];
+};
+struct huge_aligned {
+  alignas(8192) char bytes[100];
+};
+using sizes = ::testing::Types<char, short, odd, std::uint64_t, message, line_aligned, over_aligned, large,
+                               huge, huge_aligned>;
+TYPED_TEST_SUITE(SlabCacheOf, sizes);
+
+TYPED_TEST(SlabCacheOf, SlotsAreAlignedDisjointAndInsideTheirSlabs) {
+  quarry_test::counting_resource upstream;
+  slab_cache<TypeParam, null_lock, quarry::default_slab_bytes<TypeParam>, resource_page_source> cache{
+      resource_page_source(&upstream)};
+  std::vector<TypeParam*> slots;
+  const std::size_t objects = cache.root_slots + 2 * cache.extension_slots;
+  for (std::size_t i = 0; i < objects; ++i) {
+    TypeParam* const slot = cache.allocate();
+    ASSERT_EQ(reinterpret_cast<std::uintptr_t>(slot) % alignof(TypeParam), 0U);
+    ASSERT_TRUE(upstream.holds(slot));
+    ASSERT_TRUE(upstream.holds(reinterpret_cast<char*>(slot) + sizeof(TypeParam) - 1));
+    std::fill_n(reinterpret_cast<unsigned char*>(slot), sizeof(TypeParam), static_cast<unsigned char>(i));
+    slots.push_back(slot);
+  }
+  EXPECT_EQ(cache.stats().slab_count, 3U);
+  for (std::size_t i = 0; i < objects; ++i)
+    for (std::size_t b = 0; b < sizeof(TypeParam); b += sizeof(TypeParam) / 2 + 1)
+      ASSERT_EQ(reinterpret_cast<unsigned char*>(slots[i])[b], static_cast<unsigned char>(i));
+  for (TypeParam* each : slots) ASSERT_EQ(cache.try_deallocate(each), slab_errc::ok);
+}
+
+TYPED_TEST(SlabCacheOf, TheDefaultSlabHasAtLeastEightSlotsAndWastesAtMostAnEighth) {
+  using cache = slab_cache<TypeParam>;
+  static_assert(cache::slab_bytes == quarry::default_slab_bytes<TypeParam>);
+  EXPECT_GE(cache::extension_slots, 8U);
+  const std::size_t mark_bytes = cache::extension_slots / 8;
+  const std::size_t waste = cache::slab_bytes - cache::extension_slots * sizeof(TypeParam) - mark_bytes;
+  EXPECT_LE(waste * 8, cache::slab_bytes);
+}
+
+struct unmovable {
+  explicit unmovable(int v) : value(v) {}
+  unmovable(unmovable&&) = delete;
+  int value;
+};
+
+TEST_F(SlabCache, MakesTypesThatCannotBeMoved) {
+  test_cache<unmovable> cache(pages);
+  EXPECT_EQ(cache.make(7)->value, 7);
+}
+
+struct throwing {
+  explicit throwing(bool now) {
+    if (now) throw std::runtime_error("no");
+  }
+};
+
+TEST_F(SlabCache, AThrowingConstructorLeavesNothingBehind) {
+  test_cache<throwing> cache(pages);
+  EXPECT_THROW(cache.make(true), std::runtime_error);
+  EXPECT_THROW(cache.try_make(true), std::runtime_error);
+  EXPECT_EQ(cache.stats().live_slots, 0U);
+  const auto good = cache.make(false);
+  EXPECT_EQ(cache.stats().live_slots, 1U);
+}
+
+TEST_F(SlabCache, AThrowingAllocatorInsideTheObjectLeavesNothingBehind) {
+  quarry_test::counting_resource inner;
+  quarry_test::failing_resource failing(&inner);
+  failing.fail_at(1);
+  test_cache<std::pmr::vector<int>> cache(pages);
+  EXPECT_THROW(cache.make(std::size_t{100}, 1, &failing), std::bad_alloc);
+  EXPECT_EQ(cache.stats().live_slots, 0U);
+}
+
+TEST_F(SlabCache, MakesConstantObjects) {
+  test_cache<const message> cache(pages);
+  const auto owner = cache.make();
+  static_assert(std::is_same_v<decltype(*owner), const message&>);
+  EXPECT_EQ(owner->words[0], 0U);
+}
+
+TEST_F(SlabCache, AnyBasicLockableGuardsIt) {
+  test_cache<message, std::mutex> cache(pages);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t)
+    threads.emplace_back([&] {
+      std::vector<decltype(cache)::ptr> mine;
+      for (int i = 0; i < 3000; ++i) {
+        mine.push_back(cache.make());
+        if (i % 3 == 0) mine.erase(mine.begin());
+        if (mine.size() > 200) mine.clear();
+      }
+    });
+  for (auto& each : threads) each.join();
+  EXPECT_EQ(cache.stats().live_slots, 0U);
+}
+
+struct watching_lock {
+  static inline int depth = 0;
+  void lock() { ++depth; }
+  void unlock() { --depth; }
+};
+
+TEST_F(SlabCache, TheLockIsNeverHeldAcrossThePageSourceOrTheObject) {
+  struct source {
+    quarry_test::counting_resource* upstream;
+    void* allocate_pages(std::size_t bytes, std::size_t alignment) {
+      EXPECT_EQ(watching_lock::depth, 0);
+      return upstream->allocate(bytes, alignment);
+    }
+    void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+      EXPECT_EQ(watching_lock::depth, 0);
+      upstream->deallocate(pages, bytes, alignment);
+    }
+  };
+  struct object {
+    object() { EXPECT_EQ(watching_lock::depth, 0); }
+    ~object() { EXPECT_EQ(watching_lock::depth, 0); }
+    char bytes[100];
+  };
+  using cache_type = slab_cache<object, watching_lock, small_slab_bytes, source>;
+  std::vector<cache_type::ptr> owners;
+  {
+    cache_type cache(source{&upstream});
+    EXPECT_EQ(cache.reserve(100), slab_errc::ok);
+    for (int i = 0; i < 500; ++i) owners.push_back(cache.make());
+    owners.resize(250);
+    cache.recycle(std::move(owners.back()));
+    const auto again = cache.reuse();
+    cache.recycle(cache.make());
+    cache.trim();
+    EXPECT_EQ(watching_lock::depth, 0);
+  }
+  owners.clear();
+  EXPECT_EQ(watching_lock::depth, 0);
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
+TEST_F(SlabCache, ThreadsShareOneCacheAndFreeEachOthersObjects) {
+  std::vector<test_cache<std::string, spin_lock>::ptr> handed;
+  std::mutex gate;
+  {
+    test_cache<std::string, spin_lock> cache(pages);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+      threads.emplace_back([&gate, &handed, mine = cache]() mutable {
+        std::vector<decltype(mine)::ptr> own;
+        for (int i = 0; i < 5000; ++i) {
+          own.push_back(mine.make(30, 'a'));
+          if (i % 7 == 0) {
+            const std::lock_guard<std::mutex> guard(gate);
+            handed.push_back(std::move(own.back()));
+            own.pop_back();
+            if (handed.size() > 100) own.swap(handed);
+          }
+          if (own.size() > 300) own.clear();
+        }
+      });
+    for (auto& each : threads) each.join();
+  }
+  std::thread([&] { handed.clear(); }).join();
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
+TEST_F(SlabCache, ManyThreadsMayOpenOneHandleAtOnce) {
+  for (int round = 0; round < 50; ++round) {
+    test_cache<message, spin_lock> cache(pages);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) threads.emplace_back([&] { EXPECT_NE(cache.make(), nullptr); });
+    for (auto& each : threads) each.join();
+    EXPECT_EQ(upstream.live_blocks(), 1U);
+  }
+}
+
+// ---- recycling
+
+struct buffer {
+  static inline int constructed = 0;
+  buffer() { ++constructed; }
+  std::vector<int> numbers;
+  std::mutex gate;
+};
+void clear(buffer& used) {
+  used.numbers.clear();
+}
+
+TEST_F(SlabCache, RecycleKeepsAnObjectConstructedAndReuseHandsItOut) {
+  test_cache<buffer> cache(pages);
+  buffer::constructed = 0;
+  auto first = cache.make();
+  first->numbers.assign(1000, 1);
+  buffer* const address = first.get();
+  cache.recycle(std::move(first));
+  EXPECT_EQ(cache.stats().kept_slots, 1U);
+  EXPECT_EQ(cache.stats().live_slots, 0U);
+  const auto second = cache.reuse();
+  EXPECT_EQ(second.get(), address);
+  EXPECT_TRUE(second->numbers.empty());
+  EXPECT_GE(second->numbers.capacity(), 1000U);
+  EXPECT_EQ(buffer::constructed, 1);
+  const auto third = cache.reuse();
+  EXPECT_EQ(buffer::constructed, 2);
+}
+
+TEST_F(SlabCache, RecycleUsesAMemberClearWhenThatIsAllThereIs) {
+  test_cache<std::string> cache(pages);
+  cache.recycle(cache.make(500, 'x'));
+  const auto again = cache.reuse();
+  EXPECT_TRUE(again->empty());
+  EXPECT_GE(again->capacity(), 500U);
+}
+
+struct with_policy {
+  int value = 1;
+  ~with_policy() {}
+};
+
+}  // namespace
+
+template <>
+struct quarry::recycle_policy<with_policy> {
+  static void clear(with_policy& used) { used.value = 99; }
+};
+
+namespace {
+
+TEST_F(SlabCache, RecycleUsesTheSpecialisedPolicy) {
+  test_cache<with_policy> cache(pages);
+  cache.recycle(cache.make());
+  EXPECT_EQ(cache.reuse()->value, 99);
+}
+
+TEST_F(SlabCache, RecycledObjectsAreDestroyedByTrimAndWithTheLastHandle) {
+  {
+    test_cache<counted> cache(pages);
+    std::vector<decltype(cache)::ptr> owners;
+    for (int i = 0; i < 1000; ++i) owners.push_back(cache.make(i));
+    std::mt19937 random(3);
+    std::shuffle(owners.begin(), owners.end(), random);
+    for (auto& each : owners) cache.recycle(std::move(each));
+    EXPECT_EQ(counted::alive, 1000);
+    EXPECT_EQ(cache.stats().kept_slots, 1000U);
+    std::set<counted*> reused;
+    std::vector<decltype(cache)::ptr> again;
+    for (int i = 0; i < 500; ++i) {
+      again.push_back(cache.reuse());
+      reused.insert(again.back().get());
+    }
+    EXPECT_EQ(reused.size(), 500U);
+    EXPECT_EQ(counted::alive, 1000);
+    cache.for_each_live([&](counted& each) { EXPECT_EQ(reused.count(&each), 1U); });
+    EXPECT_EQ(cache.try_deallocate(nullptr), slab_errc::invalid_pointer);
+    cache.trim();
+    EXPECT_EQ(counted::alive, 500);
+    for (auto& each : again) cache.recycle(std::move(each));
+    EXPECT_EQ(counted::alive, 500);
+  }
+  EXPECT_EQ(counted::alive, 0);
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
+TEST_F(SlabCache, AKeptObjectIsNotDeallocatedTwice) {
+  test_cache<counted> cache(pages);
+  auto owner = cache.make();
+  counted* const address = owner.get();
+  cache.recycle(std::move(owner));
+  EXPECT_EQ(cache.try_deallocate(address), slab_errc::double_free);
+}
+
+TEST_F(SlabCache, UpstreamFailingAtEveryCallLosesNothing) {
+  for (std::size_t fail_at = 1; fail_at < 12; ++fail_at) {
+    quarry_test::failing_resource failing(&upstream);
+    failing.fail_at(fail_at);
+    test_cache<std::string> cache{resource_page_source(&failing)};
+    std::vector<decltype(cache)::ptr> owners;
+    int failures = 0;
+    for (std::size_t i = 0; i < 8 * cache.extension_slots; ++i) {
+      auto owner = cache.try_make(20, 'y');
+      if (owner == nullptr)
+        ++failures;
+      else
+        owners.push_back(std::move(owner));
+      ASSERT_EQ(cache.stats().live_slots, owners.size());
+    }
+    EXPECT_LE(failures, 1);
+  }
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
+TEST_F(SlabCache, RandomUseMatchesAModel) {
+  std::mt19937 random(4);
+  test_cache<counted> cache(pages);
+  std::vector<decltype(cache)::ptr> owners;
+  std::vector<int> model;
+  for (int i = 0; i < 200000; ++i) {
+    const bool grow = owners.empty() || random() % 1000 < (i / 20000 % 2 == 0 ? 550U : 450U);
+    if (grow) {
+      owners.push_back(random() % 8 == 0 ? cache.reuse(i) : cache.make(i));
+      owners.back()->value = i;
+      model.push_back(i);
+    } else {
+      const std::size_t at = random() % owners.size();
+      ASSERT_EQ(owners[at]->value, model[at]);
+      std::swap(owners[at], owners.back());
+      std::swap(model[at], model.back());
+      if (random() % 8 == 0) cache.recycle(std::move(owners.back()));
+      owners.pop_back();
+      model.pop_back();
+    }
+    if (i % 10000 == 0) {
+      ASSERT_EQ(cache.stats().live_slots, owners.size());
+      std::size_t seen = 0;
+      cache.for_each_live([&](counted&) { ++seen; });
+      ASSERT_EQ(seen, owners.size());
+      if (i % 30000 == 0) cache.trim();
+    }
+  }
+  const auto stats = cache.stats();
+  EXPECT_EQ(stats.live_slots + stats.kept_slots + stats.cached_slots + stats.free_slots,
+            cache.root_slots + (stats.slab_count - 1) * cache.extension_slots);
+}
+
+}  // namespace
