@@ -1,5 +1,5 @@
 // Size feedback of slab_allocator, where the standard library has it.
-// options: -std=c++2b
+// standard: 23
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,0 +1,51 @@
+// A boost::container::pmr::memory_resource over a slab resource: for boost::container::pmr containers and for
+// Boost.JSON.
+//
+// Layer      1 (what a container or user holds). The only header of Quarry that includes Boost.
+// Invariant  One word beside the virtual table: the resource. Alignment is honoured, which Boost's own pool
+//            resources do not do.
+// Threads    As the resource.
+#pragma once
+
+#include <boost/container/pmr/memory_resource.hpp>
+#include <cstddef>
+
+#include <quarry/unsynchronized_slab_resource.hpp>
+
+namespace quarry {
+
+/// Hands the calls of Boost's interface to a resource; one virtual call each.
+/// Good for boost::container::pmr::polymorphic_allocator and for boost::json::storage_ptr.
+template <class Resource = unsynchronized_slab_resource>
+class boost_memory_resource final : public boost::container::pmr::memory_resource {
+ public:
+  /// Requires    resource != nullptr; it outlives this object.
+  explicit boost_memory_resource(Resource* resource) noexcept : resource_(resource) {}
+  explicit boost_memory_resource(Resource& resource) noexcept : resource_(&resource) {}
+
+  Resource* resource() const noexcept { return resource_; }
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    return resource_->allocate(bytes, alignment);
+  }
+
+  void do_deallocate(void* place, std::size_t bytes, std::size_t alignment) override {
+    resource_->deallocate(place, bytes, alignment);
+  }
+
+  // Two of them over one resource may free each other's memory.
+  bool do_is_equal(const boost::container::pmr::memory_resource& other) const noexcept override {
+    if (this == &other) return true;
+#if defined(__cpp_rtti)
+    const auto* const same = dynamic_cast<const boost_memory_resource*>(&other);
+    return same != nullptr && same->resource_ == resource_;
+#else
+    return false;
+#endif
+  }
+
+  Resource* resource_;
+};
+
+}  // namespace quarry
