@@ -144,6 +144,8 @@ bool takes_part(const workload& load, const rival& rival) {
 }
 
 int measure_memory(const std::vector<workload>& loads, const std::string& name) {
+  // Before the rivals' libraries are loaded: they move the program break, and then glibc can no longer trim.
+  reset_resident_peak();
   for (const workload& load : loads) {
     for (const rival& rival : rivals()) {
       if (load.name + "/" + rival.name != name || !load.prepare || !takes_part(load, rival)) continue;
