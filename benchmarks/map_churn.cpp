@@ -9,7 +9,7 @@
 namespace {
 
 bench::workload map_churn(const bench::run_mode& mode) {
-  constexpr std::size_t turns = 6;
+  constexpr std::size_t turns = 4;
   const std::size_t count = mode.pick(100'000, 300);
   auto keys = std::make_shared<std::vector<std::uint64_t>>();
   bench::random_numbers random(200);

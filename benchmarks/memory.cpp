@@ -5,14 +5,13 @@
 // Each rival runs each load in a process of its own, started afresh: another's memory is never counted. Every
 // block is written, as an object would be. Huge pages are off, so that allocators are compared and not the
 // kernel's guesses.
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "child_process.hpp"
 #include "process_memory.hpp"
 #include "random.hpp"
 #include "rivals.hpp"
@@ -49,6 +48,7 @@ void measure(const memory_load& load, const bench::rival& rival, std::size_t div
   bench::random_numbers random(600);
   bench::counting_resource upstream(std::pmr::new_delete_resource());
   std::size_t live_bytes = 0;
+  bench::turn_huge_pages_off();
   bench::reset_resident_peak();
   const std::size_t resident_before = bench::resident_bytes();
   const auto now = [&]() -> sample {
@@ -97,24 +97,21 @@ int wrong_option(const char* option) {
 }
 
 // Starts this program again for each load and rival, and gathers their lines.
-int measure_all(const std::string& program, std::size_t divisor) {
-  std::string lines;
+int measure_all(std::size_t divisor) {
+  const char* separator = "{\"memory\": [\n  ";
   for (const memory_load& load : memory_loads()) {
     for (const bench::rival& rival : bench::rivals()) {
-      const std::string command =
-          "'" + program + "' --child " + load.name + " " + rival.name + " " + std::to_string(divisor);
-      std::FILE* const child = popen(command.c_str(), "r");
-      if (child == nullptr) return 1;
-      std::string line;
-      for (int c = std::fgetc(child); c != EOF; c = std::fgetc(child)) line += static_cast<char>(c);
-      if (pclose(child) != 0 || line.empty()) {
+      const std::string line =
+          bench::output_of_child("--child " + load.name + " " + rival.name + " " + std::to_string(divisor));
+      if (line.empty()) {
         std::fprintf(stderr, "%s on %s failed\n", load.name.c_str(), rival.name.c_str());
         return 1;
       }
-      lines += (lines.empty() ? "" : ",\n  ") + line;
+      std::printf("%s%s", separator, line.c_str());
+      separator = ",\n  ";
     }
   }
-  std::printf("{\"memory\": [\n  %s\n]}\n", lines.c_str());
+  std::printf("\n]}\n");
   return 0;
 }
 
@@ -154,8 +151,5 @@ int main(int argc, char** argv) {
       return wrong_option(argv[i]);
     }
   }
-  char program[4096];
-  const ssize_t length = readlink("/proc/self/exe", program, sizeof program);
-  if (length <= 0) return 1;
-  return measure_all(std::string(program, static_cast<std::size_t>(length)), divisor);
+  return measure_all(divisor);
 }

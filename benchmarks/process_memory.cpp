@@ -34,9 +34,12 @@ std::size_t resident_peak_bytes() {
 }
 
 void reset_resident_peak() {
-  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   malloc_trim(0);
   std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+void turn_huge_pages_off() {
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }
 
 void keep_heap_warm() {

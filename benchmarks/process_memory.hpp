@@ -12,9 +12,11 @@ std::size_t resident_bytes();
 /// The largest resident size since `reset_resident_peak`, in bytes.
 std::size_t resident_peak_bytes();
 
-/// Gives free heap memory back, turns transparent huge pages off for this process (so that allocators are
-/// compared, not the kernel's guesses), and starts the peak over at the present size.
+/// Gives free heap memory back and starts the peak over at the present size.
 void reset_resident_peak();
+
+/// Turns transparent huge pages off for this process, so that allocators are compared and not the kernel's guesses.
+void turn_huge_pages_off();
 
 /// Makes glibc keep all memory it is given back, as the other mallocs do for the length of a run: nothing is
 /// mapped apart (an M_MMAP_THRESHOLD above 32 MiB is refused, so mapping is switched off) and the heap is

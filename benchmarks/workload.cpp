@@ -122,6 +122,7 @@ void time_rival(benchmark::State& state, const workload& load, const rival& riva
 void measure_memory(const workload& load, const rival& rival) {
   counting_resource upstream(std::pmr::new_delete_resource());
   std::size_t live_peak_bytes = 0;
+  turn_huge_pages_off();
   reset_resident_peak();
   const std::size_t resident_before = resident_bytes();
   rival.with(&upstream, [&](std::pmr::memory_resource& resource) {

@@ -90,7 +90,7 @@ def main():
         results = measure.measure(options.programs, options.filter, options.quick, progress)
     except measure.BenchmarkFailed as error:
         sys.exit(fail(1, str(error)))
-    if not (results["workloads"] or results["memory"] or results["worst_call"] or results["instructions"]):
+    if not (results["workloads"] or results["memory"] or results["fresh"] or results["worst_call"] or results["instructions"]):
         sys.exit(fail(2, f"--filter {options.filter} matches nothing; names look like list1M/quarry or memory/10k_of_8_to_507/malloc"))
     if busy:
         results["notes"].append("The machine was busy with other work when the run began: expect noise.")
@@ -120,6 +120,8 @@ def show(results, options):
         print("\n" + table.times(results))
     if results["memory"] or any(entry["memory"] for entry in results["workloads"].values()):
         print("\n" + table.memory(results))
+    if results["fresh"]:
+        print("\n" + table.fresh(results))
     if results["worst_call"]:
         print("\n" + table.worst_calls(results))
     measured = [row for row in results["targets"] if row["measured"] is not None]

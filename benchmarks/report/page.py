@@ -5,7 +5,7 @@ from math import log, prod
 import table
 
 STYLE = """
-:root { --ground:#fff; --ink:#1b1f24; --soft:#5b6572; --line:#d9dee5; --card:#f6f8fa; --quarry:#c2410c; --pool:#3f6fb5;
+:root { color-scheme: light dark; --ground:#fff; --ink:#1b1f24; --soft:#5b6572; --line:#d9dee5; --card:#f6f8fa; --quarry:#c2410c; --pool:#3f6fb5;
         --malloc:#7d8896; --floor:#b9c0ca; --good:#1a7f37; --bad:#b42318; }
 @media (prefers-color-scheme: dark) {
   :root { --ground:#12161b; --ink:#e6e9ed; --soft:#9aa5b1; --line:#333b45; --card:#1a2027; --quarry:#ff8a3d; --pool:#7aa7e8;
@@ -133,6 +133,11 @@ def time_cards(results):
         real = '<span class="real">real input</span>' if entry["real_input"] else ""
         cards.append(f'<div class="card"><h3>{text(name)}{real}</h3><p class="soft">{text(entry["operation"])}; ns per operation</p>'
                      f'<p>{said}</p>{bars(results, best_ns, table.figure)}</div>')
+    if results["fresh"]:
+        ns = {rival: row["ns"] for rival, row in results["fresh"].items()}
+        cards.append('<div class="card"><h3>fresh list</h3><p class="soft">one node of a list of a million built and destroyed '
+                     'once, each rival in a new process, page faults included; ns per node</p>'
+                     f'{bars(results, ns, table.figure)}</div>')
     return "".join(cards)
 
 
@@ -216,7 +221,7 @@ def render(results):
                    f'<div class="cards">{memory}</div>') if memory else ""
     times = (f'<h2>Time of each workload</h2><p class="soft">Best of the rounds; all rivals take turns inside one run, the first '
              f'round of each is untimed.</p><div class="cards">{time_cards(results)}</div>{time_table(results)}'
-             ) if results["workloads"] else ""
+             ) if results["workloads"] or results["fresh"] else ""
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Quarry and its rivals</title><style>{STYLE}</style></head><body>

@@ -75,6 +75,14 @@ def memory(results):
     return aligned(rows)
 
 
+def fresh(results):
+    rivals = list(results["fresh"])
+    rows = [["list of a million, fresh memory"] + [label(rival) for rival in rivals],
+            ["ns for each node, page faults included"] + [figure(results["fresh"][rival]["ns"]) for rival in rivals],
+            ["resident for each live byte"] + [per_live_byte(results["fresh"][rival], "resident_bytes") for rival in rivals]]
+    return aligned(rows)
+
+
 def worst_calls(results):
     rows = [["one call, ns"] + [f"{call} {part}" for call in ("alloc", "free") for part in ("p50", "p99", "p99.9", "p99.99", "max")]]
     for rival, of_call in results["worst_call"].items():

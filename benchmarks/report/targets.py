@@ -117,6 +117,15 @@ def call_targets(run):
         yield row("P11", f"instructions of {hit}", run.results["instructions"].get(call), 16)
 
 
+def fresh_targets(run):
+    fresh = run.results["fresh"]
+    mine = fresh.get("quarry", {})
+    peers = [(fresh[rival]["ns"], rival) for rival in run.peers if rival in fresh]
+    best, best_name = min(peers) if peers else (None, "")
+    yield row("P12", "list of a million in fresh memory: times faster than the best peer", quotient(best, mine.get("ns")), 1.5,
+              2, at_least=True, against=best_name)
+
+
 def judge(results):
     run = Run(results)
-    return [*speed_targets(run), *container_targets(run), *memory_targets(run), *call_targets(run)]
+    return [*speed_targets(run), *container_targets(run), *memory_targets(run), *call_targets(run), *fresh_targets(run)]
