@@ -112,7 +112,7 @@ class bin {
   void link(slab* each) noexcept {
     const group target = group_of(*each);
     each->group = target;
-    each->regroup_at = regroup_at(*each, target);
+    each->bitmap().notice_at(regroup_at(*each, target));
     each->previous = nullptr;
     each->next = groups_[target];
     if (each->next != nullptr) each->next->previous = each;
@@ -128,8 +128,8 @@ class bin {
     return static_cast<const std::byte*>(to) - static_cast<const std::byte*>(from);
   }
 
-  static std::size_t put_run(slab& target, std::size_t index, void* const* slots, std::size_t count,
-                             std::ptrdiff_t step) noexcept;
+  static std::size_t run_length(const slab& target, std::size_t index, void* const* slots, std::size_t count,
+                                std::ptrdiff_t step) noexcept;
   slab* regroup(slab* each, slab* emptied) noexcept;
 
   slab_layout layout_;
@@ -165,27 +165,28 @@ inline slab* bin::flush(void* const* slots, std::size_t count) noexcept {
     slab* const target = slab_of(*slots);
     const std::size_t index = target->index_of(*slots, layout_);
     const std::ptrdiff_t ahead = slots + 1 == end ? 0 : distance(slots[1], slots[0]);
+    bool noticed = false;
     if (__builtin_expect(ahead == step || ahead == -step, 0)) {
-      slots += put_run(*target, index, slots, static_cast<std::size_t>(end - slots), ahead);
+      const std::size_t run = run_length(*target, index, slots, static_cast<std::size_t>(end - slots), ahead);
+      noticed = target->put(ahead > 0 ? index : index + 1 - run, run);
+      slots += run;
     } else {
-      target->put_one(index);
+      noticed = target->put_one(index);
       ++slots;
     }
-    if (__builtin_expect(target->free_slots() >= target->regroup_at, 0)) emptied = regroup(target, emptied);
+    if (__builtin_expect(noticed, 0)) emptied = regroup(target, emptied);
   }
   return emptied;
 }
 
-// Puts the neighbours at the front of [slots, slots + count) back, at a distance of `step` each; returns how
-// many.
-inline std::size_t bin::put_run(slab& target, std::size_t index, void* const* slots, std::size_t count,
-                                std::ptrdiff_t step) noexcept {
+// Returns how many slots at the front of [slots, slots + count) follow each other at a distance of `step`.
+inline std::size_t bin::run_length(const slab& target, std::size_t index, void* const* slots,
+                                   std::size_t count, std::ptrdiff_t step) noexcept {
   // A run stays inside its slab: in memory the next slab may begin where this one's slots end.
   const std::size_t room = step > 0 ? target.extent_slots() - index : index + 1;
   const std::size_t most = count < room ? count : room;
   std::size_t run = 1;
   while (run < most && distance(slots[run], slots[run - 1]) == step) ++run;
-  target.put(step > 0 ? index : index + 1 - run, run);
   return run;
 }
 

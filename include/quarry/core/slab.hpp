@@ -33,7 +33,7 @@ struct slab_layout {
   std::uint32_t total_slots = 0;   // slots between base and tail, the header's included
 };
 
-/// A slab's header. What a flush touches comes first, beside the bitmap.
+/// A slab's header; the bitmap ends it.
 class slab {
  public:
   slab* next = nullptr;      // in a list of its bin
@@ -42,7 +42,8 @@ class slab {
 
   /// Returns the geometry of slabs of `slab_bytes` bytes with slots of `slot_bytes` bytes.
   /// Units       bytes; `slab_bytes` is a power of two, `extra_header_bytes` are kept for the owner behind
-  /// the bitmap. Requires    0 < slot_bytes <= slab_bytes <= 16 MiB; slot_bytes * slab_bytes < 2^40
+  /// the bitmap.
+  /// Requires    0 < slot_bytes <= slab_bytes <= 16 MiB; slot_bytes * slab_bytes < 2^40
   /// Complexity  O(1), two divisions.
   static constexpr slab_layout layout(std::size_t slot_bytes, std::size_t slab_bytes,
                                       std::size_t extra_header_bytes = 0) noexcept;
@@ -82,17 +83,11 @@ class slab {
   /// Complexity  O(count).
   void take(void** end, std::size_t count, const slab_layout& layout) noexcept;
 
-  /// Gives the run of slots [first, first + count) back.
-  void put(std::size_t first, std::size_t count) noexcept {
-    bitmap_.put(first, count);
-    free_slots_ += static_cast<std::uint32_t>(count);
-  }
+  /// Gives the run of slots [first, first + count) back. Returns whether free_slots() has reached notice_at().
+  bool put(std::size_t first, std::size_t count) noexcept { return bitmap_.put(first, count); }
 
-  /// Gives one slot back. Requires that it is not free.
-  void put_one(std::size_t slot) noexcept {
-    bitmap_.put_one(slot);
-    ++free_slots_;
-  }
+  /// Gives one slot back. Requires that it is not free. Returns as put().
+  bool put_one(std::size_t slot) noexcept { return bitmap_.put_one(slot); }
 
   std::size_t index_of(const void* pointer, const slab_layout& layout) const noexcept {
     const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - begin_);
@@ -119,14 +114,13 @@ class slab {
   std::byte* begin() const noexcept { return begin_; }                 // address of slot 0
   std::size_t slots() const noexcept { return slots_; }                // slots that can be handed out
   std::size_t extent_slots() const noexcept { return extent_slots_; }  // slots(), and those under the header
-  std::size_t free_slots() const noexcept { return free_slots_; }
-  bool empty() const noexcept { return free_slots_ == slots_; }  // nothing is handed out
+  std::size_t free_slots() const noexcept { return bitmap_.count(); }
+  bool empty() const noexcept { return free_slots() == slots_; }  // nothing is handed out
   slot_bitmap& bitmap() noexcept { return bitmap_; }
   const slot_bitmap& bitmap() const noexcept { return bitmap_; }
 
-  std::uint32_t regroup_at = 0;  // free slots at which its bin must move it to an emptier group
-  std::uint16_t group = 0;       // which of its bin's lists it is in
-  bool pinned = false;           // never leaves its bin when it becomes empty
+  std::uint16_t group = 0;  // which of its bin's lists it is in
+  bool pinned = false;      // never leaves its bin when it becomes empty
 
  private:
   explicit slab(std::byte* begin) noexcept : begin_(begin) {}
@@ -139,7 +133,7 @@ class slab {
 
   void reset(std::size_t slots, const slab_layout&) noexcept {
     bitmap_.reset(slots);
-    slots_ = extent_slots_ = free_slots_ = static_cast<std::uint32_t>(slots);
+    slots_ = extent_slots_ = static_cast<std::uint32_t>(slots);
   }
 
   void reserve_header(const slab_layout& layout) noexcept {
@@ -150,14 +144,12 @@ class slab {
       bitmap_.take(i);
       --slots_;
     }
-    free_slots_ = slots_;
   }
 
   std::byte* begin_;                // address of slot 0
   std::uint32_t slots_ = 0;         // slots that can be handed out
   std::uint32_t extent_slots_ = 0;  // slots between begin and tail
-  std::uint32_t free_slots_ = 0;
-  slot_bitmap bitmap_;  // last: its words follow
+  slot_bitmap bitmap_;              // last: its words follow
 };
 
 constexpr std::size_t slab::header_bytes_for(std::size_t slots) noexcept {
@@ -198,22 +190,29 @@ constexpr slab_layout slab::layout(std::size_t slot_bytes, std::size_t slab_byte
 }
 
 inline void slab::take(void** end, std::size_t count, const slab_layout& layout) noexcept {
-  free_slots_ -= static_cast<std::uint32_t>(count);
   const std::size_t slot_bytes = layout.slot_bytes;
   do {
     const std::size_t index = bitmap_.lowest_word();
     bitmap_word word = bitmap_.word(index);
-    do {
-      const std::size_t bit = lowest_bit(word);
-      const bitmap_word gap = ~(word >> bit);                     // its lowest bit is where the run ends
-      std::size_t run = gap == 0 ? word_slots : lowest_bit(gap);  // gap is 0 only for a full word
-      if (run > count) run = count;
-      std::byte* slot = begin_ + (index * word_slots + bit) * slot_bytes;
-      for (std::size_t i = 0; i < run; ++i, slot += slot_bytes) *--end = slot;
-      word &= ~(low_bits(run) << bit);
-      count -= run;
-    } while (word != 0 && count != 0);
-    bitmap_.store(index, word);
+    std::byte* const first = begin_ + index * word_slots * slot_bytes;
+    const std::size_t left = count;
+    const std::size_t bit = lowest_bit(word);
+    const bitmap_word rest = word >> bit;
+    if ((rest & (rest + 1)) == 0) {  // one run of neighbours up to the end of the word, as in a fresh slab
+      const std::size_t run = rest == ~bitmap_word{0} ? word_slots : lowest_bit(~rest);
+      const std::size_t taken = run < count ? run : count;
+      std::byte* slot = first + bit * slot_bytes;
+      for (std::size_t i = 0; i < taken; ++i, slot += slot_bytes) *--end = slot;
+      word &= ~(low_bits(taken) << bit);
+      count -= taken;
+    } else {
+      do {
+        *--end = first + lowest_bit(word) * slot_bytes;
+        word &= word - 1;
+        --count;
+      } while (word != 0 && count != 0);
+    }
+    bitmap_.replace(index, word, left - count);
   } while (count != 0);
 }
 

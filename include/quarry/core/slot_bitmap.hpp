@@ -47,7 +47,13 @@ class slot_bitmap {
     fill(data(), slots);
     fill(data() + words_, words_);
     top_ = low_bits(words_for(words_));
+    count_ = static_cast<std::uint32_t>(slots);
   }
+
+  std::size_t count() const noexcept { return count_; }  // free slots
+
+  /// Makes put() and put_one() report when count() reaches `count`.
+  void notice_at(std::uint32_t count) noexcept { notice_at_ = count; }
 
   /// Marks slots [0, slots) used. Complexity O(slots / word_slots).
   void reset_none(std::size_t slots) noexcept {
@@ -61,7 +67,10 @@ class slot_bitmap {
   }
 
   /// Marks the run [first, first + count) free. Requires that the whole run was in use.
-  void put(std::size_t first, std::size_t count) noexcept {
+  /// Returns     Whether count() has reached what notice_at() set.
+  /// Complexity  O(1 + count / word_slots).
+  bool put(std::size_t first, std::size_t count) noexcept {
+    count_ += static_cast<std::uint32_t>(count);
     do {
       const std::size_t bit = first % word_slots;
       const std::size_t here = count < word_slots - bit ? count : word_slots - bit;
@@ -69,16 +78,18 @@ class slot_bitmap {
       first += here;
       count -= here;
     } while (count != 0);
+    return count_ >= notice_at_;
   }
 
-  /// Marks one slot free. Requires that it was in use.
-  void put_one(std::size_t slot) noexcept {
+  /// Marks one slot free. Requires that it was in use. Returns as put(). Complexity O(1).
+  bool put_one(std::size_t slot) noexcept {
     put_in_word(slot / word_slots, bitmap_word{1} << (slot % word_slots));
+    return ++count_ >= notice_at_;
   }
 
   /// Marks one slot used. Requires is_free(slot).
   void take(std::size_t slot) noexcept {
-    store(slot / word_slots, word(slot / word_slots) & ~(bitmap_word{1} << (slot % word_slots)));
+    replace(slot / word_slots, word(slot / word_slots) & ~(bitmap_word{1} << (slot % word_slots)), 1);
   }
 
   /// Returns the index of the lowest word that has a free slot. Requires any().
@@ -91,8 +102,9 @@ class slot_bitmap {
   std::size_t words() const noexcept { return words_; }
   bitmap_word word(std::size_t index) const noexcept { return data()[index]; }
 
-  /// Replaces word `index` by a subset of itself. Complexity O(1).
-  void store(std::size_t index, bitmap_word value) noexcept {
+  /// Replaces word `index` by itself without `taken` of its bits. Complexity O(1).
+  void replace(std::size_t index, bitmap_word value, std::size_t taken) noexcept {
+    count_ -= static_cast<std::uint32_t>(taken);
     data()[index] = value;
     if (value != 0) return;
     bitmap_word& group = data()[words_ + index / word_slots];
@@ -100,17 +112,18 @@ class slot_bitmap {
     if (group == 0) top_ &= ~(bitmap_word{1} << (index / word_slots));
   }
 
-  /// Returns true when summary and top agree with the words. Complexity O(words()).
+  /// Returns true when count, summary and top agree with the words. Complexity O(words() * word_slots).
   bool check_invariants() const noexcept {
+    std::size_t bits = 0;
+    for (std::size_t i = 0; i < words_; ++i)
+      for (bitmap_word word = data()[i]; word != 0; word &= word - 1) ++bits;
+    if (bits != count_) return false;
     for (std::size_t i = 0; i < words_; ++i)
       if ((data()[i] != 0) != ((data()[words_ + i / word_slots] >> (i % word_slots) & 1) != 0)) return false;
     for (std::size_t s = 0; s < words_for(words_); ++s)
       if ((data()[words_ + s] != 0) != ((top_ >> s & 1) != 0)) return false;
     return true;
   }
-
-  /// Returns where word `index` lies, for a prefetch.
-  const void* word_address(std::size_t index) const noexcept { return data() + index; }
 
  private:
   bitmap_word* data() noexcept { return reinterpret_cast<bitmap_word*>(this + 1); }
@@ -131,8 +144,10 @@ class slot_bitmap {
     word |= bits;
   }
 
-  bitmap_word top_;      // bit s: summary word s is not zero
-  std::uint32_t words_;  // words of slots; the summary words follow them
+  bitmap_word top_;                       // bit s: summary word s is not zero
+  std::uint32_t words_;                   // words of slots; the summary words follow them
+  alignas(8) std::uint32_t count_;        // free slots
+  std::uint32_t notice_at_ = UINT32_MAX;  // free slots at which putting back is reported
 };
 
 }  // namespace quarry::core
