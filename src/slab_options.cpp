@@ -13,6 +13,7 @@ constexpr std::size_t default_slab_bytes = 65536;
 constexpr std::size_t smallest_slab_bytes = 1024;
 constexpr std::size_t largest_slab_bytes = std::size_t{1} << 24;
 constexpr std::size_t default_retain_bytes = std::size_t{32} << 20;
+constexpr std::size_t default_thread_cache_bytes = std::size_t{1} << 20;
 constexpr std::size_t slots_per_default_slab = 8;
 
 [[noreturn]] void refuse(const char* field, std::size_t value, const std::string& allowed) {
@@ -56,6 +57,7 @@ slab_options slab_options::resolved() const {
   }
   result.max_blocks_per_chunk = result.slab_bytes / core::smallest_slot_bytes;
   if (retain_bytes == 0) result.retain_bytes = default_retain_bytes;
+  if (thread_cache_bytes == 0) result.thread_cache_bytes = default_thread_cache_bytes;
   return result;
 }
 

@@ -5,28 +5,13 @@
 #include <stdexcept>
 
 #include "report.hpp"
+#include "resource_setup.hpp"
 
 namespace quarry {
 
 template class core::slab_engine<resource_page_source>;
 
 namespace {
-
-std::pmr::memory_resource* checked_upstream(std::pmr::memory_resource* upstream) {
-  if (upstream == nullptr)
-    throw std::invalid_argument(
-        "quarry: upstream is null; allowed is a memory resource that outlives this one.");
-  return upstream;
-}
-
-// By default any alignment that leaves a slot in a slab is pooled; a block size that the user chose bounds
-// both, and so does one inside the table of the hit path, which does not tell a size from an alignment.
-core::class_index last_class(const slab_options& given, const slab_options& resolved) {
-  const std::size_t largest = resolved.largest_required_pool_block;
-  const bool bounded = given.largest_required_pool_block != 0 || largest < core::table_bytes;
-  const core::class_index last = core::class_of_bytes(bounded ? largest : resolved.slab_bytes / 2);
-  return last < core::class_count ? last : core::class_count - 1;
-}
 
 constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
 
@@ -35,7 +20,7 @@ constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the
 unsynchronized_slab_resource::unsynchronized_slab_resource(const slab_options& options,
                                                            std::pmr::memory_resource* upstream)
     : options_(options.resolved()),
-      last_class_(last_class(options, options_)),
+      last_class_(last_pooled_class(options, options_)),
       engine_(resource_page_source(checked_upstream(upstream)), options_.max_bytes, options_.slab_bytes,
               options_.retain_bytes) {}
 

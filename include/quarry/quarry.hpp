@@ -12,4 +12,6 @@
 #include "slab_options.hpp"
 #include "slab_ptr.hpp"
 #include "slab_stats.hpp"
+#include "slab_thread_view.hpp"
+#include "synchronized_slab_resource.hpp"
 #include "unsynchronized_slab_resource.hpp"

@@ -18,6 +18,7 @@ struct slab_options {
   std::size_t slab_bytes = 0;    // bytes, a power of two; 0: 65536, or what the largest block needs
   std::size_t max_bytes = 0;     // bytes held from upstream at most; 0: no limit
   std::size_t retain_bytes = 0;  // bytes of empty slabs kept; 0: 32 MiB
+  std::size_t thread_cache_bytes = 0;  // bytes of free slots that one thread keeps at most; 0: 1 MiB
 
   slab_options() = default;
   slab_options(std::size_t max_blocks, std::size_t largest_block) noexcept

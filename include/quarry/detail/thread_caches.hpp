@@ -1,0 +1,107 @@
+// How a thread finds its cache in a resource, and how the two part.
+//
+// Layer      1, behind the public face. docs/threads.md walks one look-up and the end of a thread.
+// Invariant  A resource's id is never used again, so an entry of a table is followed only when its id matches
+//            that of a resource which exists.
+// Threads    Any number at a time, but for what its members say.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <quarry/core/shared_engine.hpp>
+#include <quarry/locks.hpp>
+#include <quarry/page_sources.hpp>
+
+namespace quarry::detail {
+
+using shared_slab_engine = core::shared_engine<resource_page_source, spin_lock, std::mutex>;
+
+struct cache_node;  // ties one thread or view to one resource; src/thread_cache_node.hpp
+
+/// Where a thread looks first: by the low bits of the resource's id.
+struct thread_table_entry {
+  std::uint64_t resource_id;
+  core::thread_cache* cache;
+};
+inline constexpr std::size_t thread_table_entries = 16;
+
+// Constant-initialised and trivial, so that a look-up has no guard and works at any time of a thread's life.
+extern __thread thread_table_entry thread_table[thread_table_entries];
+
+/// The resource's end of all its thread caches.
+class alignas(64) thread_caches {
+ public:
+  explicit thread_caches(shared_slab_engine& engine) noexcept;
+  thread_caches(const thread_caches&) = delete;
+  thread_caches& operator=(const thread_caches&) = delete;
+
+  /// Parts from every thread; waits for those that are ending just now.
+  /// Requires    No other thread is inside a call of the resource.
+  ~thread_caches();
+
+  /// Returns the calling thread's cache when its table has it, else null. Complexity O(1).
+  core::thread_cache* find() const noexcept {
+    const thread_table_entry& entry = thread_table[id_ % thread_table_entries];
+    if (__builtin_expect(entry.resource_id != id_, 0)) return nullptr;
+    if (entry.cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
+    return entry.cache;
+  }
+
+  /// Returns the calling thread's cache; opens one when the thread has none yet.
+  /// Returns     Null when there is no memory for one, or when the thread's caches have been closed already.
+  /// Errors      What upstream throws; then nothing has changed.
+  /// Complexity  O(1).
+  core::thread_cache* find_slow();
+
+  /// Returns the calling thread's cache, or null when it has none. Complexity O(1).
+  core::thread_cache* find_opened() noexcept;
+
+  /// Opens a cache that belongs to no thread. Returns null when there is no memory for one.
+  cache_node* open_view();
+
+  /// Closes the cache of a view, also after the resource's end.
+  static void close_view(cache_node& view) noexcept;
+
+  static core::thread_cache& cache_of(const cache_node& view) noexcept;
+
+  /// Parts from every thread, and takes a new id: what threads remember of this resource is void.
+  /// Requires    No other thread is inside a call of the resource.
+  void drop() noexcept;
+
+  /// Returns the slots of class `index` that rest in caches; exact while no other thread is inside a call.
+  std::size_t cached_slots(core::class_index index) const noexcept;
+
+  /// Flushes every cache and depot, and keeps threads from ending while `f` runs.
+  /// Requires    No other thread is inside a call of the resource.
+  template <class F>
+  void while_flushed(F f) {
+    const std::lock_guard<std::mutex> held(exit_lock_);
+    flush_all();
+    f();
+  }
+
+ private:
+  friend struct fork_handlers;
+  friend struct thread_record;
+
+  cache_node* open(const void* thread);
+  static void part(cache_node& from) noexcept;
+  void part_from_all() noexcept;
+  void sweep() noexcept;
+  void flush_all() noexcept;
+  void lock_all() noexcept;
+  void unlock_all() noexcept;
+  void forget_other_threads() noexcept;
+
+  std::uint64_t id_;            // changed by drop() alone; every hit reads it
+  shared_slab_engine& engine_;  // its store().lock() guards the list of nodes
+
+  alignas(64) cache_node* nodes_ = nullptr;  // one for each thread and view; newest first
+  cache_node** next_swept_ = nullptr;        // link to the node that sweep() looks at next; null: the newest
+  std::mutex exit_lock_;                     // held by a thread that closes its cache
+  thread_caches* next_ = nullptr;            // in the list of all; under the registry's lock
+  thread_caches* previous_ = nullptr;        // in the list of all; under the registry's lock
+};
+
+}  // namespace quarry::detail

@@ -1,0 +1,185 @@
+#include "quarry/synchronized_slab_resource.hpp"
+
+#include <new>
+#include <ostream>
+
+#include "report.hpp"
+#include "resource_setup.hpp"
+
+namespace quarry {
+
+template class core::shared_engine<resource_page_source, spin_lock, std::mutex>;
+
+namespace {
+
+constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
+
+}  // namespace
+
+synchronized_slab_resource::synchronized_slab_resource(const slab_options& options,
+                                                       std::pmr::memory_resource* upstream)
+    : options_(options.resolved()),
+      last_class_(last_pooled_class(options, options_)),
+      engine_(resource_page_source(checked_upstream(upstream)), options_.max_bytes, options_.slab_bytes,
+              options_.retain_bytes, options_.thread_cache_bytes),
+      caches_(engine_) {}
+
+void synchronized_slab_resource::end() noexcept {
+  oversize_.release(engine_.store().source());
+}
+
+void synchronized_slab_resource::release() noexcept {
+  caches_.drop();
+  oversize_.release(engine_.store().source());
+  engine_.release();
+}
+
+std::size_t synchronized_slab_resource::trim(std::size_t keep_bytes) noexcept {
+  const auto held_bytes = [&] {
+    const std::lock_guard<std::mutex> held(engine_.store().lock());
+    return engine_.store().source().held_bytes();
+  };
+  const std::size_t before_bytes = held_bytes();
+  if (core::thread_cache* const own = caches_.find_opened()) engine_.flush_cache(*own);
+  engine_.flush_depots();
+  engine_.store().trim(keep_bytes);
+  const std::size_t after_bytes = held_bytes();
+  return after_bytes < before_bytes ? before_bytes - after_bytes : 0;  // others may have taken more meanwhile
+}
+
+void* synchronized_slab_resource::try_allocate(std::size_t bytes, std::size_t alignment) noexcept {
+  try {
+    return do_allocate(bytes, alignment);
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+bool synchronized_slab_resource::owns(const void* pointer) const noexcept {
+  const std::lock_guard<std::mutex> held(engine_.store().lock());
+  return engine_.store().owns(pointer) || oversize_.owns(pointer);
+}
+
+void* synchronized_slab_resource::allocate_slow(std::size_t bytes, std::size_t alignment) {
+  core::thread_cache* const cache =
+      pooled_class(bytes, alignment) == core::no_class ? nullptr : caches_.find_slow();
+  return allocate_in(cache, bytes, alignment);
+}
+
+void synchronized_slab_resource::deallocate_slow(void* pointer, std::size_t bytes,
+                                                 std::size_t alignment) noexcept {
+  core::thread_cache* cache = nullptr;
+  try {
+    if (pooled_class(bytes, alignment) != core::no_class) cache = caches_.find_slow();
+  } catch (...) {
+    // Without memory for a cache the slot goes straight to its bin.
+  }
+  deallocate_in(cache, pointer, bytes, alignment);
+}
+
+// Allocates past the cursor of `cache`, or without a cache when that is null.
+void* synchronized_slab_resource::allocate_in(core::thread_cache* cache, std::size_t bytes,
+                                              std::size_t alignment) {
+  const core::class_index index = pooled_class(bytes, alignment);
+  void* result = nullptr;
+  if (index == core::no_class) {
+    const std::lock_guard<std::mutex> held(engine_.store().lock());
+    result = oversize_.allocate(bytes, alignment, engine_.store().source());
+  } else if (cache == nullptr) {
+    result = engine_.allocate_direct(index);
+  } else {
+    result = cache->cursors[index].pop();
+    if (result == nullptr) result = engine_.allocate_slow(*cache, index);
+  }
+  if (result == nullptr) throw std::bad_alloc();  // past max_bytes
+  return result;
+}
+
+void synchronized_slab_resource::deallocate_in(core::thread_cache* cache, void* pointer, std::size_t bytes,
+                                               std::size_t alignment) noexcept {
+  const core::class_index index = pooled_class(bytes, alignment);
+  if (index == core::no_class) {
+    const std::lock_guard<std::mutex> held(engine_.store().lock());
+    oversize_.deallocate(pointer, bytes, engine_.store().source());
+  } else if (cache == nullptr) {
+    engine_.deallocate_direct(pointer, index);
+  } else if (!cache->cursors[index].push(pointer)) {
+    engine_.deallocate_slow(*cache, pointer, index);
+  }
+}
+
+std::size_t synchronized_slab_resource::allocate_run(void** end, std::size_t count, std::size_t bytes,
+                                                     std::size_t alignment) {
+  const core::class_index index = pooled_class(bytes, alignment);
+  if (index == core::no_class || count < shortest_run_slots) {
+    *--end = do_allocate(bytes, alignment);
+    return 1;
+  }
+  const std::size_t written = engine_.allocate_run(index, end, count);
+  if (written == 0) throw std::bad_alloc();  // past max_bytes
+  return written;
+}
+
+void synchronized_slab_resource::deallocate_run(void* const* blocks, std::size_t count, std::size_t bytes,
+                                                std::size_t alignment) noexcept {
+  const core::class_index index = pooled_class(bytes, alignment);
+  if (index == core::no_class || count < shortest_run_slots) {
+    for (std::size_t i = 0; i < count; ++i) do_deallocate(blocks[i], bytes, alignment);
+  } else {
+    engine_.deallocate_run(index, blocks, count);
+  }
+}
+
+std::size_t synchronized_slab_resource::block_bytes(const void* pointer) const noexcept {
+  std::size_t slot_bytes = 0;
+  engine_.for_each_shelf([&](core::class_index index, detail::shared_slab_engine::shelf_type& each) {
+    const std::lock_guard<spin_lock> held(each.lock);
+    if (each.slots.holds(pointer)) slot_bytes = core::slot_bytes_of(index);
+  });
+  if (slot_bytes != 0) return slot_bytes;
+  const std::lock_guard<std::mutex> held(engine_.store().lock());
+  return oversize_.bytes_of(pointer);
+}
+
+slab_stats synchronized_slab_resource::stats() const {
+  slab_stats result;
+  engine_.for_each_shelf([&](core::class_index index, detail::shared_slab_engine::shelf_type& shelf) {
+    slab_class_stats& row = result.classes[result.class_rows++];
+    row.slot_bytes = core::slot_bytes_of(index);
+    row.cached_slots = caches_.cached_slots(index);
+    std::size_t slots = 0;
+    {
+      const std::lock_guard<spin_lock> held(shelf.lock);
+      row.cached_slots += shelf.full.size() * shelf.magazine_slots;
+      shelf.slots.for_each_slab([&](const core::slab& each) {
+        slots += each.slots();
+        row.free_slots += each.free_slots();
+        ++row.slab_count;
+      });
+    }
+    // Slots that move while this is counted may be seen twice.
+    const std::size_t known_slots = row.free_slots + row.cached_slots;
+    row.live_slots = slots > known_slots ? slots - known_slots : 0;
+    result.live_slots += row.live_slots;
+    result.live_bytes += row.live_slots * row.slot_bytes;
+    result.cached_slots += row.cached_slots;
+    result.slab_count += row.slab_count;
+  });
+  const std::lock_guard<std::mutex> held(engine_.store().lock());
+  result.oversize_blocks = oversize_.blocks();
+  result.oversize_bytes = oversize_.bytes();
+  result.live_bytes += result.oversize_bytes;
+  result.upstream_bytes = engine_.store().source().held_bytes();
+  result.upstream_peak_bytes = engine_.store().source().peak_bytes();
+  return result;
+}
+
+void synchronized_slab_resource::report(std::ostream& out) const {
+  write_table(out, stats());
+}
+
+void synchronized_slab_resource::report_json(std::ostream& out) const {
+  write_json(out, stats());
+}
+
+}  // namespace quarry

@@ -1,0 +1,347 @@
+// Thread caches: the table of a thread, the list of a resource, and what ends them.
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <quarry/detail/thread_caches.hpp>
+
+#include "os_pages.hpp"
+#include "thread_cache_node.hpp"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace quarry::detail {
+
+struct cache_node {
+  node_handshake tie;
+  std::uint64_t resource_id = 0;           // of the resource it was opened for
+  thread_caches* resource = nullptr;       // exists while the tie is live or flushing
+  core::thread_cache* cache = nullptr;     // exists as long as the resource
+  const void* thread = nullptr;            // the record of its thread; null for a view
+  cache_node* next_of_thread = nullptr;    // in a bucket of its thread; the thread's. Unused: the pool's list
+  cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's store lock
+};
+
+__thread thread_table_entry thread_table[thread_table_entries];
+
+namespace {
+
+/// Nodes for all resources; their memory is never given back, so that either side may come last.
+class node_pool {
+ public:
+  /// Returns a node, or null when the system refuses memory.
+  cache_node* take() noexcept {
+    const std::lock_guard<std::mutex> held(lock_);
+    if (free_ == nullptr) {
+      auto* const pages = static_cast<std::byte*>(map_pages(block_bytes, alignof(cache_node)));
+      if (pages == nullptr) return nullptr;
+      for (std::size_t i = 0; i + sizeof(cache_node) <= block_bytes; i += sizeof(cache_node))
+        push(*::new (static_cast<void*>(pages + i)) cache_node);
+    }
+    cache_node* const taken = free_;
+    free_ = taken->next_of_thread;
+    return taken;
+  }
+
+  void recycle(cache_node& used) noexcept {
+    const std::lock_guard<std::mutex> held(lock_);
+    push(used);
+  }
+
+  std::mutex& lock() noexcept { return lock_; }
+
+ private:
+  static constexpr std::size_t block_bytes = 65536;
+
+  void push(cache_node& unused) noexcept {
+    unused.next_of_thread = free_;
+    free_ = &unused;
+  }
+
+  std::mutex lock_;
+  cache_node* free_ = nullptr;
+};
+
+// Both outlive every user: their destructors do nothing.
+node_pool pool;
+std::mutex registry_lock;               // guards what follows
+std::uint64_t last_id = 0;              // ids start at 1: an unused table entry matches none
+thread_caches* first_caches = nullptr;  // all that exist
+bool forks_are_handled = false;
+bool is_a_child = false;  // of a fork
+
+}  // namespace
+
+/// What a thread knows of the resources it uses. Trivial, so that it can be used at any time.
+struct thread_record {
+  static constexpr std::size_t first_buckets = 16;
+
+  cache_node* first[first_buckets];  // the buckets that a thread starts with
+  cache_node** grown;                // more buckets; null: `first`
+  std::size_t bucket_count;          // a power of two; 0: the thread has not started
+  std::size_t nodes;                 // in all buckets
+  bool is_over;                      // its caches have been closed
+
+  cache_node*& bucket(std::uint64_t id) noexcept {
+    return (grown != nullptr ? grown : first)[id & (bucket_count - 1)];
+  }
+
+  cache_node* find(std::uint64_t id) noexcept {
+    if (bucket_count == 0) return nullptr;
+    cache_node* each = bucket(id);
+    while (each != nullptr && each->resource_id != id) each = each->next_of_thread;
+    return each;
+  }
+
+  // Every resource sweeps the bucket it falls into, so nodes of ended resources do not pile up.
+  void insert(cache_node& fresh) noexcept {
+    if (nodes >= bucket_count * 2) grow();
+    cache_node*& head = bucket(fresh.resource_id);
+    for (cache_node** link = &head; *link != nullptr;) {
+      cache_node& each = **link;
+      if (!each.tie.resource_is_gone()) {
+        link = &each.next_of_thread;
+        continue;
+      }
+      *link = each.next_of_thread;
+      --nodes;
+      pool.recycle(each);
+    }
+    fresh.next_of_thread = head;
+    head = &fresh;
+    ++nodes;
+  }
+
+  void grow() noexcept {
+    const std::size_t count = bucket_count * 4;
+    auto* const larger = static_cast<cache_node**>(map_pages(count * sizeof(cache_node*), 64));
+    if (larger == nullptr) return;
+    const std::size_t old_count = bucket_count;
+    cache_node** const old = grown != nullptr ? grown : first;
+    for (std::size_t i = 0; i < count; ++i) larger[i] = nullptr;
+    for (std::size_t i = 0; i < old_count; ++i)
+      while (cache_node* const moved = old[i]) {
+        old[i] = moved->next_of_thread;
+        cache_node*& target = larger[moved->resource_id & (count - 1)];
+        moved->next_of_thread = target;
+        target = moved;
+      }
+    if (grown != nullptr) unmap_pages(grown, old_count * sizeof(cache_node*));
+    grown = larger;
+    bucket_count = count;
+  }
+
+  void end() noexcept {
+    is_over = true;
+    for (thread_table_entry& each : thread_table) each = thread_table_entry{};
+    for (std::size_t i = 0; i < bucket_count; ++i) {
+      cache_node*& head = (grown != nullptr ? grown : first)[i];
+      while (cache_node* const each = head) {
+        head = each->next_of_thread;
+        thread_caches::part(*each);
+      }
+    }
+    if (grown != nullptr) unmap_pages(grown, bucket_count * sizeof(cache_node*));
+    grown = nullptr;
+    bucket_count = nodes = 0;
+  }
+};
+
+namespace {
+
+__thread thread_record record;
+
+// The one thread_local with a destructor; touched when a thread opens its first cache.
+struct thread_end {
+  void touch() noexcept { record.bucket_count = thread_record::first_buckets; }
+  ~thread_end() { record.end(); }
+};
+thread_local thread_end end_of_this_thread;
+
+}  // namespace
+
+struct fork_handlers {
+  static void before() noexcept {
+    registry_lock.lock();
+    for (thread_caches* each = first_caches; each != nullptr; each = each->next_) each->lock_all();
+    pool.lock().lock();
+  }
+  static void after_in_parent() noexcept {
+    pool.lock().unlock();
+    for (thread_caches* each = first_caches; each != nullptr; each = each->next_) each->unlock_all();
+    registry_lock.unlock();
+  }
+  static void after_in_child() noexcept {
+    is_a_child = true;
+    for (thread_caches* each = first_caches; each != nullptr; each = each->next_)
+      each->forget_other_threads();
+    after_in_parent();
+  }
+  static void install() noexcept {
+#if defined(__unix__) || defined(__APPLE__)
+    pthread_atfork(before, after_in_parent, after_in_child);
+#endif
+  }
+};
+
+thread_caches::thread_caches(shared_slab_engine& engine) noexcept : engine_(engine) {
+  const std::lock_guard<std::mutex> held(registry_lock);
+  if (!forks_are_handled) fork_handlers::install();
+  forks_are_handled = true;
+  id_ = ++last_id;
+  next_ = first_caches;
+  if (next_ != nullptr) next_->previous_ = this;
+  first_caches = this;
+}
+
+thread_caches::~thread_caches() {
+  {
+    const std::lock_guard<std::mutex> held(registry_lock);
+    (previous_ != nullptr ? previous_->next_ : first_caches) = next_;
+    if (next_ != nullptr) next_->previous_ = previous_;
+  }
+  part_from_all();
+#if defined(__SANITIZE_THREAD__)
+  // std::mutex ends without a trace; a new one in its place must not inherit its place in the lock order. In
+  // a child the sanitizer does not follow locks.
+  if (is_a_child) return;
+  __tsan_mutex_destroy(&exit_lock_, 0);
+  __tsan_mutex_destroy(&engine_.store().lock(), 0);
+#endif
+}
+
+core::thread_cache* thread_caches::find_slow() {
+  if (core::thread_cache* const found = find()) return found;
+  if (record.is_over) return nullptr;
+  cache_node* node = record.find(id_);
+  if (node == nullptr) {
+    if (record.bucket_count == 0) end_of_this_thread.touch();
+    node = open(&record);
+    if (node == nullptr) return nullptr;
+    record.insert(*node);
+  }
+  thread_table[id_ % thread_table_entries] = thread_table_entry{id_, node->cache};
+  return node->cache;
+}
+
+core::thread_cache* thread_caches::find_opened() noexcept {
+  const cache_node* const node = record.find(id_);
+  return node != nullptr ? node->cache : nullptr;
+}
+
+cache_node* thread_caches::open_view() {
+  return open(nullptr);
+}
+
+cache_node* thread_caches::open(const void* thread) {
+  core::thread_cache* const cache = engine_.store().open_cache();
+  if (cache == nullptr) return nullptr;
+  cache_node* const node = pool.take();
+  if (node == nullptr) {
+    engine_.store().close_cache(*cache);
+    return nullptr;
+  }
+  node->tie.start();
+  node->resource_id = id_;
+  node->resource = this;
+  node->cache = cache;
+  node->thread = thread;
+  const std::lock_guard<std::mutex> held(engine_.store().lock());
+  sweep();
+  node->next_of_resource = nodes_;
+  nodes_ = node;
+  return node;
+}
+
+void thread_caches::close_view(cache_node& view) noexcept {
+  part(view);
+}
+
+core::thread_cache& thread_caches::cache_of(const cache_node& view) noexcept {
+  return *view.cache;
+}
+
+void thread_caches::part(cache_node& from) noexcept {
+  part_as_thread(
+      from.tie,
+      [&] {
+        const std::lock_guard<std::mutex> held(from.resource->exit_lock_);
+        shared_slab_engine& engine = from.resource->engine_;
+        engine.flush_cache(*from.cache);
+        engine.store().close_cache(*from.cache);
+      },
+      [&] { pool.recycle(from); });
+}
+
+// A few nodes at a time, in turn, so that opening a cache stays O(1) and nodes of ended threads are reused.
+void thread_caches::sweep() noexcept {
+  constexpr int looks = 4;
+  for (int i = 0; i < looks; ++i) {
+    cache_node** const link = next_swept_ != nullptr ? next_swept_ : &nodes_;
+    cache_node* const each = *link;
+    if (each == nullptr) {
+      next_swept_ = nullptr;
+      return;
+    }
+    if (each->tie.thread_is_gone()) {
+      *link = each->next_of_resource;
+      pool.recycle(*each);
+    } else {
+      next_swept_ = &each->next_of_resource;
+    }
+  }
+}
+
+void thread_caches::part_from_all() noexcept {
+  while (cache_node* const each = nodes_) {
+    nodes_ = each->next_of_resource;
+    part_as_resource(each->tie, yield_thread, [&] { pool.recycle(*each); });
+  }
+  next_swept_ = nullptr;
+}
+
+void thread_caches::drop() noexcept {
+  part_from_all();
+  const std::lock_guard<std::mutex> held(registry_lock);
+  id_ = ++last_id;
+}
+
+std::size_t thread_caches::cached_slots(core::class_index index) const noexcept {
+  const std::lock_guard<std::mutex> held(engine_.store().lock());
+  std::size_t slots = 0;
+  for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
+    if (each->tie.is_live()) slots += each->cache->cached_slots(index);
+  return slots;
+}
+
+void thread_caches::flush_all() noexcept {
+  for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
+    if (!each->tie.thread_is_gone()) engine_.flush_cache(*each->cache);
+  engine_.flush_depots();
+}
+
+void thread_caches::lock_all() noexcept {
+  exit_lock_.lock();
+  engine_.store().lock().lock();
+  engine_.for_each_shelf([](core::class_index, shared_slab_engine::shelf_type& each) { each.lock.lock(); });
+}
+
+void thread_caches::unlock_all() noexcept {
+  engine_.for_each_shelf([](core::class_index, shared_slab_engine::shelf_type& each) { each.lock.unlock(); });
+  engine_.store().lock().unlock();
+  exit_lock_.unlock();
+}
+
+// What the other threads had cached stays as it is: a thread may have been stopped in the middle of a push.
+void thread_caches::forget_other_threads() noexcept {
+  for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
+    if (each->thread != nullptr && each->thread != &record) each->tie.forget_thread();
+}
+
+}  // namespace quarry::detail

@@ -1,0 +1,102 @@
+// The tie between one thread and one resource, which may end in either order or at the same time.
+//
+//   live --(thread ends)--> flushing --(flushed)--> thread_gone     the resource recycles the node
+//   live --(resource ends)--> resource_gone                         the thread recycles the node
+//
+// Invariant  Whoever comes second recycles; neither side touches the node after that. While the state is
+//            flushing the resource stays, because its end waits for thread_gone.
+// Threads    The thread's verbs: the thread. The resource's verbs: whoever ends the resource.
+// Source     docs/threads.md; test/thread_cache_node_test.cpp runs this code through all interleavings.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace quarry::detail {
+
+enum class node_state : std::uint32_t { live, flushing, thread_gone, resource_gone };
+
+/// AtomicState is std::atomic<node_state>, or what a test puts in its place.
+template <class AtomicState>
+class basic_node_handshake {
+ public:
+  /// Starts a tie. Requires that no other thread knows the node yet.
+  void start() noexcept {
+    state_.store(node_state::live, std::memory_order_relaxed);  // Relaxed: the list's lock publishes it.
+  }
+
+  /// Thread: keeps the resource from ending until end_flush().
+  /// Returns     False when the resource has ended; then the caller recycles the node.
+  bool begin_flush() noexcept {
+    node_state expected = node_state::live;
+    // Acquire: pairs with the release in leave(), so that recycling comes after the resource's last access.
+    return state_.compare_exchange_strong(expected, node_state::flushing, std::memory_order_acquire,
+                                          std::memory_order_acquire);
+  }
+
+  /// Thread: its last access to node and resource.
+  void end_flush() noexcept {
+    // Release: pairs with the acquires in leave() and thread_is_gone().
+    state_.store(node_state::thread_gone, std::memory_order_release);
+  }
+
+  /// Thread: returns whether the resource has ended; then the caller recycles the node.
+  bool resource_is_gone() const noexcept {
+    // Acquire: pairs with the release in leave().
+    return state_.load(std::memory_order_acquire) == node_state::resource_gone;
+  }
+
+  /// Resource: returns whether the thread has ended; then the caller recycles the node.
+  bool thread_is_gone() const noexcept {
+    // Acquire: pairs with the release in end_flush().
+    return state_.load(std::memory_order_acquire) == node_state::thread_gone;
+  }
+
+  bool is_live() const noexcept {
+    return state_.load(std::memory_order_relaxed) == node_state::live;  // Relaxed: a look, for reports.
+  }
+
+  /// Resource: ends the tie; calls wait() while the thread flushes.
+  /// Returns     True when the thread has ended before; then the caller recycles the node.
+  template <class Wait>
+  bool leave(Wait wait) noexcept {
+    node_state seen = node_state::live;
+    // Release: pairs with the acquires in begin_flush() and resource_is_gone().
+    // Acquire: pairs with the release in end_flush().
+    if (state_.compare_exchange_strong(seen, node_state::resource_gone, std::memory_order_acq_rel,
+                                       std::memory_order_acquire))
+      return false;
+    while (seen == node_state::flushing) {
+      wait();
+      seen = state_.load(std::memory_order_acquire);  // Acquire: pairs with the release in end_flush().
+    }
+    return true;
+  }
+
+  /// Child of a fork: the thread does not exist here.
+  void forget_thread() noexcept {
+    state_.store(node_state::thread_gone, std::memory_order_relaxed);  // Relaxed: the child has one thread.
+  }
+
+ private:
+  AtomicState state_{node_state::live};
+};
+
+using node_handshake = basic_node_handshake<std::atomic<node_state>>;
+
+/// The thread's end of a tie: flushes into the resource if that still exists.
+/// Effects     Calls flush() while the resource is kept from ending, or recycle().
+template <class Handshake, class Flush, class Recycle>
+void part_as_thread(Handshake& tie, Flush flush, Recycle recycle) noexcept {
+  if (!tie.begin_flush()) return recycle();
+  flush();
+  tie.end_flush();
+}
+
+/// The resource's end of a tie: afterwards the thread does not touch the resource.
+template <class Handshake, class Wait, class Recycle>
+void part_as_resource(Handshake& tie, Wait wait, Recycle recycle) noexcept {
+  if (tie.leave(wait)) recycle();
+}
+
+}  // namespace quarry::detail
