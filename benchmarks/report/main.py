@@ -75,6 +75,7 @@ def parse():
     parser.add_argument("--json", required=True)
     parser.add_argument("--filter", default="")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--smoke", action="store_true", help="everything tiny: shows that it runs, measures nothing")
     return parser.parse_args()
 
 
@@ -84,10 +85,11 @@ def main():
         re.compile(options.filter)
     except re.error as error:
         sys.exit(fail(2, f"--filter {options.filter} is not a regular expression: {error}"))
+    plan = measure.SMOKE if options.smoke else measure.QUICK if options.quick else measure.FULL
     progress = measure.Progress()
     busy = machine_is_busy()
     try:
-        results = measure.measure(options.programs, options.filter, options.quick, progress)
+        results = measure.measure(options.programs, options.filter, plan, progress)
     except measure.BenchmarkFailed as error:
         sys.exit(fail(1, str(error)))
     if not (results["workloads"] or results["memory"] or results["fresh"] or results["worst_call"] or results["instructions"]):

@@ -11,12 +11,15 @@ TIMED = ["hot_pair", "free_order", "list", "replacement", "map_churn", "string_m
          "text_index", "json_tree", "order_book", "resource_lifetime"]
 REAL = ["text_index", "json_parse", "json_edit", "order_book"]  # workloads on real input
 
-FULL = {"rounds": 7, "budget_ms": 60, "deadline_s": None, "memory_of": REAL + ["list1M", "map_churn", "string_map"],
-        "leave_out": [], "memory_loads": None, "worst_call_blocks": 1000000,
-        "fresh_rounds": 7}
-QUICK = {"rounds": 3, "budget_ms": 10, "deadline_s": 38, "memory_of": ["text_index"], "leave_out": ["rand1M"],
-         "memory_loads": ["500k_of_8_to_71", "10k_of_8_to_507"], "worst_call_blocks": 200000,
-         "fresh_rounds": 2}
+# How much to run. `options`: what each timed program is told besides; `divisor`: by how much memory loads shrink.
+FULL = {"rounds": 7, "options": ["--budget_ms=60"], "deadline_s": None, "leave_out": [],
+        "memory_of": REAL + ["list1M", "map_churn", "string_map"], "memory_loads": None, "divisor": 1,
+        "fresh_rounds": 7, "fresh_nodes": 1000000, "worst_call_blocks": 1000000, "hits": 20000}
+QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 38, "leave_out": ["rand1M"],
+         "memory_of": ["text_index"], "memory_loads": ["500k_of_8_to_71", "10k_of_8_to_507"], "fresh_rounds": 2,
+         "worst_call_blocks": 200000}
+SMOKE = {**QUICK, "rounds": 1, "options": ["--smoke"], "divisor": 1000, "fresh_rounds": 1, "fresh_nodes": 1000,
+         "worst_call_blocks": 1000, "hits": 100}
 
 
 class BenchmarkFailed(Exception):
@@ -85,7 +88,7 @@ def time_workloads(programs, plan, progress, results):
             progress.say(f"round {turn + 1} of {plan['rounds']}: {name}")
             names = "|".join(f"{workload}/{rival}" for workload, rival, _, _ in entries)
             report = json.loads(programs.output(
-                name, f"--budget_ms={plan['budget_ms']}", f"--rotate={turn * 5}", f"--benchmark_filter=^({names})/",
+                name, *plan["options"], f"--rotate={turn * 5}", f"--benchmark_filter=^({names})/",
                 "--benchmark_format=json"))
             context = report["context"]
             results["absent_rivals"] = context.get("absent_rivals", "")
@@ -106,7 +109,8 @@ def measure_workload_memory(programs, plan, progress, results):
             continue
         for rival in entry["ns"]:
             progress.say(f"memory: {workload}, {rival}")
-            entry["memory"][rival] = json.loads(programs.output(entry["program"], f"--memory_of={workload}/{rival}"))
+            entry["memory"][rival] = json.loads(programs.output(entry["program"], *plan["options"],
+                                                                f"--memory_of={workload}/{rival}"))
 
 
 def measure_memory_loads(programs, plan, progress, results):
@@ -115,7 +119,7 @@ def measure_memory_loads(programs, plan, progress, results):
             continue
         progress.say(f"memory: {load}, {rival}")
         results["rivals"].setdefault(rival, kind)
-        row = json.loads(programs.output("memory", "--child", load, rival, "1"))
+        row = json.loads(programs.output("memory", "--child", load, rival, str(plan["divisor"])))
         results["memory"].setdefault(load, {})[rival] = row
 
 
@@ -126,7 +130,7 @@ def measure_fresh_lists(programs, plan, progress, results):
         for _, rival, kind, _ in entries:
             progress.say(f"fresh memory, round {turn + 1} of {plan['fresh_rounds']}: {rival}")
             results["rivals"].setdefault(rival, kind)
-            row = json.loads(programs.output("fresh_list", "--child", rival, "1000000"))
+            row = json.loads(programs.output("fresh_list", "--child", rival, str(plan["fresh_nodes"])))
             if rival not in results["fresh"] or row["ns"] < results["fresh"][rival]["ns"]:
                 results["fresh"][rival] = row
 
@@ -141,11 +145,11 @@ def measure_worst_calls(programs, plan, progress, results):
         results["worst_call"][row["rival"]] = row
 
 
-def count_instructions(programs, progress, results):
+def count_instructions(programs, plan, progress, results):
     """Instructions of one hit: callgrind with N and 2N pairs, collecting in one function, the difference over N."""
     if not programs.pattern.search("hit_instructions/quarry"):
         return
-    pairs = 20000
+    pairs = plan["hits"]
     program = os.path.join(programs.folder, "hit_instructions")
     for call in ("do_allocate", "do_deallocate"):
         totals = []
@@ -166,17 +170,16 @@ def count_instructions(programs, progress, results):
         results["instructions"][call] = (totals[1] - totals[0]) / pairs
 
 
-def measure(folder, pattern, quick, progress):
-    plan = QUICK if quick else FULL
+def measure(folder, pattern, plan, progress):
     programs = Programs(folder, pattern)
-    results = {"quick": quick, "rivals": {}, "workloads": {}, "memory": {}, "fresh": {}, "worst_call": {}, "instructions": {},
+    results = {"rivals": {}, "workloads": {}, "memory": {}, "fresh": {}, "worst_call": {}, "instructions": {},
                "real_input": [], "absent_rivals": "", "notes": []}
     time_workloads(programs, plan, progress, results)
     measure_workload_memory(programs, plan, progress, results)
     measure_memory_loads(programs, plan, progress, results)
     measure_fresh_lists(programs, plan, progress, results)
     measure_worst_calls(programs, plan, progress, results)
-    count_instructions(programs, progress, results)
+    count_instructions(programs, plan, progress, results)
     for entry in results["workloads"].values():
         entry["best_ns"] = {rival: min(ns) for rival, ns in entry["ns"].items() if ns}
         entry["spread"] = {rival: (max(ns) - min(ns)) / min(ns) for rival, ns in entry["ns"].items() if ns}
