@@ -250,7 +250,7 @@ TEST_F(SlabCache, ObjectsOutliveEveryHandleAndTheLastOneGivesAllMemoryBack) {
       test_cache<std::string> cache(pages);
       const auto copy = cache;
       for (std::size_t i = 0; i < cache.root_slots + 5 * cache.extension_slots; ++i)
-        owners.push_back(cache.make(40, 'x'));
+        owners.push_back(cache.make(std::size_t{40}, 'x'));
       for (std::size_t i = 0; i < owners.size(); i += 3) owners[i].reset();
     }
     EXPECT_GT(upstream.live_blocks(), 0U);
@@ -365,7 +365,7 @@ struct huge_aligned {
 };
 using sizes = ::testing::Types<char, short, odd, std::uint64_t, message, line_aligned, over_aligned, large,
                                huge, huge_aligned>;
-TYPED_TEST_SUITE(SlabCacheOf, sizes);
+TYPED_TEST_SUITE(SlabCacheOf, sizes, );
 
 TYPED_TEST(SlabCacheOf, SlotsAreAlignedDisjointAndInsideTheirSlabs) {
   quarry_test::counting_resource upstream;
@@ -506,7 +506,7 @@ TEST_F(SlabCache, ThreadsShareOneCacheAndFreeEachOthersObjects) {
       threads.emplace_back([&gate, &handed, mine = cache]() mutable {
         std::vector<decltype(mine)::ptr> own;
         for (int i = 0; i < 5000; ++i) {
-          own.push_back(mine.make(30, 'a'));
+          own.push_back(mine.make(std::size_t{30}, 'a'));
           if (i % 7 == 0) {
             const std::lock_guard<std::mutex> guard(gate);
             handed.push_back(std::move(own.back()));
@@ -564,7 +564,7 @@ TEST_F(SlabCache, RecycleKeepsAnObjectConstructedAndReuseHandsItOut) {
 
 TEST_F(SlabCache, RecycleUsesAMemberClearWhenThatIsAllThereIs) {
   test_cache<std::string> cache(pages);
-  cache.recycle(cache.make(500, 'x'));
+  cache.recycle(cache.make(std::size_t{500}, 'x'));
   const auto again = cache.reuse();
   EXPECT_TRUE(again->empty());
   EXPECT_GE(again->capacity(), 500U);
@@ -635,7 +635,7 @@ TEST_F(SlabCache, UpstreamFailingAtEveryCallLosesNothing) {
     std::vector<decltype(cache)::ptr> owners;
     int failures = 0;
     for (std::size_t i = 0; i < 8 * cache.extension_slots; ++i) {
-      auto owner = cache.try_make(20, 'y');
+      auto owner = cache.try_make(std::size_t{20}, 'y');
       if (owner == nullptr)
         ++failures;
       else

@@ -156,11 +156,14 @@ class slab_cache {
   /// hands it out again. It is destroyed by trim() and with the last handle.
   void recycle(ptr owner) noexcept;
 
+  /// Returns a recycled object as clear() left it, or an empty owner when there is none.
+  ptr reuse_kept() noexcept { return ptr(static_cast<object*>(slots_.take_kept())); }
+
   /// Returns a recycled object as clear() left it; when there is none, makes one from `args`. Errors as make().
   template <class... Args>
   ptr reuse(Args&&... args) {
-    void* const kept = slots_.take_kept();
-    return kept != nullptr ? ptr(static_cast<object*>(kept)) : make(std::forward<Args>(args)...);
+    ptr kept = reuse_kept();
+    return kept != nullptr ? std::move(kept) : make(std::forward<Args>(args)...);
   }
 
   /// Takes slabs until the next `objects` calls of make() need no call of the page source. What is freed

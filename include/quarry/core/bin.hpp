@@ -166,7 +166,7 @@ inline slab* bin::flush(void* const* slots, std::size_t count) noexcept {
     const std::size_t index = target->index_of(*slots, layout_);
     const std::ptrdiff_t ahead = slots + 1 == end ? 0 : distance(slots[1], slots[0]);
     bool noticed = false;
-    if (__builtin_expect(ahead == step || ahead == -step, 0)) {
+    if (!prefers_small_code && __builtin_expect(ahead == step || ahead == -step, 0)) {
       const std::size_t run = run_length(*target, index, slots, static_cast<std::size_t>(end - slots), ahead);
       noticed = target->put(ahead > 0 ? index : index + 1 - run, run);
       slots += run;

@@ -44,9 +44,8 @@ struct cache_layout {
 
 /// What lies behind the bitmap in a slab that marks kept objects.
 struct kept_marks {
-  slab* next = nullptr;     // the next slab with kept objects
-  std::uint32_t count = 0;  // kept objects in this slab
-  slot_bitmap bits;         // last: its words follow; a set bit is a kept object
+  slab* next = nullptr;  // the next slab with kept objects
+  slot_bitmap bits;      // last: its words follow; a set bit is a kept object
 };
 
 constexpr std::size_t kept_bytes_for(std::size_t slots) noexcept {

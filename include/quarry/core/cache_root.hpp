@@ -233,7 +233,7 @@ inline slab* cache_root::drop_handle(cache_front& front) noexcept {
 inline void cache_root::keep(void* slot) noexcept {
   slab& home = *slab::of(slot, layout());
   kept_marks& marks = kept_of(home);
-  if (marks.count++ == 0) {
+  if (!marks.bits.any()) {
     marks.next = kept_;
     kept_ = &home;
   }
@@ -248,7 +248,7 @@ inline void* cache_root::take_kept() noexcept {
   const std::size_t word = marks.bits.lowest_word();
   const std::size_t index = word * word_slots + lowest_bit(marks.bits.word(word));
   marks.bits.take(index);
-  if (--marks.count == 0) kept_ = marks.next;
+  if (!marks.bits.any()) kept_ = marks.next;
   --kept_slots_;
   return home.slot_at(index, layout());
 }

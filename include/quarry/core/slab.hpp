@@ -198,7 +198,8 @@ inline void slab::take(void** end, std::size_t count, const slab_layout& layout)
     const std::size_t left = count;
     const std::size_t bit = lowest_bit(word);
     const bitmap_word rest = word >> bit;
-    if ((rest & (rest + 1)) == 0) {  // one run of neighbours up to the end of the word, as in a fresh slab
+    if (!prefers_small_code &&
+        (rest & (rest + 1)) == 0) {  // one run up to the word's end, as in a fresh slab
       const std::size_t run = rest == ~bitmap_word{0} ? word_slots : lowest_bit(~rest);
       const std::size_t taken = run < count ? run : count;
       std::byte* slot = first + bit * slot_bytes;

@@ -14,6 +14,13 @@ namespace quarry::core {
 using bitmap_word = std::size_t;
 inline constexpr std::size_t word_slots = sizeof(bitmap_word) * 8;
 
+/// Whether this translation unit asks for small code: then runs of slots are taken and put one by one.
+#if defined(__OPTIMIZE_SIZE__)
+inline constexpr bool prefers_small_code = true;
+#else
+inline constexpr bool prefers_small_code = false;
+#endif
+
 /// Returns the index of the lowest set bit. Requires word != 0.
 constexpr std::size_t lowest_bit(bitmap_word word) noexcept {
   if constexpr (sizeof(bitmap_word) == sizeof(unsigned long long)) {
@@ -60,6 +67,7 @@ class slot_bitmap {
     words_ = static_cast<std::uint32_t>(words_for(slots));
     for (std::size_t i = 0; i < words_ + words_for(words_); ++i) data()[i] = 0;
     top_ = 0;
+    count_ = 0;
   }
 
   bool is_free(std::size_t slot) const noexcept {

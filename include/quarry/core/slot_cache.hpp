@@ -156,13 +156,17 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::open() {
   if (is_open()) return true;
   control* const fresh = control::open(*this, Kind::layout, &destroy_inside);
   if (fresh == nullptr) return false;
-  bool first;
-  {
-    const holding<Lock> guard(unopened_front<Lock>.lock);
-    first = !is_open();
-    if (first) front_.store(fresh);
+  if constexpr (Shared) {
+    bool first;
+    {
+      const holding<Lock> guard(unopened_front<Lock>.lock);
+      first = !is_open();
+      if (first) front_.store(fresh);
+    }
+    if (!first) fresh->drop_handle();  // another thread was faster
+  } else {
+    front_.store(fresh);
   }
-  if (!first) fresh->drop_handle();  // another thread was faster
   return is_open();
 }
 
