@@ -41,6 +41,7 @@ class hooked_page_source {
 /// Defines the two hooks of hooked_page_source; write it once in a program, outside every namespace.
 /// Requires    allocate_fn: void*(std::size_t bytes, std::size_t alignment) noexcept, null on failure;
 ///             deallocate_fn: void(void* pages, std::size_t bytes, std::size_t alignment) noexcept.
+// NOLINTBEGIN(bugprone-macro-parentheses): names of functions take none.
 #define QUARRY_DEFINE_PAGE_HOOKS(allocate_fn, deallocate_fn)                                   \
   namespace {                                                                                  \
   constexpr ::quarry::page_hooks::allocate_function* quarry_allocate_hook = allocate_fn;       \
@@ -55,6 +56,7 @@ class hooked_page_source {
     ::quarry_deallocate_hook(pages, bytes, alignment);                                         \
   }                                                                                            \
   static_assert(true, "write a semicolon behind QUARRY_DEFINE_PAGE_HOOKS(...)")
+// NOLINTEND(bugprone-macro-parentheses)
 
 #if __STDC_HOSTED__
 

@@ -1,0 +1,192 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <quarry/core/bin.hpp>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "support/counting_resource.hpp"
+
+namespace {
+
+using quarry::core::bin;
+using quarry::core::slab;
+using quarry_test::counting_resource;
+
+constexpr std::size_t slab_bytes = 16384;
+
+/// A bin and the slabs that it was given.
+class filled_bin {
+ public:
+  filled_bin(std::size_t slot_bytes, std::size_t slabs) : slots(slab::layout(slot_bytes, slab_bytes)) {
+    for (std::size_t i = 0; i < slabs; ++i) adopt();
+  }
+  ~filled_bin() {
+    for (void* const base : bases) memory.deallocate(base, slab_bytes, slab_bytes);
+  }
+  void adopt() {
+    bases.push_back(memory.allocate(slab_bytes, slab_bytes));
+    slots.adopt(slab::create(bases.back(), slots.layout()));
+  }
+  std::vector<void*> refill(std::size_t count) {
+    std::vector<void*> taken(count);
+    const std::size_t found = slots.refill(taken.data() + count, count);
+    return {taken.rbegin(), taken.rbegin() + static_cast<std::ptrdiff_t>(found)};
+  }
+
+  counting_resource memory;
+  std::vector<void*> bases;
+  bin slots;
+};
+
+std::size_t length(const slab* chain) {
+  std::size_t slabs = 0;
+  for (; chain != nullptr; chain = chain->next) ++slabs;
+  return slabs;
+}
+
+TEST(Bin, RefillsNothingWithoutASlab) {
+  filled_bin empty(64, 0);
+  EXPECT_TRUE(empty.refill(10).empty());
+}
+
+TEST(Bin, RefillsNeighboursInAddressOrder) {
+  filled_bin one(64, 1);
+  const std::vector<void*> taken = one.refill(20);
+  ASSERT_EQ(taken.size(), 20U);
+  EXPECT_TRUE(std::is_sorted(taken.begin(), taken.end()));
+  EXPECT_EQ(one.slots.used_slots(), 20U);
+}
+
+TEST(Bin, HandsOutEverySlotOfEverySlabOnce) {
+  filled_bin three(48, 3);
+  std::set<void*> seen;
+  std::size_t total = 0;
+  three.slots.for_each_slab([&total](const slab& each) { total += each.slots(); });
+  for (std::vector<void*> taken = three.refill(50); !taken.empty(); taken = three.refill(50)) {
+    for (void* const slot : taken) {
+      EXPECT_TRUE(seen.insert(slot).second);
+      EXPECT_TRUE(three.slots.holds(slot));
+    }
+    ASSERT_TRUE(three.slots.check_invariants());
+  }
+  EXPECT_EQ(seen.size(), total);
+  EXPECT_EQ(three.slots.used_slots(), total);
+}
+
+TEST(Bin, HandsASlabBackWhenItsLastSlotReturns) {
+  filled_bin two(64, 2);
+  std::vector<void*> all;
+  for (std::vector<void*> taken = two.refill(63); !taken.empty(); taken = two.refill(63))
+    all.insert(all.end(), taken.begin(), taken.end());
+  void* const kept = all.back();
+  all.pop_back();
+  const slab* const emptied = two.slots.flush(all.data(), all.size());
+  ASSERT_EQ(length(emptied), 1U);
+  EXPECT_TRUE(emptied->empty());
+  EXPECT_NE(slab::of(kept, two.slots.layout()), emptied);
+  EXPECT_EQ(two.slots.used_slots(), 1U);
+  EXPECT_TRUE(two.slots.check_invariants());
+  EXPECT_EQ(length(two.slots.flush(&kept, 1)), 1U);
+  EXPECT_TRUE(two.refill(1).empty());
+}
+
+TEST(Bin, FlushesRunsInEitherDirectionAndSingleSlotsAlike) {
+  for (const int order : {0, 1, 2}) {
+    filled_bin one(40, 1);
+    std::vector<void*> taken = one.refill(63);
+    void* const kept = one.refill(1).front();
+    if (order == 1) std::reverse(taken.begin(), taken.end());
+    if (order == 2) std::shuffle(taken.begin(), taken.end(), std::mt19937(5));
+    EXPECT_EQ(one.slots.flush(taken.data(), taken.size()), nullptr);
+    EXPECT_EQ(one.slots.used_slots(), 1U);
+    EXPECT_TRUE(one.slots.check_invariants());
+    EXPECT_NE(one.slots.flush(&kept, 1), nullptr);
+  }
+}
+
+TEST(Bin, KeepsRunsApartWhereSlabsTouchInMemory) {
+  // Two slabs side by side in one block: the last slot of the first and the first slot of the second may be neighbours.
+  counting_resource memory;
+  void* const block = memory.allocate(2 * slab_bytes, 2 * slab_bytes);
+  for (const std::size_t slot_bytes : {64U, 1024U}) {
+    bin slots(slab::layout(slot_bytes, slab_bytes));
+    slots.adopt(slab::create(block, slots.layout()));
+    slots.adopt(slab::create(static_cast<std::byte*>(block) + slab_bytes, slots.layout()));
+    std::vector<void*> all;
+    void* taken[32];
+    for (std::size_t found = slots.refill(taken + 32, 32); found != 0; found = slots.refill(taken + 32, 32))
+      all.insert(all.end(), taken + 32 - found, taken + 32);
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(length(slots.flush(all.data(), all.size())), 2U);
+  }
+  memory.deallocate(block, 2 * slab_bytes, 2 * slab_bytes);
+}
+
+TEST(Bin, PrefersAHalfFullSlabSoThatEmptierOnesCanEmpty) {
+  filled_bin two(64, 2);
+  std::vector<void*> all;
+  for (std::vector<void*> taken = two.refill(63); !taken.empty(); taken = two.refill(63))
+    all.insert(all.end(), taken.begin(), taken.end());
+  const auto& layout = two.slots.layout();
+  slab* const first = slab::of(all.front(), layout);
+  std::vector<void*> of_first;
+  std::vector<void*> of_second;
+  for (void* const slot : all) (slab::of(slot, layout) == first ? of_first : of_second).push_back(slot);
+  // One slab keeps two thirds of its slots, the other one a tenth.
+  of_first.resize(of_first.size() / 3);
+  of_second.resize(of_second.size() * 9 / 10);
+  EXPECT_EQ(two.slots.flush(of_second.data(), of_second.size()), nullptr);
+  EXPECT_EQ(two.slots.flush(of_first.data(), of_first.size()), nullptr);
+  for (void* const slot : two.refill(10)) EXPECT_EQ(slab::of(slot, layout), first);
+}
+
+TEST(Bin, KeepsAPinnedSlabThatIsFoundByRange) {
+  alignas(64) std::byte place[16 * 64];
+  alignas(slab) std::byte header[slab::header_bytes_for(16)];
+  bin slots(slab::layout(64, slab_bytes));
+  slots.adopt_first(slab::create_apart(header, place, 16, slots.layout()));
+  void* taken[16];
+  ASSERT_EQ(slots.refill(taken + 16, 16), 16U);
+  EXPECT_EQ(slots.slab_of(taken[3])->begin(), place);
+  EXPECT_EQ(slots.flush(taken, 16), nullptr);
+  EXPECT_EQ(slots.used_slots(), 0U);
+  EXPECT_EQ(slots.refill(taken + 16, 16), 16U);
+}
+
+TEST(Bin, AgreesWithAModelUnderRandomRefillsAndFlushes) {
+  for (const std::size_t slot_bytes : {8U, 48U, 200U, 1000U}) {
+    filled_bin many(slot_bytes, 8);
+    std::vector<void*> used;
+    std::mt19937 random(17);
+    for (int i = 0; i < 3000; ++i) {
+      if (random() % 2 == 0) {
+        const std::vector<void*> taken = many.refill(1 + random() % 63);
+        used.insert(used.end(), taken.begin(), taken.end());
+      } else {
+        std::vector<void*> back;
+        for (std::size_t n = random() % 63; n > 0 && !used.empty(); --n) {
+          std::swap(used[random() % used.size()], used.back());
+          back.push_back(used.back());
+          used.pop_back();
+        }
+        if (random() % 2 == 0) std::sort(back.begin(), back.end());
+        for (slab* emptied = many.slots.flush(back.data(), back.size()); emptied != nullptr;) {
+          slab* const next = emptied->next;
+          EXPECT_TRUE(emptied->empty());
+          many.slots.adopt(emptied);
+          emptied = next;
+        }
+      }
+      if (i % 100 == 0) {
+        ASSERT_TRUE(many.slots.check_invariants());
+        ASSERT_EQ(many.slots.used_slots(), used.size());
+      }
+    }
+    const std::set<void*> distinct(used.begin(), used.end());
+    EXPECT_EQ(distinct.size(), used.size());
+  }
+}
+
+}  // namespace

@@ -1,0 +1,77 @@
+#include <gtest/gtest.h>
+
+#include <quarry/core/magazine.hpp>
+
+namespace {
+
+using quarry::core::cursor;
+using quarry::core::magazine;
+
+int slots[magazine::capacity + 1];
+
+TEST(Cursor, IsEmptyAndFullAtOnceWhileNothingIsLoaded) {
+  cursor current;
+  EXPECT_FALSE(current.loaded());
+  EXPECT_EQ(current.pop(), nullptr);
+  EXPECT_FALSE(current.push(&slots[0]));
+  EXPECT_EQ(current.pop(), nullptr);
+}
+
+TEST(Cursor, GivesBackWhatItTookTheNewestFirst) {
+  magazine loaded;
+  cursor current;
+  current.load(loaded, 0, magazine::capacity);
+  EXPECT_TRUE(current.loaded());
+  EXPECT_EQ(current.pop(), nullptr);
+  for (std::size_t i = 0; i < magazine::capacity; ++i) {
+    ASSERT_TRUE(current.push(&slots[i]));
+    ASSERT_EQ(current.count(loaded), i + 1);
+  }
+  EXPECT_FALSE(current.push(&slots[magazine::capacity])) << "the magazine is full";
+  for (std::size_t i = magazine::capacity; i-- > 0;) ASSERT_EQ(current.pop(), &slots[i]);
+  EXPECT_EQ(current.pop(), nullptr);
+  EXPECT_EQ(current.count(loaded), 0U);
+}
+
+TEST(Cursor, TakesNoMoreThanTheLimitItWasLoadedWith) {
+  magazine loaded;
+  loaded.entries[1] = &slots[0];
+  loaded.entries[2] = &slots[1];
+  cursor current;
+  current.load(loaded, 2, 3);
+  EXPECT_TRUE(current.push(&slots[2]));
+  EXPECT_FALSE(current.push(&slots[3]));
+  EXPECT_EQ(current.pop(), &slots[2]);
+  EXPECT_EQ(current.pop(), &slots[1]);
+  EXPECT_EQ(current.pop(), &slots[0]);
+  EXPECT_EQ(current.pop(), nullptr);
+}
+
+TEST(Cursor, NeverTouchesTheSlots) {
+  magazine loaded;
+  cursor current;
+  current.load(loaded, 0, 4);
+  // Addresses that nobody may read or write.
+  auto* const forbidden = reinterpret_cast<void*>(std::uintptr_t{64});
+  EXPECT_TRUE(current.push(forbidden));
+  EXPECT_EQ(current.pop(), forbidden);
+}
+
+TEST(Cursor, UnloadedTakesTheSlowPathAgain) {
+  magazine loaded;
+  cursor current;
+  current.load(loaded, 0, 4);
+  ASSERT_TRUE(current.push(&slots[0]));
+  current.unload();
+  EXPECT_FALSE(current.loaded());
+  EXPECT_EQ(current.pop(), nullptr);
+  EXPECT_FALSE(current.push(&slots[0]));
+}
+
+TEST(Magazine, TakesAQuarterOfASlabWithinBounds) {
+  EXPECT_EQ(quarry::core::magazine_slots_for(1), 4U);
+  EXPECT_EQ(quarry::core::magazine_slots_for(80), 20U);
+  EXPECT_EQ(quarry::core::magazine_slots_for(100000), magazine::capacity);
+}
+
+}  // namespace

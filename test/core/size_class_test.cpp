@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+
+#include <quarry/core/size_class.hpp>
+
+namespace {
+
+using namespace quarry::core;
+
+TEST(SizeClass, SizesRiseStrictlyFromTheSmallestToTheLargest) {
+  EXPECT_EQ(slot_bytes_of(0), smallest_slot_bytes);
+  for (class_index index = 1; index < class_count; ++index)
+    EXPECT_GT(slot_bytes_of(index), slot_bytes_of(index - 1));
+  EXPECT_EQ(slot_bytes_of(class_count - 1), largest_slot_bytes);
+}
+
+TEST(SizeClass, ASizeGetsTheSmallestClassThatHoldsIt) {
+  for (std::size_t bytes = 0; bytes <= largest_slot_bytes; ++bytes) {
+    const class_index index = class_of_bytes(bytes);
+    ASSERT_LT(index, class_count);
+    ASSERT_GE(slot_bytes_of(index), bytes);
+    if (index > 0) {
+      ASSERT_LT(slot_bytes_of(index - 1), bytes == 0 ? 1 : bytes);
+    }
+  }
+}
+
+TEST(SizeClass, ASizeBeyondTheLargestClassHasNone) {
+  EXPECT_EQ(class_of_bytes(largest_slot_bytes + 1), no_class);
+  EXPECT_EQ(class_of_bytes(SIZE_MAX), no_class);
+  EXPECT_EQ(class_of(largest_slot_bytes + 1, 1), no_class);
+  EXPECT_EQ(class_of(1, 2 * largest_slot_bytes), no_class);
+  EXPECT_EQ(class_of(SIZE_MAX, 1), no_class);
+  EXPECT_EQ(class_of(SIZE_MAX - 5, 4096), no_class);
+}
+
+TEST(SizeClass, EverySizeAndAlignmentGetsASlotThatIsAMultipleOfTheAlignment) {
+  for (std::size_t alignment = 1; alignment <= largest_slot_bytes; alignment *= 2) {
+    for (std::size_t bytes = 0; bytes <= largest_slot_bytes; bytes += bytes < 2100 ? 1 : 37) {
+      const class_index index = class_of(bytes, alignment);
+      ASSERT_LT(index, class_count);
+      ASSERT_GE(slot_bytes_of(index), bytes);
+      ASSERT_EQ(slot_bytes_of(index) % alignment, 0U) << bytes << " bytes aligned to " << alignment;
+    }
+  }
+}
+
+TEST(SizeClass, TheTableOfTheHitPathAgreesWithTheComputation) {
+  for (std::size_t alignment = 1; alignment <= table_bytes; alignment *= 2) {
+    for (std::size_t bytes = 1; bytes <= table_bytes; ++bytes) {
+      const std::size_t last_byte = last_byte_of(bytes, alignment);
+      ASSERT_LT(last_byte, table_bytes);
+      const std::size_t rounded = (bytes + alignment - 1) & ~(alignment - 1);
+      ASSERT_EQ(class_keys[last_byte], 2 * class_of_bytes(rounded))
+          << bytes << " bytes aligned to " << alignment;
+    }
+  }
+}
+
+TEST(SizeClass, ASizeOfZeroLeavesTheTableAndStillHasAClass) {
+  EXPECT_GE(last_byte_of(0, 1), table_bytes);
+  EXPECT_EQ(class_of(0, 1), 0U);
+  EXPECT_EQ(slot_bytes_of(class_of(0, 64)), 64U);
+}
+
+TEST(SizeClass, RoundingCostsLessThanAnEighthAboveSixtyFourBytes) {
+  for (std::size_t bytes = 65; bytes <= largest_slot_bytes; ++bytes) {
+    const std::size_t slot_bytes = slot_bytes_of(class_of_bytes(bytes));
+    ASSERT_LT((slot_bytes - bytes) * 8, slot_bytes);
+  }
+}
+
+}  // namespace

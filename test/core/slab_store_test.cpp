@@ -1,0 +1,156 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <quarry/core/slab_store.hpp>
+#include <quarry/resource_page_source.hpp>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "support/counting_resource.hpp"
+#include "support/page_sources.hpp"
+
+namespace {
+
+using quarry::resource_page_source;
+using quarry::core::arena;
+using quarry::core::extent;
+using quarry::core::slab_store;
+using quarry_test::counting_resource;
+
+constexpr std::size_t slab_bytes = 4096;
+
+struct lent_slab {
+  void* base;
+  extent* home;
+};
+
+class SlabStore : public testing::Test {
+ protected:
+  lent_slab acquire(slab_store& store) {
+    lent_slab lent{nullptr, nullptr};
+    lent.base = store.acquire(lent.home, parts, source);
+    if (lent.base != nullptr) std::memset(lent.base, 0x11, slab_bytes);
+    return lent;
+  }
+  void release(slab_store& store) {
+    store.release(source);
+    parts.release(source);
+  }
+
+  counting_resource memory;
+  resource_page_source source{&memory};
+  arena parts;
+};
+
+TEST_F(SlabStore, LendsAlignedMemoryThatDoesNotOverlap) {
+  slab_store store(slab_bytes, 0);
+  std::set<void*> bases;
+  for (int i = 0; i < 1000; ++i) {
+    const lent_slab lent = acquire(store);
+    ASSERT_EQ(reinterpret_cast<std::uintptr_t>(lent.base) % slab_bytes, 0U);
+    EXPECT_TRUE(bases.insert(lent.base).second);
+    EXPECT_TRUE(store.owns(lent.base));
+    EXPECT_TRUE(store.owns(static_cast<std::byte*>(lent.base) + slab_bytes - 1));
+  }
+  EXPECT_EQ(store.lent_slabs(), 1000U);
+  EXPECT_GE(store.held_slabs(), 1000U);
+  EXPECT_LT(memory.allocations(), 200U) << "extents grow with what is held";
+  release(store);
+  EXPECT_EQ(memory.live_blocks(), 0U);
+  EXPECT_FALSE(store.owns(*bases.begin()));
+}
+
+TEST_F(SlabStore, LendsWhatCameBackBeforeItAsksTheSource) {
+  slab_store store(slab_bytes, SIZE_MAX);
+  std::vector<lent_slab> all;
+  for (int i = 0; i < 50; ++i) all.push_back(acquire(store));
+  const std::size_t calls = memory.calls();
+  for (const lent_slab& each : all) store.give_back(each.base, *each.home, source);
+  EXPECT_EQ(store.lent_slabs(), 0U);
+  for (std::size_t i = 0; i < all.size(); ++i) static_cast<void>(acquire(store));
+  EXPECT_EQ(memory.calls(), calls);
+  release(store);
+}
+
+TEST_F(SlabStore, GivesIdleExtentsAboveTheRetainedBytesBackByItself) {
+  slab_store store(slab_bytes, 0);
+  std::vector<lent_slab> all;
+  for (int i = 0; i < 50; ++i) all.push_back(acquire(store));
+  for (const lent_slab& each : all) store.give_back(each.base, *each.home, source);
+  EXPECT_EQ(store.held_slabs(), 0U);
+  release(store);
+}
+
+TEST_F(SlabStore, TrimKeepsTheBytesItIsToldTo) {
+  slab_store store(slab_bytes, SIZE_MAX);
+  std::vector<lent_slab> all;
+  for (int i = 0; i < 500; ++i) all.push_back(acquire(store));
+  for (const lent_slab& each : all) store.give_back(each.base, *each.home, source);
+  store.trim(100 * slab_bytes, source);
+  EXPECT_LE(store.held_slabs(), 100U);
+  EXPECT_GT(store.held_slabs(), 0U);
+  store.trim(0, source);
+  EXPECT_EQ(store.held_slabs(), 0U);
+  release(store);
+}
+
+TEST_F(SlabStore, NeverGivesAnAdoptedBufferToTheSource) {
+  alignas(slab_bytes) static std::byte buffer[4 * slab_bytes];
+  slab_store store(slab_bytes, 0);
+  extent record;
+  store.adopt(record, buffer, 4);
+  std::vector<lent_slab> all;
+  for (int i = 0; i < 4; ++i) {
+    all.push_back(acquire(store));
+    EXPECT_GE(all.back().base, static_cast<void*>(buffer));
+    EXPECT_LT(all.back().base, static_cast<void*>(buffer + sizeof(buffer)));
+  }
+  EXPECT_EQ(memory.calls(), 0U);
+  const lent_slab beyond = acquire(store);
+  EXPECT_TRUE(memory.holds(beyond.base));
+  for (const lent_slab& each : all) store.give_back(each.base, *each.home, source);
+  store.trim(0, source);
+  release(store);
+  EXPECT_EQ(memory.live_blocks(), 0U);
+}
+
+TEST_F(SlabStore, LendsOneSlabWhereThereIsNoMoreRoom) {
+  quarry_test::null_on_failure_source::state state;
+  quarry_test::null_on_failure_source failing(state);
+  arena records;
+  slab_store store(slab_bytes, 0);
+  extent* home = nullptr;
+  for (int i = 0; i < 200; ++i) ASSERT_NE(store.acquire(home, records, failing), nullptr);
+  while (store.lent_slabs() < store.held_slabs()) ASSERT_NE(store.acquire(home, records, failing), nullptr);
+  state.calls = 0;
+  state.fail_at_call = 1;  // the large extent is refused, a single slab is not
+  const std::size_t held = store.held_slabs();
+  EXPECT_NE(store.acquire(home, records, failing), nullptr);
+  EXPECT_EQ(store.held_slabs(), held + 1);
+  store.release(failing);
+  records.release(failing);
+}
+
+TEST_F(SlabStore, LendsAndTakesBackInAnyOrder) {
+  slab_store store(slab_bytes, 20 * slab_bytes);
+  std::vector<lent_slab> lent;
+  std::mt19937 random(9);
+  for (int i = 0; i < 20000; ++i) {
+    if (lent.empty() || random() % 200 > lent.size()) {
+      lent.push_back(acquire(store));
+    } else {
+      std::swap(lent[random() % lent.size()], lent.back());
+      store.give_back(lent.back().base, *lent.back().home, source);
+      lent.pop_back();
+    }
+    ASSERT_EQ(store.lent_slabs(), lent.size());
+    ASSERT_GE(store.held_slabs(), lent.size());
+  }
+  std::set<void*> distinct;
+  for (const lent_slab& each : lent) distinct.insert(each.base);
+  EXPECT_EQ(distinct.size(), lent.size());
+  release(store);
+}
+
+}  // namespace

@@ -1,0 +1,163 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+#include <memory_resource>
+#include <quarry/core/slab.hpp>
+#include <set>
+#include <vector>
+
+namespace {
+
+using quarry::core::slab;
+using quarry::core::slab_layout;
+
+/// Memory for one slab, aligned to its size.
+class slab_memory {
+ public:
+  explicit slab_memory(std::size_t slab_bytes)
+      : slab_bytes_(slab_bytes), base_(std::pmr::new_delete_resource()->allocate(slab_bytes, slab_bytes)) {}
+  slab_memory(const slab_memory&) = delete;
+  slab_memory& operator=(const slab_memory&) = delete;
+  ~slab_memory() { std::pmr::new_delete_resource()->deallocate(base_, slab_bytes_, slab_bytes_); }
+  std::byte* base() const { return static_cast<std::byte*>(base_); }
+
+ private:
+  std::size_t slab_bytes_;
+  void* base_;
+};
+
+std::vector<void*> take_all(slab& from, const slab_layout& layout) {
+  std::vector<void*> slots(from.free_slots());
+  from.take(slots.data() + slots.size(), slots.size(), layout);
+  return {slots.rbegin(), slots.rend()};
+}
+
+struct geometry {
+  std::size_t slot_bytes;
+  std::size_t slab_bytes;
+};
+
+class SlabGeometry : public testing::TestWithParam<geometry> {};
+
+TEST_P(SlabGeometry, HandsOutSlotsInOrderThatOverlapNeitherEachOtherNorTheHeader) {
+  const auto [slot_bytes, slab_bytes] = GetParam();
+  const slab_memory memory(slab_bytes);
+  const slab_layout layout = slab::layout(slot_bytes, slab_bytes);
+  slab* const one = slab::create(memory.base(), layout);
+  ASSERT_GT(one->slots(), 0U);
+  const auto* const header = reinterpret_cast<const std::byte*>(one);
+  const std::vector<void*> slots = take_all(*one, layout);
+  EXPECT_EQ(one->free_slots(), 0U);
+  const std::byte* previous_end = memory.base();
+  for (void* const each : slots) {
+    auto* const slot = static_cast<std::byte*>(each);
+    ASSERT_GE(slot, previous_end);
+    ASSERT_EQ(static_cast<std::size_t>(slot - memory.base()) % slot_bytes, 0U);
+    ASSERT_LE(slot + slot_bytes, memory.base() + slab_bytes);
+    ASSERT_TRUE(slot + slot_bytes <= header || slot >= header + layout.header_bytes)
+        << "a slot lies over the header";
+    std::memset(slot, 0xAB, slot_bytes);
+    previous_end = slot + slot_bytes;
+  }
+  // Writing every slot left the header alone.
+  EXPECT_EQ(one->slots(), slots.size());
+  EXPECT_TRUE(one->bitmap().check_invariants());
+}
+
+TEST_P(SlabGeometry, FindsHeaderAndIndexFromAnyByteOfASlot) {
+  const auto [slot_bytes, slab_bytes] = GetParam();
+  const slab_memory memory(slab_bytes);
+  const slab_layout layout = slab::layout(slot_bytes, slab_bytes);
+  slab* const one = slab::create(memory.base(), layout);
+  for (void* const each : take_all(*one, layout)) {
+    const std::size_t index = one->index_of(each, layout);
+    ASSERT_EQ(one->slot_at(index, layout), each);
+    for (const std::size_t byte : {std::size_t{0}, slot_bytes / 2, slot_bytes - 1}) {
+      const void* const inside = static_cast<std::byte*>(each) + byte;
+      ASSERT_EQ(slab::of(inside, layout), one);
+      ASSERT_EQ(one->index_of(inside, layout), index);
+    }
+  }
+}
+
+TEST_P(SlabGeometry, IsEmptyAgainWhenEverySlotCameBack) {
+  const auto [slot_bytes, slab_bytes] = GetParam();
+  const slab_memory memory(slab_bytes);
+  const slab_layout layout = slab::layout(slot_bytes, slab_bytes);
+  slab* const one = slab::create(memory.base(), layout);
+  EXPECT_TRUE(one->empty());
+  const std::vector<void*> slots = take_all(*one, layout);
+  EXPECT_FALSE(one->empty());
+  for (void* const each : slots) one->put_one(one->index_of(each, layout));
+  EXPECT_TRUE(one->empty());
+  EXPECT_EQ(take_all(*one, layout), slots);
+}
+
+TEST_P(SlabGeometry, WalksExactlyTheUsedSlots) {
+  const auto [slot_bytes, slab_bytes] = GetParam();
+  const slab_memory memory(slab_bytes);
+  const slab_layout layout = slab::layout(slot_bytes, slab_bytes);
+  slab* const one = slab::create(memory.base(), layout);
+  std::vector<void*> used = take_all(*one, layout);
+  std::vector<void*> kept;
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    if (i % 3 == 1) {
+      one->put_one(one->index_of(used[i], layout));
+    } else {
+      kept.push_back(used[i]);
+    }
+  }
+  std::vector<void*> seen;
+  one->for_each_used(layout, [&seen](void* slot) { seen.push_back(slot); });
+  EXPECT_EQ(seen, kept);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, SlabGeometry,
+                         testing::Values(geometry{1, 4096}, geometry{8, 1024}, geometry{8, 65536},
+                                         geometry{24, 65536}, geometry{48, 65536}, geometry{64, 4096},
+                                         geometry{72, 65536}, geometry{520, 65536}, geometry{1000, 16384},
+                                         geometry{4096, 65536}, geometry{8192, 65536}, geometry{16384, 65536},
+                                         geometry{40, 1U << 20}, geometry{32768, 1U << 20}));
+
+TEST(Slab, SpreadsItsHeaderOverTheCacheSets) {
+  const slab_layout layout = slab::layout(48, 65536);
+  const slab_memory memory(16 * 65536);
+  std::map<std::size_t, int> offsets;
+  for (std::size_t i = 0; i < 16; ++i) {
+    std::byte* const base = memory.base() + i * 65536;
+    ++offsets[static_cast<std::size_t>(reinterpret_cast<std::byte*>(slab::create(base, layout)) - base) %
+              4096 / 64];
+  }
+  EXPECT_GE(offsets.size(), 8U);
+}
+
+TEST(Slab, TakesTheLowestFreeSlotsFirst) {
+  const slab_layout layout = slab::layout(64, 65536);
+  const slab_memory memory(65536);
+  slab* const one = slab::create(memory.base(), layout);
+  const std::vector<void*> all = take_all(*one, layout);
+  for (const std::size_t i : {500U, 100U, 300U, 101U}) one->put_one(one->index_of(all[i], layout));
+  void* taken[3];
+  one->take(taken + 3, 3, layout);
+  EXPECT_EQ(taken[2], all[100]);
+  EXPECT_EQ(taken[1], all[101]);
+  EXPECT_EQ(taken[0], all[300]);
+  EXPECT_EQ(one->free_slots(), 1U);
+}
+
+TEST(Slab, MayKeepItsHeaderApart) {
+  const slab_layout layout = slab::layout(64, 65536);
+  alignas(64) std::byte slots[16 * 64];
+  alignas(slab) std::byte header[slab::header_bytes_for(16)];
+  slab* const one = slab::create_apart(header, slots, 16, layout);
+  EXPECT_EQ(one->slots(), 16U);
+  const std::vector<void*> all = take_all(*one, layout);
+  EXPECT_EQ(all.front(), slots);
+  EXPECT_EQ(all.back(), slots + 15 * 64);
+  std::size_t used = 0;
+  one->for_each_used(layout, [&used](void*) { ++used; });
+  EXPECT_EQ(used, 16U);
+}
+
+}  // namespace
