@@ -174,7 +174,8 @@ constexpr slab_layout slab::layout(std::size_t slot_bytes, std::size_t slab_byte
   // costs.
   const std::size_t tail_offset = (total * slot_bytes + word_mask) & ~word_mask;
   std::size_t slack = slab_bytes / line_bytes;
-  if (slot_bytes >= 8 * line_bytes && tail_offset + result.header_bytes <= slab_bytes) {
+  const bool few_large_slots = slot_bytes >= 8 * line_bytes || total < 8;
+  if (few_large_slots && tail_offset + result.header_bytes <= slab_bytes) {
     result.header_offset = tail_offset;
     slack = slab_bytes - tail_offset - result.header_bytes;
   } else if (slot_bytes > result.header_bytes && slot_bytes - result.header_bytes < slack) {
