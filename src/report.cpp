@@ -1,6 +1,7 @@
 #include "report.hpp"
 
 #include <iomanip>
+#include <locale>
 #include <ostream>
 #include <sstream>
 
@@ -17,6 +18,7 @@ void write_json_field(std::ostream& out, const char* name, std::size_t value, co
 
 void write_table(std::ostream& out, const slab_stats& stats) {
   std::ostringstream table;  // keeps the caller's format flags as they are
+  table.imbue(std::locale::classic());
   for (const char* title : {"slot_bytes", "live", "cached", "free", "slabs", "live_%"})
     table << std::setw(column_width) << title;
   table << '\n' << std::fixed << std::setprecision(1);
@@ -39,6 +41,7 @@ void write_table(std::ostream& out, const slab_stats& stats) {
 
 void write_json(std::ostream& out, const slab_stats& stats) {
   std::ostringstream json;
+  json.imbue(std::locale::classic());  // JSON knows no grouped digits
   json << '{';
   write_json_field(json, "live_bytes", stats.live_bytes);
   write_json_field(json, "live_slots", stats.live_slots);
