@@ -114,7 +114,7 @@ TEST(SlotBitmap, SeesASummaryThatDisagrees) {
   bitmap_of bitmap(200);
   bitmap->take(130);
   // A word emptied behind the bitmap's back: its summary bit is now wrong.
-  const_cast<std::size_t&>(*static_cast<const std::size_t*>(bitmap->word_address(1))) = 0;
+  reinterpret_cast<quarry::core::bitmap_word*>(&*bitmap + 1)[1] = 0;
   EXPECT_FALSE(bitmap->check_invariants());
 }
 

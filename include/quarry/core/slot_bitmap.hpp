@@ -68,6 +68,7 @@ class slot_bitmap {
     for (std::size_t i = 0; i < words_ + words_for(words_); ++i) data()[i] = 0;
     top_ = 0;
     count_ = 0;
+    count_ = 0;
   }
 
   bool is_free(std::size_t slot) const noexcept {
