@@ -7,15 +7,11 @@
 #include <boost/container/pmr/synchronized_pool_resource.hpp>
 #include <boost/container/pmr/unsynchronized_pool_resource.hpp>
 #include <cstdlib>
+#include <quarry/synchronized_slab_resource.hpp>
+#include <quarry/unsynchronized_slab_resource.hpp>
 #include <type_traits>
 
 #include "malloc_library.hpp"
-
-#include <quarry/unsynchronized_slab_resource.hpp>
-#if __has_include(<quarry/synchronized_slab_resource.hpp>)
-#include <quarry/synchronized_slab_resource.hpp>
-#define BENCH_HAS_SYNCHRONIZED_QUARRY 1
-#endif
 
 namespace bench {
 namespace {
@@ -106,9 +102,7 @@ struct found_rivals {
 
   found_rivals() {
     present.push_back(make_quarry<quarry::unsynchronized_slab_resource>("quarry", false));
-#if BENCH_HAS_SYNCHRONIZED_QUARRY
     present.push_back(make_quarry<quarry::synchronized_slab_resource>("quarry_sync", true));
-#endif
     namespace boost_pmr = boost::container::pmr;
     using boost_pool = boost_resource<boost_pmr::unsynchronized_pool_resource>;
     using boost_sync_pool = boost_resource<boost_pmr::synchronized_pool_resource>;
