@@ -103,6 +103,7 @@ struct lock_alone {  // what a lock costs by itself, for each of the two calls
 template <class Rival>
 void pair(benchmark::State& state) {
   Rival rival;
+  benchmark::DoNotOptimize(&rival);  // its state lies in memory, as it does in a program
   rival.deallocate(rival.allocate());
   for (auto _ : state) {
     object* one = rival.allocate();
@@ -115,6 +116,7 @@ void pair(benchmark::State& state) {
 template <class Rival>
 void batch(benchmark::State& state, const std::vector<std::size_t>& order) {
   Rival rival;
+  benchmark::DoNotOptimize(&rival);
   std::vector<object*> live(order.size());
   const auto round = [&] {
     for (object*& each : live) {

@@ -171,8 +171,9 @@ TEST_F(SlabCache, AsksThePageSourceForSlabsAlignedToTheirSize) {
   EXPECT_EQ(upstream.history()[0].alignment, small_slab_bytes);
 }
 
-TEST_F(SlabCache, EmptyExtensionSlabsGoBackAndOneIsRetained) {
+TEST_F(SlabCache, EmptyExtensionSlabsGoBackAndAsManyStayAsAreRetained) {
   test_cache<message> cache(pages);
+  cache.retain(1);
   std::vector<decltype(cache)::ptr> owners;
   for (std::size_t i = 0; i < cache.root_slots + 8 * cache.extension_slots; ++i)
     owners.push_back(cache.make());

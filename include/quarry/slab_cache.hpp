@@ -23,18 +23,20 @@
 
 namespace quarry {
 
-/// A handle to a cache of objects of type T. Copies share the same slabs; the slabs live until the last handle
-/// and the last object are gone, in any order, on any thread. Constructing a handle takes no memory: the
-/// first use takes the first slab, and when that fails, the next use tries again.
 namespace detail {
+
+/// Bytes of empty slabs that a cache keeps at first: as much as a resource where memory is plenty, else one slab.
+inline constexpr std::size_t retain_bytes =
+    smallest_default_slab_bytes == 65536 ? std::size_t{32} << 20 : std::size_t{0};
 
 /// What core::slot_cache has to know about the objects of one cache.
 template <class Object, class Control, std::size_t SlabBytes>
 struct object_kind {
   static constexpr std::uint32_t magazine_slots = Control::magazine_slots;
-  static constexpr core::cache_layout layout = core::make_cache_layout(
-      {sizeof(Object), alignof(Object), sizeof(Control), !std::is_trivially_destructible_v<Object>},
-      SlabBytes);
+  static constexpr core::cache_layout layout =
+      core::make_cache_layout({sizeof(Object), alignof(Object), sizeof(Control),
+                               !std::is_trivially_destructible_v<Object>, retain_bytes},
+                              SlabBytes);
   static_assert(
       layout.root_slots != 0,
       "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "
@@ -44,6 +46,9 @@ struct object_kind {
 
 }  // namespace detail
 
+/// A handle to a cache of objects of type T. Copies share the same slabs; the slabs live until the last handle
+/// and the last object are gone, in any order, on any thread. Constructing a handle takes no memory: the
+/// first use takes the first slab, and when that fails, the next use tries again.
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 class slab_cache {
   static_assert(!std::is_array_v<T>,
@@ -177,7 +182,7 @@ class slab_cache {
   /// Returns     Bytes given back.
   std::size_t trim(std::size_t keep_slabs = 0) noexcept { return slots_.trim(keep_slabs); }
 
-  /// Lets `slabs` empty slabs be held from now on; 1 at first. Returns ok or out_of_memory, as try_open().
+  /// Lets `slabs` empty slabs be held from now on; at first 32 MiB of them in 64-bit hosted programs, else one. Returns ok or out_of_memory, as try_open().
   slab_errc retain(std::size_t slabs) noexcept {
     return slots_.retain(slabs) ? slab_errc::ok : slab_errc::out_of_memory;
   }

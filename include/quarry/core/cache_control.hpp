@@ -93,7 +93,7 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
   cache_root root;  // under the lock
 
  private:
-  cache_control(const attached& from, const slab_layout& layout, slab& first,
+  cache_control(const attached& from, const cache_layout& layout, slab& first,
                 void (*destroyer)(void*) noexcept)
       : attached(from), root(layout, first, entries_, MagazineSlots, *this) {
     this->destroy = destroyer;
@@ -112,7 +112,7 @@ cache_control<Lock, PageSource, MagazineSlots>* cache_control<Lock, PageSource, 
   if (base == nullptr) return nullptr;
   slab* const first = create_cache_slab(base, layout, layout.root_slots, sizeof(cache_control));
   void* const place = control_of(*first, layout.marks_kept);
-  auto* const block = ::new (place) cache_control(from, layout.slabs, *first, destroyer);
+  auto* const block = ::new (place) cache_control(from, layout, *first, destroyer);
   first->owner = static_cast<front*>(block);
   return block;
 }

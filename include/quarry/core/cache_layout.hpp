@@ -32,6 +32,7 @@ struct cache_parts {
   std::size_t slot_alignment = 1;
   std::size_t control_bytes = 0;  // in the root slab
   bool marks_kept = false;        // whether every slab has room to mark objects kept for recycling
+  std::size_t retain_bytes = 0;   // empty extension slabs that are kept at first; at least one is
 };
 
 struct cache_layout {
@@ -39,6 +40,7 @@ struct cache_layout {
   std::size_t root_slots = 0;       // slots of the root slab
   std::size_t extension_slots = 0;  // slots of an extension slab
   std::size_t slot_alignment = 1;
+  std::size_t retain_slabs = 1;  // empty extension slabs kept at first
   bool marks_kept = false;
 };
 
@@ -86,6 +88,7 @@ constexpr cache_layout make_cache_layout(const cache_parts& parts, std::size_t s
   result.extension_slots = slots_behind(parts, slab_bytes, colour_bytes, 0);
   result.slabs.total_slots = static_cast<std::uint32_t>(result.extension_slots);
   result.slot_alignment = parts.slot_alignment;
+  if (parts.retain_bytes > slab_bytes) result.retain_slabs = parts.retain_bytes / slab_bytes;
   result.marks_kept = parts.marks_kept;
   return result;
 }

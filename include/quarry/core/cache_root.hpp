@@ -27,9 +27,12 @@ class cache_root {
  public:
   /// Starts with one handle and one slab.
   /// Requires    `entries` has `magazine_slots` + 1 entries; `front` is the front of the same cache.
-  cache_root(const slab_layout& layout, slab& root, void** entries, std::uint32_t magazine_slots,
+  cache_root(const cache_layout& layout, slab& root, void** entries, std::uint32_t magazine_slots,
              cache_front& front) noexcept
-      : bin_(layout), entries_(entries), magazine_slots_(magazine_slots) {
+      : bin_(layout.slabs),
+        entries_(entries),
+        magazine_slots_(magazine_slots),
+        retain_slabs_(layout.retain_slabs) {
     root.pinned = true;
     bin_.adopt(&root);
     front.loaded.load(entries_, 0, magazine_slots_);
@@ -141,7 +144,7 @@ class cache_root {
   std::uint32_t handles_ = 1;
   slab* resting_ = nullptr;        // empty extension slabs, chained by next
   std::size_t resting_slabs_ = 0;  // how many
-  std::size_t retain_slabs_ = 1;   // how many may rest
+  std::size_t retain_slabs_;       // how many may rest
   std::size_t reserved_slabs_ = 0;
   std::size_t slab_count_ = 1;  // root, extensions, resting
   std::size_t peak_slabs_ = 1;
