@@ -96,7 +96,7 @@ class slab_cache {
 
   /// Shares the slabs of `other`, which is opened first.
   /// Errors      As allocate(); where the page source returns null, and no slab was there, the copy starts a
-  /// cache of its own.
+  ///             cache of its own.
   slab_cache(const slab_cache& other) = default;
   slab_cache(slab_cache&& other) noexcept = default;
   slab_cache& operator=(const slab_cache& other) {
@@ -121,9 +121,10 @@ class slab_cache {
 
   /// Constructs an object from `args`.
   /// Returns     Its owner; never empty.
-  /// Errors      What the page source throws, std::bad_alloc when it returns null, what the constructor throws;
-  /// then nothing has changed.
-  /// Complexity  Hit: O(1). Miss: O(magazine slots), at most one call of the page source for each slab needed.
+  /// Errors      What the page source throws, std::bad_alloc when it returns null, what the constructor
+  ///             throws; then nothing has changed.
+  /// Complexity  Hit: O(1). Miss: O(magazine slots), at most one call of the page source for each slab
+  ///             needed.
   template <class... Args>
   ptr make(Args&&... args) {
     return ptr(construct(allocate(), std::forward<Args>(args)...));

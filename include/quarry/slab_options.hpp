@@ -1,7 +1,7 @@
 // The options of a slab resource.
 //
 // Layer      Vocabulary of the public face. Every quantity is in bytes unless its name says otherwise; 0
-// means default.
+//            means default.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +15,9 @@ namespace quarry {
 struct slab_options {
   std::size_t max_blocks_per_chunk = 0;         // slots; accepted for conversion: slab_bytes decides
   std::size_t largest_required_pool_block = 0;  // bytes: larger requests go upstream; 0: slab_bytes / 8
-  std::size_t slab_bytes = 0;    // bytes, a power of two; 0: 65536, or what the largest block needs
-  std::size_t max_bytes = 0;     // bytes held from upstream at most; 0: no limit
-  std::size_t retain_bytes = 0;  // bytes of empty slabs kept; 0: 32 MiB
+  std::size_t slab_bytes = 0;          // bytes, a power of two; 0: 65536, or what the largest block needs
+  std::size_t max_bytes = 0;           // bytes held from upstream at most; 0: no limit
+  std::size_t retain_bytes = 0;        // bytes of empty slabs kept; 0: 32 MiB
   std::size_t thread_cache_bytes = 0;  // bytes of free slots that one thread keeps at most; 0: 1 MiB
 
   slab_options() = default;

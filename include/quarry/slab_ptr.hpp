@@ -1,6 +1,7 @@
 // slab_ptr: the one-word owner of an object in a slab.
 //
-// Layer      1 (what a user holds). Freestanding; on hosted builds it also turns into standard smart pointers.
+// Layer      1 (what a user holds). Freestanding; on hosted builds it also turns into standard smart
+//            pointers.
 // Invariant  Null, or the address of an object (or of a base of it) in a slot of a slab_cache with the same
 //            slab size; the slab's header, found by mask, knows how to destroy that object.
 // Threads    As a raw pointer; destroying the object needs what the cache's lock gives.

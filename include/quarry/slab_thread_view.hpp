@@ -2,8 +2,7 @@
 //
 // Layer      1 (what a container or user holds).
 // Threads    One thread at a time; the view may move from thread to thread. Each view has a cache of its own,
-// so
-//            any number of views of one resource may be used at the same time.
+//            so any number of views of one resource may be used at the same time.
 #pragma once
 
 #include <cstddef>

@@ -16,8 +16,8 @@ namespace quarry {
 /// A buffer of `Bytes` bytes from which caches take their slabs. Give every cache a reference to it; a cache
 /// that is given none uses the one that the program has for this size.
 /// Units       Bytes; a multiple of 256.
-/// Requires    It outlives every cache on it and every object of theirs. Slabs of more than 256 granules times
-/// the bits of a word may be refused while another context allocates at that moment.
+/// Requires    It outlives every cache on it and every object of theirs. Slabs of more than 256 granules
+///             times the bits of a word may be refused while another context allocates at that moment.
 template <std::size_t Bytes>
 class static_page_source {
   static_assert(Bytes != 0 && Bytes % 256 == 0,

@@ -2,7 +2,8 @@
 //
 // Layer      1 (what a container or user holds).
 // Invariant  As unsynchronized_slab_resource. Each thread that uses the resource has a cache of free slots in
-// it. Threads    Any number at a time, but for what members say. A hit takes no lock, performs no atomic
+//            it.
+// Threads    Any number at a time, but for what members say. A hit takes no lock, performs no atomic
 //            read-modify-write and writes nothing that another thread reads.
 // Source     std [mem.res.pool]; Bonwick & Adams 2001; docs/threads.md.
 #pragma once

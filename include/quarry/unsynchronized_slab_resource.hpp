@@ -2,7 +2,9 @@
 //
 // Layer      1 (what a container or user holds).
 // Invariant  A request up to largest_required_pool_block is served from a slab; a larger one is a block of
-// its own. Threads    One thread at a time. Source     std [mem.res.pool]; docs/design.md.
+//            its own.
+// Threads    One thread at a time.
+// Source     std [mem.res.pool]; docs/design.md.
 #pragma once
 
 #include <cstddef>

@@ -3,8 +3,7 @@
 //
 // Layer      5. Freestanding.
 // Invariant  [cursor, end) of the newest block is unused. A block's header lies at its start, except in a
-// block that was
-//            given by the user, which has none and is never freed.
+//            block that was given by the user, which has none and is never freed.
 // Threads    One thread at a time.
 #pragma once
 

@@ -2,9 +2,8 @@
 //
 // Layer      3. Freestanding. Owns no memory: slabs are adopted from and handed back to whoever keeps them.
 // Invariant  Every slab of the bin is in exactly one group, chosen by its free slots: full, scant (less than
-// 1/8 free),
-//            half (less than 1/2 free) or ample. A slab that becomes empty leaves the bin, unless it is
-//            pinned.
+//            1/8 free), half (less than 1/2 free) or ample. A slab that becomes empty leaves the bin, unless
+//            it is pinned.
 // Threads    One thread at a time.
 // Source     Emptiness groups: Berger et al. 2000 (Hoard). Refill in address order: docs/results.md.
 #pragma once
@@ -26,8 +25,9 @@ class bin {
 
   /// Takes up to `count` free slots from the bin's slabs and writes them below `end`.
   /// Effects     Prefers half-full slabs, then emptier ones, then nearly full ones; in each, the lowest
-  /// addresses first. Returns     How many were written; 0 when every slab is full. Complexity  O(count); at
-  /// most `most_visits` slabs are looked at.
+  ///             addresses first.
+  /// Returns     How many were written; 0 when every slab is full.
+  /// Complexity  O(count); at most `most_visits` slabs are looked at.
   std::size_t refill(void** end, std::size_t count) noexcept;
 
   /// Puts `count` slots back, runs of neighbours at once.

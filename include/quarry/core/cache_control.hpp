@@ -1,6 +1,7 @@
 // The control block with its lock and its page source, and what the handles of one cache do with it.
 //
-// Layer      2. Freestanding. One instantiation serves every type with the same lock, page source and magazine.
+// Layer      2. Freestanding. One instantiation serves every type with the same lock, page source and
+//            magazine.
 // Invariant  The block lies in its root slab, and every slab's header has its address.
 // Threads    As the Lock; it is never held while the page source is called.
 #pragma once

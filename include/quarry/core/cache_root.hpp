@@ -38,7 +38,8 @@ class cache_root {
     front.loaded.load(entries_, 0, magazine_slots_);
   }
 
-  /// Returns a slot from the magazine, refilled from the slabs when it is empty; null when every slab is full.
+  /// Returns a slot from the magazine, refilled from the slabs when it is empty; null when every slab is
+  /// full.
   /// Complexity  O(magazine slots).
   void* allocate(cache_front& front) noexcept;
 

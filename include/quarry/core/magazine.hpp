@@ -2,9 +2,8 @@
 //
 // Layer      2. Freestanding.
 // Invariant  entries[0] is null while the magazine is loaded, so that popping finds "empty" by what it loads;
-// while it
-//            rests in a stack of magazines, entries[0] is the link to the next one. Slots are never written
-//            or read.
+//            while it rests in a stack of magazines, entries[0] is the link to the next one. Slots are never
+//            written or read.
 // Threads    One thread at a time.
 // Source     Bonwick & Adams 2001 (magazines); the null at the bottom: docs/design.md.
 #pragma once

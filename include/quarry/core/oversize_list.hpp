@@ -3,8 +3,8 @@
 //
 // Layer      5. Freestanding.
 // Invariant  Every live block is in the list exactly once; its record lies behind the user's bytes, so that
-// the block
-//            keeps the alignment asked for. Freeing is sized, so the record is found without a search.
+//            the block keeps the alignment asked for. Freeing is sized, so the record is found without a
+//            search.
 // Threads    One thread at a time.
 #pragma once
 
@@ -27,7 +27,8 @@ class oversize_list {
   /// Returns a block of its own from `source`, or null when the source returns null.
   /// Units       bytes; `alignment` is a power of two.
   /// Errors      What the source throws; a size that cannot exist is asked of the source too, so that its
-  /// error is seen. Complexity  O(1), one call of the source.
+  ///             error is seen.
+  /// Complexity  O(1), one call of the source.
   template <class PageSource>
   void* allocate(std::size_t bytes, std::size_t alignment, PageSource& source) {
     const std::size_t block_alignment = alignment < alignof(record) ? alignof(record) : alignment;

@@ -2,8 +2,7 @@
 //
 // Layer      2 and 3 together. Freestanding.
 // Invariant  Every magazine in the depot holds exactly magazine_slots slots, so that two threads exchange
-// them
-//            whole. Nothing here is used without the lock, but for what never changes.
+//            them whole. Nothing here is used without the lock, but for what never changes.
 // Threads    Under `lock`.
 // Source     Bonwick & Adams 2001, section 3.2 (the depot's two lists).
 #pragma once

@@ -127,8 +127,8 @@ class shared_store {
   }
 
   /// Returns a Shelf for slots of `slot_bytes`, with a small first slab where the arena has room for one;
-  /// null when the page source returns null. Requires that lock() is held. Errors      What the page source
-  /// throws; then nothing has changed.
+  /// null when the page source returns null. Requires that lock() is held.
+  /// Errors      What the page source throws; then nothing has changed.
   template <class Shelf>
   Shelf* make_shelf(std::size_t slot_bytes) {
     void* const place = parts_.allocate(sizeof(Shelf), alignof(Shelf), source_);

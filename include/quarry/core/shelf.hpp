@@ -2,7 +2,8 @@
 //
 // Layer      2 and 3 together. Freestanding.
 // Invariant  Slots of the class are in exactly one place: the user's hands, the loaded magazine, the depot or
-// the bin. Threads    One thread at a time; a shared shelf is used under its owner's lock.
+//            the bin.
+// Threads    One thread at a time; a shared shelf is used under its owner's lock.
 #pragma once
 
 #include <cstddef>

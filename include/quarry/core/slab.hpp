@@ -5,10 +5,9 @@
 //
 // Layer      4. Freestanding. The only place where addresses turn into slots and back.
 // Invariant  Slot i lies at begin() + i * slot_bytes, so every slot has the alignment of slot_bytes. The
-// header lies over
-//            slots that are never handed out, or in the tail when it fits there; its offset varies with the
-//            slab's address so that headers spread over the cache sets. free_slots equals the set bits of the
-//            bitmap.
+//            header lies over slots that are never handed out, or in the tail when it fits there; its offset
+//            varies with the slab's address so that headers spread over the cache sets. free_slots equals the
+//            set bits of the bitmap.
 // Threads    One thread at a time.
 // Source     Bonwick 1994 (slab, colouring); docs/design.md.
 #pragma once
@@ -42,7 +41,7 @@ class slab {
 
   /// Returns the geometry of slabs of `slab_bytes` bytes with slots of `slot_bytes` bytes.
   /// Units       bytes; `slab_bytes` is a power of two, `extra_header_bytes` are kept for the owner behind
-  /// the bitmap.
+  ///             the bitmap.
   /// Requires    0 < slot_bytes <= slab_bytes <= 16 MiB; slot_bytes * slab_bytes < 2^40
   /// Complexity  O(1), two divisions.
   static constexpr slab_layout layout(std::size_t slot_bytes, std::size_t slab_bytes,

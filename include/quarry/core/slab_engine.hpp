@@ -3,8 +3,9 @@
 //
 // Layer      2 to 5 put together. Freestanding.
 // Invariant  cursors_[c] is loaded exactly when class c was used since the last release; only then
-// shelves_[c] is valid. Threads    One thread at a time. Source     Bonwick & Adams 2001; docs/design.md
-// walks one allocation down and one free up.
+//            shelves_[c] is valid.
+// Threads    One thread at a time.
+// Source     Bonwick & Adams 2001; docs/design.md walks one allocation down and one free up.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +23,8 @@ namespace quarry::core {
 template <class PageSource>
 class slab_engine {
  public:
-  /// Units       bytes; `slab_bytes` is a power of two, at least two slots of the classes in use.
-  ///             `max_bytes` are held from `source` at most, 0 is no limit; `retain_bytes` of idle extents
-  ///             are kept.
+  /// Units       bytes; `slab_bytes` is a power of two, at least two slots of the classes in use. `max_bytes`
+  ///             are held from `source` at most, 0 is no limit; `retain_bytes` of idle extents are kept.
   slab_engine(PageSource source, std::size_t max_bytes, std::size_t slab_bytes, std::size_t retain_bytes)
       : source_(source, max_bytes), store_(slab_bytes, retain_bytes) {}
   ~slab_engine() { give_all_back(); }

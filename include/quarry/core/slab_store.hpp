@@ -3,8 +3,7 @@
 //
 // Layer      5. Freestanding. Knows memory of slab size, nothing of slots.
 // Invariant  An extent is either exhausted (in no list), partial (some slabs lent, some left) or idle (none
-// lent). Idle
-//            extents together hold at most retain_bytes, except between reserve-like calls.
+//            lent). Idle extents together hold at most retain_bytes.
 // Threads    One thread at a time.
 // Source     Extents grow with what is held, by a quarter and to at most 2 MiB: docs/results.md.
 #pragma once
@@ -54,7 +53,8 @@ class slab_store {
   }
 
   /// Takes back memory that acquire() lent; an extent that becomes idle above retain_bytes goes to the page
-  /// source. Complexity  O(1), at most one call of the page source.
+  /// source.
+  /// Complexity  O(1), at most one call of the page source.
   template <class PageSource>
   void give_back(void* base, extent& home, PageSource& source) noexcept {
     unlink(home);

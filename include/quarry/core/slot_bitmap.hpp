@@ -2,8 +2,10 @@
 //
 // Layer      4. Freestanding. The words lie directly behind the object, in memory that the slab provides.
 // Invariant  Summary bit w is set exactly when word w is not zero; top bit s exactly when summary word s is
-// not zero. Threads    The slab's: one thread at a time. Source     Two-level bitmaps as in TLSF (Masmano et
-// al. 2004): finding a slot is a fixed number of bit scans.
+//            not zero.
+// Threads    The slab's: one thread at a time.
+// Source     Two-level bitmaps as in TLSF (Masmano et al. 2004): finding a slot is a fixed number of bit
+//            scans.
 #pragma once
 
 #include <cstddef>
