@@ -125,8 +125,8 @@ void measure_memory(const workload& load, const rival& rival) {
   reset_resident_peak();
   const std::size_t resident_before = resident_bytes();
   rival.with(&upstream, [&](std::pmr::memory_resource& resource) {
-    counting_resource live(&resource);
-    const round_function round = load.prepare(live);
+    counting_resource live(&resource);  // for one thread; what threads share is measured resident only
+    const round_function round = load.shares_resource ? load.prepare(resource) : load.prepare(live);
     benchmark::DoNotOptimize(round(true));
     live_peak_bytes = live.peak_bytes();
   });
@@ -139,6 +139,7 @@ void measure_memory(const workload& load, const rival& rival) {
 }
 
 bool takes_part(const workload& load, const rival& rival) {
+  if (load.shares_resource && !rival.synchronized) return false;
   if (load.prepare_rival) return static_cast<bool>(load.prepare_rival(rival));
   return load.returns_to_empty || rival.kind != rival_kind::floor;
 }
@@ -208,10 +209,12 @@ int run_workloads(int argc, char** argv,
     for (std::size_t turn = 0; turn < count; ++turn) {
       const rival& rival = rivals()[(turn + given.rotate) % count];
       if (!takes_part(load, rival)) continue;
-      benchmark::RegisterBenchmark((load.name + "/" + rival.name).c_str(), [&load, &rival,
-                                                                            &sums](benchmark::State& state) {
-        time_rival(state, load, rival, sums);
-      })->Iterations(std::max<std::int64_t>(rounds, 1));
+      benchmark::internal::Benchmark* const registered =
+          benchmark::RegisterBenchmark((load.name + "/" + rival.name).c_str(), [&load, &rival, &sums](
+                                                                                   benchmark::State& state) {
+            time_rival(state, load, rival, sums);
+          })->Iterations(std::max<std::int64_t>(rounds, 1));
+      if (load.shares_resource) registered->UseRealTime();
     }
   }
   benchmark::RunSpecifiedBenchmarks();

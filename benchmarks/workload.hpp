@@ -49,6 +49,8 @@ struct workload {
   /// Set instead of `prepare` where the question is the resource itself: makes its own resources from the
   /// rival. Returns an empty function for a rival that cannot take part.
   std::function<round_function(const rival& rival)> prepare_rival = nullptr;
+  /// Threads share the resource: only rivals that allow that take part, and the clock on the wall counts.
+  bool shares_resource = false;
 };
 
 /// Runs what the command line asks for. Returns the exit code: 1 when rivals disagree, 2 for a wrong option.

@@ -272,9 +272,7 @@ void thread_caches::part(cache_node& from) noexcept {
       from.tie,
       [&] {
         const std::lock_guard<std::mutex> held(from.resource->exit_lock_);
-        shared_slab_engine& engine = from.resource->engine_;
-        engine.flush_cache(*from.cache);
-        engine.store().close_cache(*from.cache);
+        from.resource->engine_.close_cache(*from.cache);
       },
       [&] { pool.recycle(from); });
 }

@@ -59,7 +59,7 @@ class basic_node_handshake {
   /// Resource: ends the tie; calls wait() while the thread flushes.
   /// Returns     True when the thread has ended before; then the caller recycles the node.
   template <class Wait>
-  bool leave(Wait wait) noexcept {
+  bool leave(Wait wait) noexcept(noexcept(wait())) {
     node_state seen = node_state::live;
     // Release: pairs with the acquires in begin_flush() and resource_is_gone().
     // Acquire: pairs with the release in end_flush().
@@ -95,7 +95,7 @@ void part_as_thread(Handshake& tie, Flush flush, Recycle recycle) noexcept {
 
 /// The resource's end of a tie: afterwards the thread does not touch the resource.
 template <class Handshake, class Wait, class Recycle>
-void part_as_resource(Handshake& tie, Wait wait, Recycle recycle) noexcept {
+void part_as_resource(Handshake& tie, Wait wait, Recycle recycle) noexcept(noexcept(wait())) {
   if (tie.leave(wait)) recycle();
 }
 

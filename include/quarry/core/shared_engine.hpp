@@ -64,6 +64,15 @@ class shared_engine {
   /// Moves every slot of a cache to the bins. Requires that its owner rests.
   void flush_cache(thread_cache& cache) noexcept;
 
+  /// Takes a cache back from a thread that ends: moves every slot to the bins, and lets the next owner of the
+  /// cache start small.
+  void close_cache(thread_cache& cache) noexcept {
+    flush_cache(cache);
+    for (class_index index = 0; index < class_count; ++index)
+      if (cache.shelves[index].loaded != nullptr) start_small(cache, index, *shelf_of(index));
+    store_.close_cache(cache);
+  }
+
   /// Moves every slot of the depots to the bins.
   void flush_depots() noexcept;
 
@@ -103,6 +112,7 @@ class shared_engine {
   bool attach(thread_cache& cache, const shelf_type& from, class_index index);
   bool try_attach(thread_cache& cache, const shelf_type& from, class_index index) noexcept;
   bool grow(thread_cache& cache, local_shelf& local, std::uint32_t most, std::size_t slot_bytes) noexcept;
+  static void start_small(thread_cache& cache, class_index index, const shelf_type& of) noexcept;
   void shrink_another(thread_cache& cache, const local_shelf& than) noexcept;
   magazine& hand_in(shelf_type& into, magazine& surplus, std::size_t count) noexcept;
   void flush(shelf_type& into, void* const* slots, std::size_t count) noexcept;
@@ -299,13 +309,23 @@ void shared_engine<PageSource, ShelfLock, StoreLock>::shrink_another(thread_cach
     local_shelf& local = cache.shelves[index];
     if (local.loaded == nullptr || &local == &than) continue;
     shelf_type& into = *shelf_of(index);
-    const std::uint32_t least = first_capacity(into);
-    if (local.capacity <= least) continue;
-    cache.capacity_bytes -= (local.capacity - least) * 2 * into.slots.layout().slot_bytes;
-    local.capacity = least;
+    if (local.capacity <= first_capacity(into)) continue;
     flush_class(cache, index, into);
+    start_small(cache, index, into);
     return;
   }
+}
+
+// Takes the capacity of a class back to what it started with. Requires that its magazines are empty.
+template <class PageSource, class ShelfLock, class StoreLock>
+void shared_engine<PageSource, ShelfLock, StoreLock>::start_small(thread_cache& cache, class_index index,
+                                                                  const shelf_type& of) noexcept {
+  local_shelf& local = cache.shelves[index];
+  const std::uint32_t least = first_capacity(of);
+  if (local.capacity <= least) return;
+  cache.capacity_bytes -= (local.capacity - least) * 2 * of.slots.layout().slot_bytes;
+  local.capacity = least;
+  cache.cursors[index].load(*local.loaded, 0, least);
 }
 
 template <class PageSource, class ShelfLock, class StoreLock>
