@@ -112,4 +112,60 @@ TEST(Arena, ReturnsNullWhenTheSourceDoes) {
   parts.release(source);
 }
 
+TEST(Arena, PartsOfOneBlockFollowEachOther) {
+  counting_resource memory;
+  resource_page_source source(&memory);
+  arena parts;
+  auto* const first = static_cast<std::byte*>(parts.allocate(24, 8, source));
+  EXPECT_EQ(parts.allocate(8, 8, source), first + 24);
+  EXPECT_EQ(parts.try_allocate(1, 1), first + 32);
+  EXPECT_EQ(parts.try_allocate(4, 4), first + 36) << "padding to the alignment and no more";
+  EXPECT_EQ(memory.allocations(), 1U);
+  parts.release(source);
+}
+
+TEST(Arena, TryAllocateNeverAsksForABlockAndUsesTheLastByte) {
+  counting_resource memory;
+  resource_page_source source(&memory);
+  arena parts;
+  static_cast<void>(parts.allocate(1, 1, source));
+  std::size_t left = 0;
+  while (parts.try_allocate(1, 1) != nullptr) ++left;
+  EXPECT_EQ(memory.allocations(), 1U);
+  EXPECT_GT(left, 1900U);
+  EXPECT_LT(left, 2048U);
+  EXPECT_NE(parts.try_allocate(0, 1), nullptr) << "nothing still fits";
+  parts.release(source);
+}
+
+TEST(Arena, ForgetsItsBufferOnReleaseUntilItStartsInItAgain) {
+  counting_resource memory;
+  resource_page_source source(&memory);
+  alignas(16) std::byte buffer[256];
+  arena parts;
+  for (int round = 0; round < 2; ++round) {
+    parts.start_in(buffer, sizeof(buffer));
+    EXPECT_TRUE(parts.untouched());
+    EXPECT_EQ(parts.try_allocate(16, 16), buffer);
+    EXPECT_FALSE(parts.untouched());
+    EXPECT_FALSE(parts.owns(buffer)) << "the buffer stays the caller's";
+    parts.release(source);
+    EXPECT_EQ(parts.try_allocate(1, 1), nullptr);
+  }
+  EXPECT_EQ(memory.calls(), 0U);
+}
+
+TEST(Arena, StartsSmallAgainAfterRelease) {
+  counting_resource memory;
+  resource_page_source source(&memory);
+  arena parts;
+  for (int round = 0; round < 2; ++round) {
+    const std::size_t calls = memory.allocations();
+    for (int i = 0; i < 100; ++i) static_cast<void>(parts.allocate(500, 8, source));
+    EXPECT_EQ(memory.history()[calls].bytes, 2048U);
+    parts.release(source);
+    EXPECT_EQ(memory.live_blocks(), 0U);
+  }
+}
+
 }  // namespace

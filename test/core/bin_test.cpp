@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <quarry/core/bin.hpp>
 #include <random>
 #include <set>
@@ -186,6 +187,150 @@ TEST(Bin, AgreesWithAModelUnderRandomRefillsAndFlushes) {
     }
     const std::set<void*> distinct(used.begin(), used.end());
     EXPECT_EQ(distinct.size(), used.size());
+  }
+}
+
+TEST(Bin, PrefersAnEmptierSlabToOneThatIsNearlyFull) {
+  filled_bin two(64, 2);
+  std::vector<void*> all;
+  for (std::vector<void*> taken = two.refill(63); !taken.empty(); taken = two.refill(63))
+    all.insert(all.end(), taken.begin(), taken.end());
+  const auto& layout = two.slots.layout();
+  slab* const first = slab::of(all.front(), layout);
+  std::vector<void*> of_first;
+  std::vector<void*> of_second;
+  for (void* const slot : all) (slab::of(slot, layout) == first ? of_first : of_second).push_back(slot);
+  of_first.resize(of_first.size() / 10);        // a tenth of the first comes back,
+  of_second.resize(of_second.size() * 9 / 10);  // nine tenths of the second
+  EXPECT_EQ(two.slots.flush(of_second.data(), of_second.size()), nullptr);
+  EXPECT_EQ(two.slots.flush(of_first.data(), of_first.size()), nullptr);
+  for (void* const slot : two.refill(10)) EXPECT_NE(slab::of(slot, layout), first);
+}
+
+TEST(Bin, VisitsNoMoreThanEightSlabsForARefill) {
+  filled_bin many(1000, 20);
+  std::vector<void*> all;
+  for (std::vector<void*> taken = many.refill(63); !taken.empty(); taken = many.refill(63))
+    all.insert(all.end(), taken.begin(), taken.end());
+  std::set<const slab*> seen;
+  for (void* const slot : all) {
+    if (!seen.insert(slab::of(slot, many.slots.layout())).second) continue;
+    EXPECT_EQ(many.slots.flush(&slot, 1), nullptr);  // one free slot in each slab
+  }
+  EXPECT_EQ(many.refill(63).size(), 8U);
+  EXPECT_EQ(many.refill(63).size(), 8U);
+  EXPECT_EQ(many.refill(63).size(), 4U);
+  EXPECT_TRUE(many.slots.check_invariants());
+}
+
+TEST(Bin, StopsARefillOnceHalfOfItIsThere) {
+  filled_bin two(1000, 1);
+  const std::size_t slots = two.refill(63).size();
+  ASSERT_EQ(slots, 16U);  // of one slab
+  two.adopt();
+  two.adopt();
+  EXPECT_EQ(two.refill(2 * slots).size(), slots);
+  EXPECT_EQ(two.refill(2 * slots + 1).size(), slots) << "what the other slab has is less than half";
+}
+
+/// Eight slabs side by side: the last slot of one and the first of the next touch.
+class adjoining_slabs {
+ public:
+  static constexpr std::size_t count = 8;
+
+  explicit adjoining_slabs(bin& slots) : slots_(slots), block_(memory_.allocate(bytes, bytes)) {
+    for (std::size_t i = 0; i < count; ++i)
+      slots.adopt(slab::create(static_cast<std::byte*>(block_) + i * slab_bytes, slots.layout()));
+  }
+  adjoining_slabs(const adjoining_slabs&) = delete;
+  adjoining_slabs& operator=(const adjoining_slabs&) = delete;
+  ~adjoining_slabs() { memory_.deallocate(block_, bytes, bytes); }
+
+  /// Takes every slot, in address order.
+  std::vector<void*> take_all() {
+    std::vector<void*> all;
+    void* taken[63];
+    for (std::size_t found = slots_.refill(taken + 63, 63); found != 0; found = slots_.refill(taken + 63, 63))
+      all.insert(all.end(), taken + 63 - found, taken + 63);
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+
+ private:
+  static constexpr std::size_t bytes = count * slab_bytes;
+  bin& slots_;
+  counting_resource memory_;
+  void* block_;
+};
+
+TEST(Bin, EndsARunAtTheBorderOfASlabInEitherDirection) {
+  bin slots(slab::layout(64, slab_bytes));
+  adjoining_slabs slabs(slots);
+  const std::vector<void*> all = slabs.take_all();
+  std::vector<void*> pair;  // the two slots on either side of a border
+  for (std::size_t i = 1; i < all.size() && pair.empty(); ++i)
+    if (slab::of(all[i], slots.layout()) != slab::of(all[i - 1], slots.layout()) &&
+        static_cast<std::byte*>(all[i]) - static_cast<std::byte*>(all[i - 1]) == 64)
+      pair = {all[i - 1], all[i]};
+  ASSERT_EQ(pair.size(), 2U) << "no two slabs touch, so that this test shows nothing";
+  for (int direction = 0; direction < 2; ++direction) {
+    EXPECT_EQ(slots.flush(pair.data(), 2), nullptr);
+    for (void* const slot : pair) EXPECT_EQ(slab::of(slot, slots.layout())->free_slots(), 1U);
+    ASSERT_TRUE(slots.check_invariants());
+    void* taken[2];
+    ASSERT_EQ(slots.refill(taken + 1, 1), 1U);
+    ASSERT_EQ(slots.refill(taken + 2, 1), 1U);
+    EXPECT_EQ(std::set<void*>(taken, taken + 2), std::set<void*>(pair.begin(), pair.end()));
+    std::reverse(pair.begin(), pair.end());
+  }
+}
+
+TEST(Bin, KeepsItsGroupsWhateverOrderSlotsComeAndGoIn) {
+  for (const std::size_t slot_bytes : {8U, 64U, 1000U, 4096U}) {
+    bin slots(slab::layout(slot_bytes, slab_bytes));
+    adjoining_slabs slabs(slots);
+    std::set<void*> used;
+    std::vector<slab*> outside;
+    std::mt19937 random(41);
+    for (int step = 0; step < 4000; ++step) {
+      const bool fill = (step / 200) % 2 == 0 ? random() % 4 != 0 : random() % 4 == 0;  // ebb and flow
+      if (fill) {
+        if (!outside.empty() && random() % 8 == 0) {
+          slots.adopt(outside.back());
+          outside.pop_back();
+        }
+        const std::size_t wanted = 1 + random() % 63;
+        std::vector<void*> taken(wanted);
+        const std::size_t found = slots.refill(taken.data() + wanted, wanted);
+        ASSERT_LE(found, wanted);
+        for (std::size_t i = wanted - found; i < wanted; ++i)
+          ASSERT_TRUE(used.insert(taken[i]).second) << "a slot was handed out twice";
+      } else if (!used.empty()) {
+        std::vector<void*> back;  // a stretch of neighbours, in any of three orders
+        auto at = used.begin();
+        std::advance(at, random() % used.size());
+        for (std::size_t n = 1 + random() % 63; n > 0 && at != used.end(); --n) {
+          back.push_back(*at);
+          at = used.erase(at);
+        }
+        if (step % 3 == 1) std::reverse(back.begin(), back.end());
+        if (step % 3 == 2) std::shuffle(back.begin(), back.end(), random);
+        slab* next = nullptr;
+        for (slab* each = slots.flush(back.data(), back.size()); each != nullptr; each = next) {
+          next = each->next;
+          ASSERT_TRUE(each->empty());
+          outside.push_back(each);
+        }
+      }
+      ASSERT_TRUE(slots.check_invariants());
+      ASSERT_EQ(slots.used_slots(), used.size());
+    }
+    EXPECT_FALSE(outside.empty());
+    slots.for_each_slab([&](const slab& each) {
+      const auto* const first = static_cast<const void*>(each.begin());
+      const auto after = used.lower_bound(const_cast<void*>(first));
+      EXPECT_TRUE(each.empty() || (after != used.end() && slab::of(*after, slots.layout()) == &each));
+    });
   }
 }
 

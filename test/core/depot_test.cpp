@@ -65,4 +65,30 @@ TEST(Depot, WithALimitOfZeroParksNothing) {
   EXPECT_FALSE(depot(0).has_room());
 }
 
+TEST(MagazineStack, LinksMagazinesByTheirBottomEntryWhileTheyRest) {
+  magazine first;
+  magazine second;
+  magazine_stack stack;
+  stack.push(first);
+  stack.push(second);
+  EXPECT_EQ(second.entries[0], &first);
+  EXPECT_EQ(first.entries[0], nullptr);
+}
+
+TEST(Depot, GivesAParkedMagazineBackWithItsSlots) {
+  int slots[magazine::capacity];
+  magazine full;
+  quarry::core::cursor current;
+  current.load(full, 0, magazine::capacity);
+  for (int& each : slots) ASSERT_TRUE(current.push(&each));
+  magazine below;
+  depot parked(2);
+  parked.park(below);
+  parked.park(full);
+  ASSERT_EQ(parked.take(), &full);
+  current.load(full, magazine::capacity, magazine::capacity);
+  for (std::size_t i = magazine::capacity; i-- > 0;) ASSERT_EQ(current.pop(), &slots[i]);
+  EXPECT_EQ(current.pop(), nullptr) << "the link is gone";
+}
+
 }  // namespace

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <quarry/core/magazine.hpp>
 
 namespace {
@@ -72,6 +73,52 @@ TEST(Magazine, TakesAQuarterOfASlabWithinBounds) {
   EXPECT_EQ(quarry::core::magazine_slots_for(1), 4U);
   EXPECT_EQ(quarry::core::magazine_slots_for(80), 20U);
   EXPECT_EQ(quarry::core::magazine_slots_for(100000), magazine::capacity);
+}
+
+TEST(Cursor, PutsANullBelowTheSlotsWhateverLayThere) {
+  magazine loaded;
+  loaded.entries[0] = &slots[0];  // a link, from when it rested
+  loaded.entries[1] = &slots[1];
+  cursor current;
+  current.load(loaded, 1, magazine::capacity);
+  EXPECT_EQ(loaded.entries[0], nullptr);
+  EXPECT_EQ(current.pop(), &slots[1]);
+  EXPECT_EQ(current.pop(), nullptr);
+  EXPECT_EQ(current.pop(), nullptr) << "popping nothing moves nothing";
+  EXPECT_EQ(current.count(loaded), 0U);
+}
+
+TEST(Cursor, RefusingASlotChangesNothing) {
+  magazine loaded;
+  cursor current;
+  current.load(loaded, 0, 2);
+  ASSERT_TRUE(current.push(&slots[0]));
+  ASSERT_TRUE(current.push(&slots[1]));
+  loaded.entries[3] = &slots[3];
+  EXPECT_FALSE(current.push(&slots[2]));
+  EXPECT_EQ(loaded.entries[3], &slots[3]);
+  EXPECT_EQ(current.count(loaded), 2U);
+  EXPECT_EQ(current.pop(), &slots[1]);
+}
+
+TEST(Cursor, LoadsAMagazineOfAnyCapacity) {
+  void* entries[1 + 2];
+  entries[1] = &slots[0];
+  entries[2] = &slots[1];
+  cursor current;
+  current.load(entries, 2, 2);
+  EXPECT_EQ(current.count(entries), 2U);
+  EXPECT_FALSE(current.push(&slots[2])) << "full";
+  EXPECT_EQ(current.pop(), &slots[1]);
+  EXPECT_EQ(current.pop(), &slots[0]);
+  EXPECT_EQ(current.pop(), nullptr);
+}
+
+TEST(Cursor, SeveralUnloadedOnesStayEmptyWhateverTheOthersAreOffered) {
+  cursor first;
+  cursor second;
+  EXPECT_FALSE(first.push(&slots[0]));
+  EXPECT_EQ(second.pop(), nullptr);
 }
 
 }  // namespace

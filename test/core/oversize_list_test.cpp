@@ -104,4 +104,54 @@ TEST(OversizeList, StaysAsItWasWhenTheSourceFails) {
   EXPECT_EQ(list.blocks(), 0U);
 }
 
+TEST(OversizeList, TakesOneCallOfTheSourceForEachBlockAndOneForItsFree) {
+  counting_resource memory;
+  resource_page_source source(&memory);
+  oversize_list list;
+  std::vector<void*> blocks;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    blocks.push_back(list.allocate(40000, 16, source));
+    ASSERT_EQ(memory.calls(), i + 1);
+  }
+  for (std::size_t i = 0; i < 1000; ++i) {
+    list.deallocate(blocks[(i * 7) % 1000], 40000, source);
+    ASSERT_EQ(memory.calls(), 1000 + i + 1);
+  }
+}
+
+TEST(OversizeList, UnlinksTheOldestTheNewestAndTheOnlyBlock) {
+  for (const std::vector<std::size_t>& order :
+       {std::vector<std::size_t>{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}}) {
+    counting_resource memory;
+    resource_page_source source(&memory);
+    oversize_list list;
+    void* const blocks[3] = {list.allocate(100, 8, source), list.allocate(200, 8, source),
+                             list.allocate(300, 8, source)};
+    std::size_t left = 3;
+    for (const std::size_t i : order) {
+      list.deallocate(blocks[i], (i + 1) * 100, source);
+      EXPECT_EQ(list.blocks(), --left);
+      EXPECT_EQ(list.bytes_of(blocks[i]), 0U);
+    }
+    list.release(source);
+    EXPECT_EQ(memory.deallocations(), 3U);
+  }
+}
+
+TEST(OversizeList, KeepsItsRecordsClearOfTheBytesOfEverySize) {
+  counting_resource memory;
+  resource_page_source source(&memory);
+  oversize_list list;
+  std::vector<unsigned char*> blocks;
+  for (std::size_t bytes = 0; bytes < 100; ++bytes) {
+    blocks.push_back(static_cast<unsigned char*>(list.allocate(bytes, 1, source)));
+    std::memset(blocks.back(), static_cast<int>(bytes), bytes);
+  }
+  for (std::size_t bytes = 0; bytes < 100; ++bytes) {
+    for (std::size_t i = 0; i < bytes; ++i) ASSERT_EQ(blocks[bytes][i], bytes);
+    list.deallocate(blocks[bytes], bytes, source);
+  }
+  EXPECT_EQ(list.blocks(), 0U);
+}
+
 }  // namespace

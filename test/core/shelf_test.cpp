@@ -35,4 +35,14 @@ TEST(Shelf, StartsWithItsFirstMagazineAndNothingElse) {
   EXPECT_EQ(fresh.slots.used_slots(), 0U);
 }
 
+TEST(Shelf, AMagazineHoldsAboutItsBytes) {
+  for (std::size_t slot_bytes = 8; slot_bytes <= 32768; slot_bytes += 8) {
+    const std::size_t slots = shelf::slots_for(slot_bytes);
+    if (slots > 4 && slots < magazine::capacity) {
+      ASSERT_LE(slots * slot_bytes, shelf::magazine_bytes);
+      ASSERT_GT((slots + 1) * slot_bytes, shelf::magazine_bytes);
+    }
+  }
+}
+
 }  // namespace

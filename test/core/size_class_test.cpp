@@ -69,4 +69,32 @@ TEST(SizeClass, RoundingCostsLessThanAnEighthAboveSixtyFourBytes) {
   }
 }
 
+TEST(SizeClass, StepsByEightBytesThenBySixteenAndThenByEightClassesADoubling) {
+  for (class_index index = 1; index < class_count; ++index) {
+    const std::size_t below = slot_bytes_of(index - 1);
+    std::size_t doubling = 128;  // the largest power of two that is no larger than the class below
+    while (2 * doubling <= below) doubling *= 2;
+    const std::size_t step = below < 128 ? 8 : below < 1024 ? doubling / 16 : doubling / 8;
+    EXPECT_EQ(slot_bytes_of(index), below + step) << "class " << index;
+  }
+}
+
+TEST(SizeClass, ARequestGetsTheSmallestClassThatIsBothLargeAndAlignedEnough) {
+  for (std::size_t alignment = 1; alignment <= 4096; alignment *= 2) {
+    for (std::size_t bytes = 0; bytes <= 4096; ++bytes) {
+      class_index smallest = 0;
+      while (slot_bytes_of(smallest) < bytes || slot_bytes_of(smallest) % alignment != 0) ++smallest;
+      ASSERT_EQ(class_of(bytes, alignment), smallest) << bytes << " bytes aligned to " << alignment;
+    }
+  }
+}
+
+TEST(SizeClass, AnAlignmentThatWrapsTheSizeHasNone) {
+  for (std::size_t alignment = 65536; alignment != 0; alignment *= 2) {
+    EXPECT_EQ(class_of(0, alignment), no_class);
+    EXPECT_EQ(class_of(SIZE_MAX, alignment), no_class);
+    EXPECT_EQ(class_of(alignment, alignment), no_class);
+  }
+}
+
 }  // namespace

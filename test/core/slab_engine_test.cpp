@@ -2,10 +2,12 @@
 
 #include <cstring>
 #include <quarry/core/slab_engine.hpp>
+#include <quarry/resource_page_source.hpp>
 #include <random>
 #include <set>
 #include <vector>
 
+#include "support/failing_resource.hpp"
 #include "support/page_sources.hpp"
 
 namespace {
@@ -167,6 +169,215 @@ TEST(SlabEngine, CountsTheSlotsThatRestInMagazines) {
   EXPECT_EQ(used_slots(), 1000 + slots.cached_slots(index));
   for (void* const each : live) slots.deallocate(each, index);
   EXPECT_EQ(used_slots(), slots.cached_slots(index));
+}
+
+/// A class's slots in the order in which reading down finds them.
+std::vector<void*> allocate_run(engine& slots, class_index index, std::size_t count) {
+  std::vector<void*> taken(count);
+  const std::size_t found = slots.allocate_run(index, taken.data() + count, count);
+  return {taken.rbegin(), taken.rbegin() + static_cast<std::ptrdiff_t>(found)};
+}
+
+std::set<void*> live_slots(engine& slots) {
+  std::set<void*> live;
+  slots.for_each_live(
+      [&live](void* address, std::size_t) { EXPECT_TRUE(live.insert(address).second) << "visited twice"; });
+  return live;
+}
+
+TEST(SlabEngine, RunsComeInAddressOrderAndLeaveTheMagazineAlone) {
+  null_on_failure_source::state state;
+  engine slots(null_on_failure_source(state), 0, slab_bytes, retain_bytes);
+  const class_index index = class_of_bytes(512);
+  const std::vector<void*> first = allocate_run(slots, index, 50);
+  ASSERT_EQ(first.size(), 50U);
+  for (std::size_t i = 1; i < first.size(); ++i)
+    EXPECT_EQ(static_cast<std::byte*>(first[i]) - static_cast<std::byte*>(first[i - 1]), 512);
+  EXPECT_EQ(slots.cached_slots(index), 0U);
+  void* const single = slots.allocate(index);
+  const std::size_t cached = slots.cached_slots(index);
+  EXPECT_FALSE(allocate_run(slots, index, 5).empty());
+  EXPECT_EQ(slots.cached_slots(index), cached);
+  slots.deallocate_run(index, first.data(), first.size());
+  EXPECT_EQ(slots.cached_slots(index), cached);
+  slots.deallocate(single, index);
+}
+
+TEST(SlabEngine, RunsMixWithSingleSlotsUnderRandomUse) {
+  null_on_failure_source::state state;
+  engine slots(null_on_failure_source(state), 0, slab_bytes, 2 * slab_bytes);
+  std::vector<slot> live;
+  std::set<void*> addresses;
+  std::mt19937 random(29);
+  const auto adopt = [&](void* address, class_index index) {
+    ASSERT_TRUE(addresses.insert(address).second) << "handed out twice";
+    live.push_back({address, index});
+  };
+  for (int i = 0; i < 6000; ++i) {
+    const auto index = static_cast<class_index>(random() % 40);
+    const auto choice = (i / 1000) % 2 == 0 ? random() % 3 : random() % 5;
+    if (choice == 0) {
+      for (void* const address : allocate_run(slots, index, 1 + random() % 100)) adopt(address, index);
+    } else if (choice == 1) {
+      adopt(slots.allocate(index), index);
+    } else if (choice == 2 && !live.empty()) {
+      std::swap(live[random() % live.size()], live.back());
+      addresses.erase(live.back().address);
+      slots.deallocate(live.back().address, live.back().index);
+      live.pop_back();
+    } else if (choice > 2 && !live.empty()) {  // up to 200 slots of one class
+      const class_index freed = live[random() % live.size()].index;
+      std::vector<void*> back;
+      for (std::size_t at = 0; at < live.size() && back.size() < 200;) {
+        if (live[at].index != freed) {
+          ++at;
+          continue;
+        }
+        back.push_back(live[at].address);
+        addresses.erase(live[at].address);
+        live[at] = live.back();
+        live.pop_back();
+      }
+      slots.deallocate_run(freed, back.data(), back.size());
+    }
+    if (i % 500 == 0) {
+      ASSERT_EQ(live_slots(slots), addresses);
+      slots.for_each_shelf(
+          [](class_index, const quarry::core::shelf& each) { EXPECT_TRUE(each.slots.check_invariants()); });
+    }
+  }
+  for (const slot& each : live) slots.deallocate(each.address, each.index);
+  slots.trim(0);
+  EXPECT_EQ(state.memory.live_blocks(), 0U);
+}
+
+TEST(SlabEngine, ARunIsEmptyWhenTheSourceFailsAndNothingChanges) {
+  for (std::size_t fail_at_call = 1; fail_at_call <= 6; ++fail_at_call) {
+    null_on_failure_source::state state;
+    engine slots(null_on_failure_source(state), 0, slab_bytes, retain_bytes);
+    state.fail_at_call = fail_at_call;
+    std::set<void*> live;
+    while (!state.failed) {
+      const std::vector<void*> run = allocate_run(slots, class_of_bytes(300), 63);
+      EXPECT_EQ(run.empty(), state.failed);
+      live.insert(run.begin(), run.end());
+    }
+    EXPECT_EQ(live_slots(slots), live);
+    EXPECT_FALSE(allocate_run(slots, class_of_bytes(300), 63).empty()) << "the source serves again";
+  }
+}
+
+TEST(SlabEngine, ChangesNothingForTheUserWhenTheSourceThrowsAtAnyCall) {
+  bool reached_the_end = false;
+  for (std::size_t fail_at_call = 1; !reached_the_end; ++fail_at_call) {
+    quarry_test::counting_resource memory;
+    quarry_test::failing_resource failing(&memory, fail_at_call);
+    {
+      quarry::core::slab_engine<quarry::resource_page_source> slots(quarry::resource_page_source(&failing), 0,
+                                                                    slab_bytes, retain_bytes);
+      std::set<void*> live;
+      for (std::size_t i = 0; i < 2000; ++i) {
+        const class_index index = class_of_bytes(i * 53 % 4000 + 1);
+        try {
+          ASSERT_TRUE(live.insert(slots.allocate(index)).second);
+        } catch (const quarry_test::upstream_failure&) {
+          std::set<void*> walked;
+          slots.for_each_live([&walked](void* address, std::size_t) { walked.insert(address); });
+          EXPECT_EQ(walked, live);
+          ASSERT_TRUE(live.insert(slots.allocate(index)).second) << "the source serves again";
+        }
+      }
+      reached_the_end = !failing.failed();
+    }
+    EXPECT_EQ(memory.live_blocks(), 0U);
+    EXPECT_TRUE(!reached_the_end || fail_at_call > 10);
+  }
+}
+
+TEST(SlabEngine, ServesFromItsMagazinesAndDepotWithoutTheSource) {
+  null_on_failure_source::state state;
+  engine slots(null_on_failure_source(state), 0, slab_bytes, retain_bytes);
+  const class_index index = class_of_bytes(64);
+  std::vector<void*> live;
+  for (int i = 0; i < 2000; ++i) live.push_back(slots.allocate(index));
+  for (int round = 0; round < 3; ++round) {
+    for (void* const each : live) slots.deallocate(each, index);
+    EXPECT_GT(slots.cached_slots(index), quarry::core::shelf::slots_for(64)) << "the depot holds some";
+    const std::size_t calls = state.calls;
+    std::set<void*> distinct;
+    for (void*& each : live) distinct.insert(each = slots.allocate(index));
+    EXPECT_EQ(distinct.size(), live.size());
+    EXPECT_EQ(state.calls, calls);
+  }
+}
+
+TEST(SlabEngine, ForgetsEverySlotOnReleaseAndStartsAnew) {
+  null_on_failure_source::state state;
+  engine slots(null_on_failure_source(state), 0, slab_bytes, retain_bytes);
+  for (int round = 0; round < 3; ++round) {
+    for (class_index index = 0; index < 60; ++index)
+      for (int i = 0; i < 100; ++i) ASSERT_NE(slots.allocate(index), nullptr);
+    EXPECT_EQ(live_slots(slots).size(), 6000U);
+    slots.release();
+    EXPECT_EQ(state.memory.live_blocks(), 0U);
+    EXPECT_TRUE(live_slots(slots).empty());
+    EXPECT_EQ(slots.try_hit(0), nullptr);
+  }
+}
+
+TEST(SlabEngine, UsesItsBufferFirstWhateverItsSizeAndAddress) {
+  constexpr std::size_t small_slab_bytes = 4096;
+  alignas(64) static std::byte buffer[8 * small_slab_bytes];
+  for (const std::size_t offset : {0U, 1U, 8U, 1000U, 4095U}) {
+    for (std::size_t bytes = 0; bytes + offset <= sizeof(buffer); bytes += 997) {
+      null_on_failure_source::state state;
+      std::memset(buffer, 0x5A, sizeof(buffer));
+      engine slots(null_on_failure_source(state), 0, small_slab_bytes, 0);
+      slots.start_in(buffer + offset, bytes);
+      for (int round = 0; round < 2; ++round) {
+        std::vector<slot> live;
+        bool used_the_buffer = false;
+        for (std::size_t i = 0; i < 300; ++i) {
+          const class_index index = class_of_bytes(i * 31 % 500 + 1);
+          auto* const address = static_cast<std::byte*>(slots.allocate(index));
+          ASSERT_TRUE(slots.owns(address));
+          std::memset(address, 0xC3, slot_bytes_of(index));
+          const auto at = static_cast<std::size_t>(address - (buffer + offset));
+          EXPECT_TRUE(at < bytes || state.memory.holds(address));
+          used_the_buffer = used_the_buffer || at < bytes;
+          live.push_back({address, index});
+        }
+        EXPECT_TRUE(used_the_buffer || bytes < 2048) << bytes;
+        for (const slot& each : live) slots.deallocate(each.address, each.index);
+        slots.release();
+        ASSERT_EQ(state.memory.live_blocks(), 0U);
+      }
+      bool wrote_outside = false;
+      for (std::size_t i = 0; i < sizeof(buffer); ++i)
+        wrote_outside =
+            wrote_outside || ((i < offset || i >= offset + bytes) && buffer[i] != std::byte{0x5A});
+      EXPECT_FALSE(wrote_outside);
+    }
+  }
+}
+
+TEST(SlabEngine, TrimKeepsTheBytesItIsTold) {
+  null_on_failure_source::state state;
+  engine slots(null_on_failure_source(state), 0, slab_bytes, 64U << 20);
+  const class_index index = class_of_bytes(1024);
+  std::vector<void*> live;
+  for (int i = 0; i < 3000; ++i) live.push_back(slots.allocate(index));
+  void* const kept = live.back();
+  live.pop_back();
+  for (void* const each : live) slots.deallocate(each, index);
+  slots.trim(10 * slab_bytes);
+  const std::size_t held = state.memory.live_bytes();
+  EXPECT_LE(held, 24 * slab_bytes) << "the kept bytes, one extent in use, parts";
+  EXPECT_GE(held, slab_bytes);
+  EXPECT_EQ(live_slots(slots), std::set<void*>{kept});
+  slots.trim(0);
+  EXPECT_LT(state.memory.live_bytes(), held);
+  EXPECT_EQ(live_slots(slots), std::set<void*>{kept});
 }
 
 }  // namespace

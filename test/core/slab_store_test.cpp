@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <quarry/core/slab_store.hpp>
 #include <quarry/resource_page_source.hpp>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "support/counting_resource.hpp"
+#include "support/failing_resource.hpp"
 #include "support/page_sources.hpp"
 
 namespace {
@@ -151,6 +153,108 @@ TEST_F(SlabStore, LendsAndTakesBackInAnyOrder) {
   for (const lent_slab& each : lent) distinct.insert(each.base);
   EXPECT_EQ(distinct.size(), lent.size());
   release(store);
+}
+
+TEST_F(SlabStore, TakesExtentsOfAQuarterOfWhatItHoldsUpToTwoMebibytes) {
+  slab_store store(slab_bytes, 0);
+  std::size_t held = 0;
+  std::size_t largest = 0;
+  while (held < 4096) {
+    static_cast<void>(acquire(store));
+    if (store.held_slabs() == held) continue;
+    const std::size_t extent_slabs = store.held_slabs() - held;
+    EXPECT_EQ(extent_slabs,
+              std::min<std::size_t>(std::max<std::size_t>(held / 4, 1), (2U << 20) / slab_bytes));
+    held = store.held_slabs();
+    largest = std::max(largest, extent_slabs);
+  }
+  EXPECT_EQ(largest * slab_bytes, 2U << 20);
+  release(store);
+}
+
+TEST_F(SlabStore, RetainsIdleExtentsOfUpToTheBytesItIsTold) {
+  slab_store store(slab_bytes, 3 * slab_bytes);
+  std::vector<lent_slab> all;
+  for (int i = 0; i < 7; ++i) all.push_back(acquire(store));  // the first seven extents are of one slab
+  ASSERT_EQ(store.held_slabs(), 7U);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    store.give_back(all[i].base, *all[i].home, source);
+    EXPECT_EQ(store.held_slabs(), 7 - (i < 3 ? 0 : i - 2));
+  }
+  release(store);
+}
+
+TEST_F(SlabStore, TrimLeavesWhatIsLentAlone) {
+  slab_store store(slab_bytes, SIZE_MAX);
+  std::vector<lent_slab> all;
+  for (int i = 0; i < 100; ++i) all.push_back(acquire(store));
+  for (std::size_t i = 0; i < all.size(); i += 2) store.give_back(all[i].base, *all[i].home, source);
+  store.trim(0, source);
+  EXPECT_EQ(store.lent_slabs(), 50U);
+  for (std::size_t i = 1; i < all.size(); i += 2) {
+    EXPECT_TRUE(store.owns(all[i].base));
+    for (std::size_t byte = 0; byte < slab_bytes; byte += 512)
+      ASSERT_EQ(static_cast<unsigned char*>(all[i].base)[byte], 0x11);
+    store.give_back(all[i].base, *all[i].home, source);
+  }
+  store.trim(0, source);
+  EXPECT_EQ(store.held_slabs(), 0U);
+  release(store);
+}
+
+TEST_F(SlabStore, LendsAnAdoptedBufferAgainOnceItCameBack) {
+  alignas(slab_bytes) static std::byte buffer[2 * slab_bytes];
+  slab_store store(slab_bytes, 0);
+  extent record;
+  store.adopt(record, buffer, 2);
+  for (int round = 0; round < 3; ++round) {
+    const lent_slab first = acquire(store);
+    const lent_slab second = acquire(store);
+    EXPECT_TRUE(store.owns(first.base));
+    store.give_back(first.base, *first.home, source);
+    store.give_back(second.base, *second.home, source);
+    store.trim(0, source);
+  }
+  EXPECT_EQ(memory.calls(), 0U);
+  EXPECT_EQ(store.held_slabs(), 2U);
+  release(store);
+}
+
+TEST_F(SlabStore, StaysAsItWasWhenTheSourceFailsAtAnyCall) {
+  for (std::size_t fail_at_call = 1; fail_at_call <= 20; ++fail_at_call) {
+    counting_resource counted;
+    quarry_test::failing_resource failing(&counted, fail_at_call);
+    resource_page_source throwing(&failing);
+    arena records;
+    slab_store store(slab_bytes, SIZE_MAX);
+    std::set<void*> lent;
+    while (!failing.failed()) {
+      const std::size_t held = store.held_slabs();
+      extent* home = nullptr;
+      try {
+        lent.insert(store.acquire(home, records, throwing));
+      } catch (const quarry_test::upstream_failure&) {
+        EXPECT_EQ(store.held_slabs(), held);
+        EXPECT_EQ(home, nullptr);
+      }
+      ASSERT_EQ(store.lent_slabs(), lent.size());
+    }
+    extent* home = nullptr;
+    EXPECT_TRUE(lent.insert(store.acquire(home, records, throwing)).second) << "and serves again";
+    store.release(throwing);
+    records.release(throwing);
+    EXPECT_EQ(counted.live_blocks(), 0U);
+  }
+}
+
+TEST_F(SlabStore, IsUsableAfterRelease) {
+  slab_store store(slab_bytes, SIZE_MAX);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 30; ++i) static_cast<void>(acquire(store));
+    release(store);
+    EXPECT_EQ(store.held_slabs() + store.lent_slabs(), 0U);
+    EXPECT_EQ(memory.live_blocks(), 0U);
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <new>
 #include <quarry/core/slot_bitmap.hpp>
 #include <random>
+#include <set>
 #include <vector>
 
 namespace {
@@ -116,6 +117,100 @@ TEST(SlotBitmap, SeesASummaryThatDisagrees) {
   // A word emptied behind the bitmap's back: its summary bit is now wrong.
   reinterpret_cast<quarry::core::bitmap_word*>(&*bitmap + 1)[1] = 0;
   EXPECT_FALSE(bitmap->check_invariants());
+}
+
+TEST(SlotBitmap, CountsItsFreeSlotsThroughEveryChange) {
+  bitmap_of bitmap(200);
+  EXPECT_EQ(bitmap->count(), 200U);
+  bitmap->take(63);
+  bitmap->take(64);
+  EXPECT_EQ(bitmap->count(), 198U);
+  bitmap->replace(0, bitmap->word(0) & ~quarry::core::low_bits(10), 10);
+  EXPECT_EQ(bitmap->count(), 188U);
+  bitmap->put(0, 10);
+  bitmap->put(63, 2);
+  EXPECT_EQ(bitmap->count(), 200U);
+  EXPECT_TRUE(bitmap->check_invariants());
+}
+
+TEST(SlotBitmap, ReportsAPutFromTheNoticedCountOn) {
+  bitmap_of bitmap(128);
+  bitmap->reset_none(128);
+  bitmap->notice_at(3);
+  EXPECT_FALSE(bitmap->put_one(5));
+  EXPECT_FALSE(bitmap->put_one(100));
+  EXPECT_TRUE(bitmap->put_one(64)) << "the third";
+  bitmap->take(64);
+  EXPECT_TRUE(bitmap->put(60, 8)) << "a run that passes over the count";
+  bitmap->reset_none(128);
+  bitmap->notice_at(9);
+  EXPECT_FALSE(bitmap->put(60, 8));
+}
+
+TEST(SlotBitmap, LowBitsAreThatManyOnesFromTheBottom) {
+  EXPECT_EQ(quarry::core::low_bits(1), 1U);
+  EXPECT_EQ(quarry::core::low_bits(word_slots - 1), ~quarry::core::bitmap_word{0} >> 1);
+  EXPECT_EQ(quarry::core::low_bits(word_slots), ~quarry::core::bitmap_word{0});
+}
+
+TEST(SlotBitmap, HasNoBitBeyondItsLastSlot) {
+  for (const std::size_t slots : interesting_sizes) {
+    bitmap_of bitmap(slots);
+    const std::size_t last_word = bitmap->words() - 1;
+    EXPECT_EQ(bitmap->word(last_word), quarry::core::low_bits(slots - last_word * word_slots)) << slots;
+  }
+}
+
+TEST(SlotBitmap, KeepsToTheBytesThatItAsksFor) {
+  for (const std::size_t slots : interesting_sizes) {
+    const std::size_t trailing_words =
+        slot_bitmap::trailing_bytes(slot_bitmap::words_for(slots)) / sizeof(quarry::core::bitmap_word);
+    constexpr std::size_t own_words = sizeof(slot_bitmap) / sizeof(quarry::core::bitmap_word);
+    constexpr quarry::core::bitmap_word guard = 0xFEEDFACE;
+    std::vector<quarry::core::bitmap_word> memory(own_words + trailing_words + 1, guard);
+    auto* const bitmap = ::new (memory.data()) slot_bitmap;
+    bitmap->reset(slots);
+    for (std::size_t i = 0; i < slots; ++i) bitmap->take(i);
+    bitmap->put(0, slots);
+    bitmap->reset_none(slots);
+    EXPECT_EQ(memory.back(), guard) << slots;
+  }
+}
+
+TEST(SlotBitmap, HoldsAsManySlotsAsTheTopWordReaches) {
+  bitmap_of bitmap(slot_bitmap::most_slots);
+  EXPECT_TRUE(bitmap->check_invariants());
+  bitmap->reset_none(slot_bitmap::most_slots);
+  for (const std::size_t slot : {slot_bitmap::most_slots - 1, slot_bitmap::most_slots - 4096,
+                                 slot_bitmap::most_slots - 4097, std::size_t{4096}, std::size_t{4095}}) {
+    bitmap->put_one(slot);
+    EXPECT_EQ(lowest_slot(*bitmap), slot);
+  }
+  EXPECT_TRUE(bitmap->check_invariants());
+}
+
+// Most words are empty here, so that summary words and the top word change all the time.
+TEST(SlotBitmap, AgreesWithAModelWhileFewSlotsAreFree) {
+  for (const std::size_t slots : {63U, 64U, 65U, 4096U, 4097U, 9000U}) {
+    bitmap_of bitmap(slots);
+    bitmap->reset_none(slots);
+    std::set<std::size_t> is_free;
+    std::mt19937 random(31);
+    for (int i = 0; i < 3000; ++i) {
+      const std::size_t slot = random() % slots;
+      if (is_free.size() > 4 || is_free.count(slot) != 0) {
+        ASSERT_EQ(lowest_slot(*bitmap), *is_free.begin());
+        bitmap->take(*is_free.begin());
+        is_free.erase(is_free.begin());
+      } else {
+        bitmap->put_one(slot);
+        is_free.insert(slot);
+      }
+      ASSERT_TRUE(bitmap->check_invariants());
+      ASSERT_EQ(bitmap->count(), is_free.size());
+      ASSERT_EQ(bitmap->any(), !is_free.empty());
+    }
+  }
 }
 
 }  // namespace
