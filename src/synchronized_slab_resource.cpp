@@ -108,26 +108,24 @@ void synchronized_slab_resource::deallocate_in(core::thread_cache* cache, void* 
   }
 }
 
-std::size_t synchronized_slab_resource::allocate_run(void** end, std::size_t count, std::size_t bytes,
-                                                     std::size_t alignment) {
+core::slot_run synchronized_slab_resource::allocate_run(std::size_t count, std::size_t bytes,
+                                                        std::size_t alignment) {
   const core::class_index index = pooled_class(bytes, alignment);
-  if (index == core::no_class || count < shortest_run_slots) {
-    *--end = do_allocate(bytes, alignment);
-    return 1;
+  if (index != core::no_class && count >= shortest_run_slots) {
+    const core::slot_run run = engine_.allocate_run(index, shortest_run_slots, count);
+    if (run.slots != 0) return run;
   }
-  const std::size_t written = engine_.allocate_run(index, end, count);
-  if (written == 0) throw std::bad_alloc();  // past max_bytes
-  return written;
+  return {do_allocate(bytes, alignment), 1, bytes};
 }
 
-void synchronized_slab_resource::deallocate_run(void* const* blocks, std::size_t count, std::size_t bytes,
+void synchronized_slab_resource::deallocate_run(void* first, std::size_t count, std::size_t bytes,
                                                 std::size_t alignment) noexcept {
   const core::class_index index = pooled_class(bytes, alignment);
-  if (index == core::no_class || count < shortest_run_slots) {
-    for (std::size_t i = 0; i < count; ++i) do_deallocate(blocks[i], bytes, alignment);
-  } else {
-    engine_.deallocate_run(index, blocks, count);
-  }
+  if (index != core::no_class && count >= shortest_run_slots)
+    return engine_.deallocate_run(index, first, count);
+  const std::size_t step = good_size(bytes, alignment);
+  for (std::size_t i = 0; i < count; ++i)
+    do_deallocate(static_cast<std::byte*>(first) + i * step, bytes, alignment);
 }
 
 std::size_t synchronized_slab_resource::block_bytes(const void* pointer) const noexcept {

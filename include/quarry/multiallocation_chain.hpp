@@ -40,12 +40,12 @@ class multiallocation_chain {
     T& operator*() const noexcept { return *slot_of(at_); }
     T* operator->() const noexcept { return slot_of(at_); }  // null at the end
     iterator& operator++() noexcept {
-      at_ = at_->next;
+      at_ = behind(at_);
       return *this;
     }
     iterator operator++(int) noexcept {
       const iterator before = *this;
-      at_ = at_->next;
+      at_ = behind(at_);
       return before;
     }
     friend bool operator==(iterator a, iterator b) noexcept { return a.at_ == b.at_; }
@@ -75,6 +75,34 @@ class multiallocation_chain {
   void push_front(T* slot) noexcept {
     root_.next = ::new (static_cast<void*>(slot)) link{root_.next};
     if (size_++ == 0) last_ = root_.next;
+  }
+
+  /// Appends `count` slots that are `step_bytes` bytes apart, the lowest first.
+  void push_back_run(void* first, size_type count, std::size_t step_bytes) noexcept {
+    auto* place = static_cast<std::byte*>(first);
+    last_->next = reinterpret_cast<link*>(place);
+    for (size_type i = 1; i < count; ++i, place += step_bytes)
+      ::new (place) link{reinterpret_cast<link*>(place + step_bytes)};
+    last_ = ::new (place) link{nullptr};
+    size_ += count;
+  }
+
+  /// Takes slots from the front as long as each lies `step_bytes` bytes above the one before it, or each below.
+  /// Returns     The lowest slot and how many they are.
+  /// Requires    !empty()
+  std::pair<void*, size_type> pop_front_run(std::size_t step_bytes) noexcept {
+    auto* const first = reinterpret_cast<std::byte*>(root_.next);
+    std::byte* place = first;
+    auto step = static_cast<std::ptrdiff_t>(step_bytes);
+    if (next_of(place) == place - step) step = -step;
+    size_type run = 1;
+    while (next_of(place) == place + step) {
+      place += step;
+      ++run;
+    }
+    root_.next = reinterpret_cast<link*>(next_of(place));
+    if ((size_ -= run) == 0) last_ = &root_;
+    return {step > 0 ? first : place, run};
   }
 
   /// Requires    !empty()
@@ -141,6 +169,19 @@ class multiallocation_chain {
   static iterator iterator_to(T* slot) noexcept { return iterator(link_of(slot)); }
 
  private:
+  static std::byte* next_of(std::byte* place) noexcept {
+    return reinterpret_cast<std::byte*>(std::launder(reinterpret_cast<link*>(place))->next);
+  }
+
+  // The link behind `at`. In a burst it is mostly the neighbour: a guess that the processor checks while it goes
+  // on, so that walking a chain does not wait for one load after the other.
+  static link* behind(link* at) noexcept {
+    link* const next = at->next;
+    link* guess = link_of(slot_of(at) + 1);
+    __asm__("" : "+r"(guess));  // else the compiler finds that it may as well wait
+    return __builtin_expect(next == guess, 1) ? guess : next;
+  }
+
   static link* link_of(T* slot) noexcept { return static_cast<link*>(static_cast<void*>(slot)); }
   static T* slot_of(link* at) noexcept { return static_cast<T*>(static_cast<void*>(at)); }
 

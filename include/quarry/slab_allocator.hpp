@@ -106,11 +106,11 @@ class slab_allocator {
 
   /// Appends memory for `count` objects, each freed on its own, to `chain`: runs of neighbours of one slab.
   /// Errors      What the resource throws; then nothing has changed.
-  /// Complexity  O(count), one call of the resource in `run_slots` objects or more.
+  /// Complexity  O(count), one call of the resource for each run.
   void allocate_individual(size_type count, multiallocation_chain& chain);
 
   /// Frees every slot of `chain`, which may be empty, and leaves it empty; runs of neighbours at once.
-  /// Complexity  O(count), one call of the resource in `run_slots` objects.
+  /// Complexity  O(count), one call of the resource for each run.
   void deallocate_individual(multiallocation_chain& chain) noexcept;
 
   /// Allocates an array, or tries to resize one in place, as the bits of `commands` say.
@@ -154,7 +154,7 @@ class slab_allocator {
   }
 
  private:
-  static constexpr size_type run_slots = 64;  // slots in one call of the resource
+  static constexpr size_type single_slots = 32;  // slots between two looks for a run
 
   // Frees what a burst has got so far, unless it succeeds.
   struct rollback {
@@ -195,30 +195,29 @@ bool operator!=(const slab_allocator<T, Resource>& a, const slab_allocator<U, Re
 template <class T, class Resource>
 void slab_allocator<T, Resource>::allocate_individual(size_type count, multiallocation_chain& chain) {
   rollback burst{*this};
-  void* slots[run_slots];
   for (size_type left = count; left != 0;) {
-    const size_type wanted = left < run_slots ? left : run_slots;
-    const size_type got = resource_->allocate_run(slots + wanted, wanted, sizeof(T), alignof(T));
-    for (size_type i = wanted; i-- > wanted - got;) burst.chain.push_back(static_cast<T*>(slots[i]));
-    left -= got;
+    const core::slot_run run = resource_->allocate_run(left, sizeof(T), alignof(T));
+    burst.chain.push_back_run(run.first, run.slots, run.slot_bytes);
+    left -= run.slots;
+    if (run.slots != 1) continue;
+    // No run of neighbours is at hand: single slots, for a while.
+    for (size_type i = 0; i < single_slots && left != 0; ++i, --left) burst.chain.push_back(allocate_one());
   }
   burst.commit(chain);
 }
 
 template <class T, class Resource>
 void slab_allocator<T, Resource>::deallocate_individual(multiallocation_chain& chain) noexcept {
-  void* slots[run_slots];
-  auto at = chain.begin();
-  for (size_type left = chain.size(); left != 0;) {
-    const size_type run = left < run_slots ? left : run_slots;
-    for (size_type i = 0; i < run; ++i) {
-      slots[i] = at.operator->();
-      ++at;
+  constexpr core::class_index index = core::class_of(sizeof(T), alignof(T));
+  constexpr size_type step_bytes = index == core::no_class ? sizeof(T) : core::slot_bytes_of(index);
+  while (!chain.empty()) {
+    const auto [first, slots] = chain.pop_front_run(step_bytes);
+    if (slots == 1) {
+      deallocate_one(static_cast<T*>(first));
+    } else {
+      resource_->deallocate_run(first, slots, sizeof(T), alignof(T));
     }
-    resource_->deallocate_run(slots, run, sizeof(T), alignof(T));
-    left -= run;
   }
-  chain.clear();
 }
 
 template <class T, class Resource>

@@ -115,18 +115,17 @@ class unsynchronized_slab_resource final : public std::pmr::memory_resource {
     deallocate_slow(pointer, Bytes, Alignment);
   }
 
-  /// Writes up to `count` blocks as allocate(bytes, alignment) returns them below `end`, so that reading down
-  /// from `end` finds ascending addresses: runs of neighbours in one slab.
+  /// Returns at most `count` blocks as allocate(bytes, alignment) returns them, neighbours in one slab.
   /// Requires    count > 0
-  /// Returns     How many were written, at least 1.
+  /// Returns     At least one block; one where no run of neighbours is at hand.
   /// Errors      As allocate(); then nothing has changed.
-  /// Complexity  O(count).
-  std::size_t allocate_run(void** end, std::size_t count, std::size_t bytes, std::size_t alignment);
+  /// Complexity  O(count / 64).
+  [[nodiscard]] core::slot_run allocate_run(std::size_t count, std::size_t bytes, std::size_t alignment);
 
-  /// Frees `count` blocks as deallocate(block, bytes, alignment) does; runs of neighbours at once.
-  /// Complexity  O(count).
-  void deallocate_run(void* const* blocks, std::size_t count, std::size_t bytes,
-                      std::size_t alignment) noexcept;
+  /// Frees `count` blocks as deallocate(block, bytes, alignment) does; they are good_size(bytes, alignment) bytes
+  /// apart and the lowest is `first`.
+  /// Complexity  O(slabs + count / 64).
+  void deallocate_run(void* first, std::size_t count, std::size_t bytes, std::size_t alignment) noexcept;
 
   /// Returns the bytes of the slot or oversize block that holds `pointer`, 0 when none does; deallocate takes
   /// them for the block's size. Complexity O(slabs + oversize blocks).

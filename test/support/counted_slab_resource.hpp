@@ -38,17 +38,16 @@ class counted_slab_resource {
     ++fixed_deallocations;
     below_.deallocate_fixed<Bytes, Alignment>(place);
   }
-  std::size_t allocate_run(void** end, std::size_t count, std::size_t bytes, std::size_t alignment) {
+  quarry::core::slot_run allocate_run(std::size_t count, std::size_t bytes, std::size_t alignment) {
     ++runs_out;
-    const std::size_t written = below_.allocate_run(end, count, bytes, alignment);
-    run_slots_out += written;
-    return written;
+    const quarry::core::slot_run run = below_.allocate_run(count, bytes, alignment);
+    run_slots_out += run.slots;
+    return run;
   }
-  void deallocate_run(void* const* blocks, std::size_t count, std::size_t bytes,
-                      std::size_t alignment) noexcept {
+  void deallocate_run(void* first, std::size_t count, std::size_t bytes, std::size_t alignment) noexcept {
     ++runs_back;
     run_slots_back += count;
-    below_.deallocate_run(blocks, count, bytes, alignment);
+    below_.deallocate_run(first, count, bytes, alignment);
   }
   std::size_t block_bytes(const void* place) const noexcept { return below_.block_bytes(place); }
   std::size_t good_size(std::size_t bytes, std::size_t alignment) const noexcept {

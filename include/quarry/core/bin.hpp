@@ -30,11 +30,31 @@ class bin {
   /// Complexity  O(count); at most `most_visits` slabs are looked at.
   std::size_t refill(void** end, std::size_t count) noexcept;
 
+  /// Takes a run of at most `count` neighbours from the slab that refill() would look at first; nothing when
+  /// the run has fewer than about `least`. Complexity O(count / 64).
+  slot_run take_run(std::size_t least, std::size_t count) noexcept {
+    slab* const source = fullest();
+    if (source == nullptr) return {};
+    const slot_run run = source->take_run(least, count, layout_);
+    if (group_of(*source) != source->group) {
+      unlink(source);
+      link(source);
+    }
+    return run;
+  }
+
+  /// Puts `count` neighbours back, the lowest of which is `first`.
+  /// Requires, returns and complexity as flush(), but O(slabs + count / 64).
+  slab* flush_run(void* first, std::size_t count) noexcept;
+
   /// Puts `count` slots back, runs of neighbours at once.
   /// Requires    Every slot came from refill() of this bin and is not free.
   /// Returns     The slabs that became empty, chained by `next`; they have left the bin.
   /// Complexity  O(count).
   slab* flush(void* const* slots, std::size_t count) noexcept;
+
+  /// Returns whether any slab has a free slot.
+  bool any_free() const noexcept { return fullest() != nullptr; }
 
   /// Adds a slab whose slots are all free.
   void adopt(slab* fresh) noexcept { link(fresh); }
@@ -177,6 +197,19 @@ inline slab* bin::flush(void* const* slots, std::size_t count) noexcept {
     if (__builtin_expect(noticed, 0)) emptied = regroup(target, emptied);
   }
   return emptied;
+}
+
+inline slab* bin::flush_run(void* first, std::size_t count) noexcept {
+  slab* emptied = nullptr;
+  for (;;) {  // the slots of the next slab in memory may begin where this one's end
+    slab* const target = slab_of(first);
+    const std::size_t index = target->index_of(first, layout_);
+    const std::size_t room = target->extent_slots() - index;
+    const std::size_t here = count < room ? count : room;
+    if (target->put(index, here)) emptied = regroup(target, emptied);
+    if ((count -= here) == 0) return emptied;
+    first = static_cast<std::byte*>(first) + here * layout_.slot_bytes;
+  }
 }
 
 // Returns how many slots at the front of [slots, slots + count) follow each other at a distance of `step`.

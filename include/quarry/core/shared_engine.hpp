@@ -41,24 +41,25 @@ class shared_engine {
   void deallocate_slow(thread_cache& cache, void* slot, class_index index) noexcept;
 
   /// As allocate_slow, without a cache.
-  void* allocate_direct(class_index index) {
-    void* slot = nullptr;
-    allocate_run(index, &slot + 1, 1);
-    return slot;
-  }
+  void* allocate_direct(class_index index);
 
   /// As deallocate_slow, without a cache.
   void deallocate_direct(void* slot, class_index index) noexcept { flush(*shelf_of(index), &slot, 1); }
 
-  /// Writes up to `count` slots of class `index` below `end`, so that reading down from `end` finds ascending
-  /// addresses, most of them neighbours in one slab; caches keep what they have.
-  /// Returns     How many were written; 0 only when the page source returns null.
+  /// Returns a run of at most `count` neighbours of class `index`, past the caches; an empty one when none of
+  /// `least` slots is at hand or the page source returns null.
   /// Errors      What the page source throws; then nothing has changed for the user.
-  std::size_t allocate_run(class_index index, void** end, std::size_t count);
+  slot_run allocate_run(class_index index, std::size_t least, std::size_t count);
 
-  /// Takes back `count` slots of class `index`, runs of neighbours at once, past the caches.
-  void deallocate_run(class_index index, void* const* slots, std::size_t count) noexcept {
-    flush(*shelf_of(index), slots, count);
+  /// Takes back `count` neighbours of class `index`, the lowest of which is `first`, past the caches.
+  void deallocate_run(class_index index, void* first, std::size_t count) noexcept {
+    shelf_type& into = *shelf_of(index);
+    slab* emptied = nullptr;
+    {
+      const lock_holder<ShelfLock> held(into.lock);
+      emptied = into.slots.flush_run(first, count);
+    }
+    store_.give_back(emptied);
   }
 
   /// Moves every slot of a cache to the bins. Requires that its owner rests.
@@ -221,15 +222,28 @@ magazine& shared_engine<PageSource, ShelfLock, StoreLock>::hand_in(shelf_type& i
 }
 
 template <class PageSource, class ShelfLock, class StoreLock>
-std::size_t shared_engine<PageSource, ShelfLock, StoreLock>::allocate_run(class_index index, void** end,
-                                                                          std::size_t count) {
+void* shared_engine<PageSource, ShelfLock, StoreLock>::allocate_direct(class_index index) {
   shelf_type* from = shelf_of(index);
-  if (from == nullptr && (from = open_shelf(index)) == nullptr) return 0;
+  if (from == nullptr && (from = open_shelf(index)) == nullptr) return nullptr;
+  do {
+    void* slot = nullptr;
+    const lock_holder<ShelfLock> held(from->lock);
+    if (from->take(&slot + 1, 1) != 0) return slot;
+  } while (add_slab(*from));
+  return nullptr;
+}
+
+template <class PageSource, class ShelfLock, class StoreLock>
+slot_run shared_engine<PageSource, ShelfLock, StoreLock>::allocate_run(class_index index, std::size_t least,
+                                                                       std::size_t count) {
+  shelf_type* from = shelf_of(index);
+  if (from == nullptr && (from = open_shelf(index)) == nullptr) return {};
   do {
     const lock_holder<ShelfLock> held(from->lock);
-    if (const std::size_t taken = from->take(end, count)) return taken;
+    if (from->slots.any_free()) return from->slots.take_run(least, count);
+    if (from->full.size() != 0) return {};  // single slots are at hand
   } while (add_slab(*from));
-  return 0;
+  return {};
 }
 
 // Returns false when the page source returns null.

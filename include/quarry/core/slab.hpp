@@ -32,6 +32,13 @@ struct slab_layout {
   std::uint32_t total_slots = 0;   // slots between base and tail, the header's included
 };
 
+/// Slots that are neighbours in one slab, in address order.
+struct slot_run {
+  void* first = nullptr;       // null when there are none
+  std::size_t slots = 0;       // how many
+  std::size_t slot_bytes = 0;  // bytes from each to the next
+};
+
 /// A slab's header; the bitmap ends it.
 class slab {
  public:
@@ -81,6 +88,12 @@ class slab {
   /// Requires    0 < count <= free_slots()
   /// Complexity  O(count).
   void take(void** end, std::size_t count, const slab_layout& layout) noexcept;
+
+  /// Takes the lowest run of free slots, at most `count` of them; nothing when fewer than `least` lie in
+  /// its first word and no word's end cuts them.
+  /// Requires    0 < least <= count; free_slots() > 0
+  /// Complexity  O(count / 64).
+  slot_run take_run(std::size_t least, std::size_t count, const slab_layout& layout) noexcept;
 
   /// Gives the run of slots [first, first + count) back. Returns whether free_slots() has reached notice_at().
   bool put(std::size_t first, std::size_t count) noexcept { return bitmap_.put(first, count); }
@@ -187,6 +200,28 @@ constexpr slab_layout slab::layout(std::size_t slot_bytes, std::size_t slab_byte
   while ((std::size_t{1} << slab_bits) < slab_bytes) ++slab_bits;
   result.colour_shift = slab_bits > 6 ? slab_bits - 6 : 0;
   return result;
+}
+
+inline slot_run slab::take_run(std::size_t least, std::size_t count, const slab_layout& layout) noexcept {
+  std::size_t index = bitmap_.lowest_word();
+  bitmap_word word = bitmap_.word(index);
+  std::size_t bit = lowest_bit(word);
+  const std::size_t first = index * word_slots + bit;
+  std::size_t run = 0;
+  for (;;) {  // once for each word that the run touches
+    const bitmap_word gap = ~(word >> bit);
+    std::size_t here = gap == 0 ? word_slots : lowest_bit(gap);
+    if (here > count - run) here = count - run;
+    const bool ends_inside = bit + here < word_slots;
+    if (ends_inside && run == 0 && here < least) return {};
+    bitmap_.replace(index, word & ~(low_bits(here) << bit), here);
+    run += here;
+    if (ends_inside || run == count || ++index == bitmap_.words()) break;
+    word = bitmap_.word(index);
+    bit = 0;
+    if ((word & 1) == 0) break;
+  }
+  return {slot_at(first, layout), run, layout.slot_bytes};
 }
 
 inline void slab::take(void** end, std::size_t count, const slab_layout& layout) noexcept {

@@ -59,20 +59,22 @@ class slab_engine {
     if (__builtin_expect(!cursors_[index].push(slot), 0)) deallocate_slow(slot, index);
   }
 
-  /// Writes up to `count` slots of class `index` below `end`, so that reading down from `end` finds ascending
-  /// addresses, most of them neighbours in one slab; the magazine keeps what it has.
-  /// Returns     How many were written; 0 only when the page source returns null.
+  /// Returns a run of at most `count` neighbours of class `index`, past the magazine; an empty one when none of
+  /// `least` slots is at hand or the page source returns null.
   /// Errors      What the page source throws; then nothing has changed for the user.
-  /// Complexity  O(count), at most 4 calls of the page source.
-  std::size_t allocate_run(class_index index, void** end, std::size_t count) {
-    if (!cursors_[index].loaded() && !open_shelf(index)) return 0;
-    return refill(*shelves_[index], end, count);
+  /// Complexity  O(count / 64), at most 4 calls of the page source.
+  slot_run allocate_run(class_index index, std::size_t least, std::size_t count) {
+    if (!cursors_[index].loaded() && !open_shelf(index)) return {};
+    shelf& from = *shelves_[index];
+    const bool singles_at_hand = from.full.size() != 0;
+    if (!from.slots.any_free() && (singles_at_hand || !grow(from))) return {};
+    return from.slots.take_run(least, count);
   }
 
-  /// Takes back `count` slots of class `index`, runs of neighbours at once, past the magazine.
-  /// Complexity  O(count).
-  void deallocate_run(class_index index, void* const* slots, std::size_t count) noexcept {
-    flush(*shelves_[index], slots, count);
+  /// Takes back `count` neighbours of class `index`, the lowest of which is `first`, past the magazine.
+  /// Complexity  O(slabs + count / 64).
+  void deallocate_run(class_index index, void* first, std::size_t count) noexcept {
+    give_back(shelves_[index]->slots.flush_run(first, count));
   }
 
   /// Gives all memory back to the page source; every slot is gone. Complexity O(extents).
@@ -132,9 +134,10 @@ class slab_engine {
   bool open_shelf(class_index index);
   magazine* take_magazine();
   magazine* try_take_magazine() noexcept;
-  std::size_t refill(shelf& from, void** end, std::size_t wanted);
-  std::size_t refill_loaded(shelf& from);
+  bool grow(shelf& into);
+  std::size_t refill(shelf& from);
   void flush(shelf& into, void* const* slots, std::size_t count) noexcept;
+  void give_back(slab* emptied) noexcept;
   void flush_all() noexcept;
   void give_all_back() noexcept;
   void attach_buffer() noexcept;
@@ -159,7 +162,7 @@ void* slab_engine<PageSource>::allocate_slow(class_index index) {
     from.loaded = parked;
     current.load(*parked, from.magazine_slots, from.magazine_slots);
   } else {
-    current.load(*from.loaded, refill_loaded(from), from.magazine_slots);
+    current.load(*from.loaded, refill(from), from.magazine_slots);
   }
   return current.pop();
 }
@@ -178,26 +181,28 @@ void slab_engine<PageSource>::deallocate_slow(void* slot, class_index index) noe
   current.push(slot);
 }
 
-// Takes slots from the bin; a bin with nothing free adopts one more slab.
+// Adds a slab to the bin; returns false when there is no memory for one.
 template <class PageSource>
-std::size_t slab_engine<PageSource>::refill(shelf& from, void** end, std::size_t wanted) {
-  const std::size_t taken = from.slots.refill(end, wanted);
-  if (taken != 0) return taken;
+bool slab_engine<PageSource>::grow(shelf& into) {
   extent* home = nullptr;
   void* const base = store_.acquire(home, parts_, source_);
-  if (base == nullptr) return 0;
-  slab* const fresh = slab::create(base, from.slots.layout());
+  if (base == nullptr) return false;
+  slab* const fresh = slab::create(base, into.slots.layout());
   fresh->owner = home;
-  from.slots.adopt(fresh);
-  return from.slots.refill(end, wanted);
+  into.slots.adopt(fresh);
+  return true;
 }
 
-// Fills the loaded, empty magazine.
+// Fills the loaded, empty magazine from the bin; a bin with nothing free grows.
 template <class PageSource>
-std::size_t slab_engine<PageSource>::refill_loaded(shelf& from) {
+std::size_t slab_engine<PageSource>::refill(shelf& from) {
   void** const bottom = from.loaded->entries + 1;
   const std::size_t wanted = from.magazine_slots;
-  const std::size_t taken = refill(from, bottom + wanted, wanted);
+  std::size_t taken = from.slots.refill(bottom + wanted, wanted);
+  if (taken == 0) {
+    if (!grow(from)) return 0;
+    taken = from.slots.refill(bottom + wanted, wanted);
+  }
   if (taken < wanted) {
     for (std::size_t i = 0; i < taken; ++i) bottom[i] = bottom[i + wanted - taken];
   }
@@ -248,7 +253,11 @@ magazine* slab_engine<PageSource>::try_take_magazine() noexcept {
 
 template <class PageSource>
 void slab_engine<PageSource>::flush(shelf& into, void* const* slots, std::size_t count) noexcept {
-  slab* emptied = into.slots.flush(slots, count);
+  give_back(into.slots.flush(slots, count));
+}
+
+template <class PageSource>
+void slab_engine<PageSource>::give_back(slab* emptied) noexcept {
   while (emptied != nullptr) {
     slab* const next = emptied->next;
     store_.give_back(emptied->begin(), *static_cast<extent*>(emptied->owner), source_);
