@@ -73,6 +73,7 @@ def parse():
     parser.add_argument("--packages", default="")
     parser.add_argument("--html", required=True)
     parser.add_argument("--json", required=True)
+    parser.add_argument("--svg", default="")
     parser.add_argument("--filter", default="")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--smoke", action="store_true", help="everything tiny: shows that it runs, measures nothing")
@@ -104,6 +105,8 @@ def main():
     results["targets"] = targets.judge(results)
     write(options.json, json.dumps(results, indent=1))
     write(options.html, page.render(results))
+    if options.svg:
+        write(options.svg, page.picture(results))
     show(results, options)
 
 

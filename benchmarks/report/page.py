@@ -102,6 +102,15 @@ def overview(results):
     return "".join(parts) + "</svg>"
 
 
+def picture(results):
+    """The overview as an SVG file of its own."""
+    drawing = overview(results)
+    if not drawing:
+        return ""
+    return drawing.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" width="1140" ', 1).replace(
+        ">", f'><style>{STYLE}</style><rect width="100%" height="100%" fill="var(--ground)"/>', 1)
+
+
 def bars(results, values, show):
     """Horizontal bars, the smallest first. `values`: rival -> number."""
     ordered = sorted(values.items(), key=lambda pair: pair[1])
