@@ -194,7 +194,7 @@ thread_caches::thread_caches(shared_slab_engine& engine) noexcept : engine_(engi
   const std::lock_guard<std::mutex> held(registry_lock);
   if (!forks_are_handled) fork_handlers::install();
   forks_are_handled = true;
-  id_ = ++last_id;
+  take_id();
   next_ = first_caches;
   if (next_ != nullptr) next_->previous_ = this;
   first_caches = this;
@@ -226,7 +226,7 @@ core::thread_cache* thread_caches::find_slow() {
     if (node == nullptr) return nullptr;
     record.insert(*node);
   }
-  thread_table[id_ % thread_table_entries] = thread_table_entry{id_, node->cache};
+  own_entry() = thread_table_entry{id_, node->cache};
   return node->cache;
 }
 
@@ -307,7 +307,13 @@ void thread_caches::part_from_all() noexcept {
 void thread_caches::drop() noexcept {
   part_from_all();
   const std::lock_guard<std::mutex> held(registry_lock);
+  take_id();
+}
+
+// Requires that the registry's lock is held.
+void thread_caches::take_id() noexcept {
   id_ = ++last_id;
+  entry_offset_ = id_ % thread_table_entries * sizeof(thread_table_entry);
 }
 
 std::size_t thread_caches::cached_slots(core::class_index index) const noexcept {

@@ -42,7 +42,7 @@ class alignas(64) thread_caches {
 
   /// Returns the calling thread's cache when its table has it, else null. Complexity O(1).
   core::thread_cache* find() const noexcept {
-    const thread_table_entry& entry = thread_table[id_ % thread_table_entries];
+    const thread_table_entry& entry = own_entry();
     if (__builtin_expect(entry.resource_id != id_, 0)) return nullptr;
     if (entry.cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
     return entry.cache;
@@ -85,6 +85,12 @@ class alignas(64) thread_caches {
   friend struct fork_handlers;
   friend struct thread_record;
 
+  // The calling thread's entry for this resource, at an offset that is known beforehand.
+  thread_table_entry& own_entry() const noexcept {
+    return *reinterpret_cast<thread_table_entry*>(reinterpret_cast<std::byte*>(thread_table) + entry_offset_);
+  }
+  void take_id() noexcept;
+
   cache_node* open(const void* thread);
   static void part(cache_node& from) noexcept;
   void part_from_all() noexcept;
@@ -95,6 +101,7 @@ class alignas(64) thread_caches {
   void forget_other_threads() noexcept;
 
   std::uint64_t id_;            // changed by drop() alone; every hit reads it
+  std::size_t entry_offset_;    // bytes into thread_table; goes with id_
   shared_slab_engine& engine_;  // its store().lock() guards the list of nodes
 
   alignas(64) cache_node* nodes_ = nullptr;  // one for each thread and view; newest first
