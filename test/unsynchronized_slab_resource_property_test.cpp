@@ -108,7 +108,14 @@ slab_options with(std::size_t blocks, std::size_t largest, std::size_t slab_byte
 INSTANTIATE_TEST_SUITE_P(Options, RandomOperations,
                          testing::Values(slab_options{}, with(0, 64, 0, 0), with(16, 0, 0, 0),
                                          with(0, 0, 16384, 0), with(0, 0, 262144, 0),
-                                         with(0, 0, 0, 1U << 20)));
+                                         with(0, 0, 0, 1U << 20)),
+                         [](const testing::TestParamInfo<slab_options>& each) {
+                           const slab_options& options = each.param;
+                           return "largest" + std::to_string(options.largest_required_pool_block) + "slab" +
+                                  std::to_string(options.slab_bytes) + "retain" +
+                                  std::to_string(options.retain_bytes) + "chunk" +
+                                  std::to_string(options.max_blocks_per_chunk);
+                         });
 
 TEST(RandomOperations, InAnInitialBufferKeepEveryByte) {
   counting_resource upstream;

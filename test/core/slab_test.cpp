@@ -7,6 +7,7 @@
 #include <memory_resource>
 #include <quarry/core/slab.hpp>
 #include <set>
+#include <string>
 #include <vector>
 
 namespace {
@@ -120,7 +121,11 @@ INSTANTIATE_TEST_SUITE_P(Sizes, SlabGeometry,
                                          geometry{24, 65536}, geometry{48, 65536}, geometry{64, 4096},
                                          geometry{72, 65536}, geometry{520, 65536}, geometry{1000, 16384},
                                          geometry{4096, 65536}, geometry{8192, 65536}, geometry{16384, 65536},
-                                         geometry{40, 1U << 20}, geometry{32768, 1U << 20}));
+                                         geometry{40, 1U << 20}, geometry{32768, 1U << 20}),
+                         [](const testing::TestParamInfo<geometry>& each) {
+                           return std::to_string(each.param.slot_bytes) + "in" +
+                                  std::to_string(each.param.slab_bytes);
+                         });
 
 TEST(Slab, SpreadsItsHeaderOverTheCacheSets) {
   const slab_layout layout = slab::layout(48, 65536);

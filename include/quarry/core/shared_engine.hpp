@@ -301,7 +301,7 @@ bool shared_engine<PageSource, ShelfLock, StoreLock>::grow(thread_cache& cache, 
                                                            std::size_t slot_bytes) noexcept {
   const std::uint32_t doubled = local.capacity == 0 ? most : local.capacity * 2;
   const std::uint32_t wanted = doubled < most ? doubled : most;
-  const std::size_t more_bytes = (wanted - local.capacity) * 2 * slot_bytes;  // for two magazines
+  const std::size_t more_bytes = std::size_t{wanted - local.capacity} * 2 * slot_bytes;  // for two magazines
   if (cache.capacity_bytes + more_bytes > cache_bytes_) {
     // Classes that all want more must not flush each other at every turn.
     if (++cache.refusals % refusals_per_shrink != 0) return false;
