@@ -168,4 +168,13 @@ TEST(Arena, StartsSmallAgainAfterRelease) {
   }
 }
 
+TEST(Arena, FillsItsBufferToTheLastByteAndNotBeyond) {
+  alignas(16) std::byte buffer[64];
+  arena parts;
+  parts.start_in(buffer, sizeof(buffer));
+  EXPECT_EQ(parts.try_allocate(65, 1), nullptr);
+  EXPECT_EQ(parts.try_allocate(64, 16), buffer);
+  EXPECT_EQ(parts.try_allocate(1, 1), nullptr);
+}
+
 }  // namespace

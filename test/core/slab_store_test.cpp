@@ -257,4 +257,16 @@ TEST_F(SlabStore, IsUsableAfterRelease) {
   }
 }
 
+TEST_F(SlabStore, TrimStopsAsSoonAsNoMoreThanTheKeptBytesAreIdle) {
+  slab_store store(slab_bytes, SIZE_MAX);
+  std::vector<lent_slab> all;
+  for (int i = 0; i < 5; ++i) all.push_back(acquire(store));  // five extents of one slab
+  for (const lent_slab& each : all) store.give_back(each.base, *each.home, source);
+  store.trim(5 * slab_bytes, source);
+  EXPECT_EQ(store.held_slabs(), 5U);
+  store.trim(3 * slab_bytes, source);
+  EXPECT_EQ(store.held_slabs(), 3U);
+  release(store);
+}
+
 }  // namespace
