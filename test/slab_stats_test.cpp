@@ -61,7 +61,7 @@ TEST(SlabStats, AFreshSnapshotIsAllZeroAndHasARowForEveryClass) {
 template <class Resource>
 class SlabStatsOf : public testing::Test {};
 using resources = testing::Types<quarry::unsynchronized_slab_resource, quarry::synchronized_slab_resource>;
-TYPED_TEST_SUITE(SlabStatsOf, resources);
+TYPED_TEST_SUITE(SlabStatsOf, resources, );
 
 TYPED_TEST(SlabStatsOf, AnUnusedResourceHasNoRowsAndHoldsNothing) {
   const TypeParam resource;

@@ -334,4 +334,39 @@ TEST(Bin, KeepsItsGroupsWhateverOrderSlotsComeAndGoIn) {
   }
 }
 
+TEST(Bin, FlushesARunAcrossTheBordersOfSlabs) {
+  bin slots(slab::layout(64, slab_bytes));
+  adjoining_slabs slabs(slots);
+  const std::vector<void*> all = slabs.take_all();
+  std::size_t begin = 0;  // of the run of neighbours being looked at; a header ends each
+  std::size_t crossings = 0;
+  std::size_t emptied = 0;
+  for (std::size_t i = 1; i <= all.size(); ++i) {
+    if (i < all.size() && static_cast<std::byte*>(all[i]) - static_cast<std::byte*>(all[i - 1]) == 64)
+      continue;
+    crossings += slab::of(all[begin], slots.layout()) != slab::of(all[i - 1], slots.layout()) ? 1U : 0U;
+    emptied += length(slots.flush_run(all[begin], i - begin));
+    ASSERT_TRUE(slots.check_invariants());
+    begin = i;
+  }
+  EXPECT_GT(crossings, 0U);
+  EXPECT_EQ(emptied, adjoining_slabs::count);
+  EXPECT_FALSE(slots.any_free()) << "emptied slabs have left";
+}
+
+TEST(Bin, TakesARunFromTheSlabThatARefillWouldLookAtFirst) {
+  filled_bin one(64, 1);
+  EXPECT_TRUE(one.slots.any_free());
+  ASSERT_EQ(one.refill(10).size(), 10U);  // beyond the header, which cuts the first run
+  const quarry::core::slot_run run = one.slots.take_run(8, 20);
+  EXPECT_EQ(run.slots, 20U);
+  EXPECT_EQ(run.slot_bytes, 64U);
+  EXPECT_EQ(one.slots.used_slots(), 30U);
+  EXPECT_EQ(one.refill(1).front(), static_cast<std::byte*>(run.first) + 20 * 64);
+  EXPECT_TRUE(one.slots.check_invariants());
+  filled_bin none(64, 0);
+  EXPECT_FALSE(none.slots.any_free());
+  EXPECT_EQ(none.slots.take_run(1, 1).first, nullptr);
+}
+
 }  // namespace

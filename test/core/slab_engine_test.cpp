@@ -171,11 +171,11 @@ TEST(SlabEngine, CountsTheSlotsThatRestInMagazines) {
   EXPECT_EQ(used_slots(), slots.cached_slots(index));
 }
 
-/// A class's slots in the order in which reading down finds them.
-std::vector<void*> allocate_run(engine& slots, class_index index, std::size_t count) {
-  std::vector<void*> taken(count);
-  const std::size_t found = slots.allocate_run(index, taken.data() + count, count);
-  return {taken.rbegin(), taken.rbegin() + static_cast<std::ptrdiff_t>(found)};
+std::vector<void*> slots_of(const quarry::core::slot_run& run) {
+  std::vector<void*> slots;
+  for (std::size_t i = 0; i < run.slots; ++i)
+    slots.push_back(static_cast<std::byte*>(run.first) + i * run.slot_bytes);
+  return slots;
 }
 
 std::set<void*> live_slots(engine& slots) {
@@ -185,60 +185,73 @@ std::set<void*> live_slots(engine& slots) {
   return live;
 }
 
-TEST(SlabEngine, RunsComeInAddressOrderAndLeaveTheMagazineAlone) {
+TEST(SlabEngine, RunsAreNeighboursAndLeaveTheMagazineAlone) {
   null_on_failure_source::state state;
   engine slots(null_on_failure_source(state), 0, slab_bytes, retain_bytes);
   const class_index index = class_of_bytes(512);
-  const std::vector<void*> first = allocate_run(slots, index, 50);
-  ASSERT_EQ(first.size(), 50U);
-  for (std::size_t i = 1; i < first.size(); ++i)
-    EXPECT_EQ(static_cast<std::byte*>(first[i]) - static_cast<std::byte*>(first[i - 1]), 512);
+  const quarry::core::slot_run first = slots.allocate_run(index, 8, 50);
+  ASSERT_EQ(first.slots, 50U);
+  EXPECT_EQ(first.slot_bytes, 512U);
   EXPECT_EQ(slots.cached_slots(index), 0U);
+  EXPECT_EQ(live_slots(slots).size(), 50U);
   void* const single = slots.allocate(index);
   const std::size_t cached = slots.cached_slots(index);
-  EXPECT_FALSE(allocate_run(slots, index, 5).empty());
+  EXPECT_EQ(slots.allocate_run(index, 1, 5).slots, 5U);
   EXPECT_EQ(slots.cached_slots(index), cached);
-  slots.deallocate_run(index, first.data(), first.size());
+  slots.deallocate_run(index, first.first, first.slots);
   EXPECT_EQ(slots.cached_slots(index), cached);
   slots.deallocate(single, index);
+}
+
+TEST(SlabEngine, ARunIsEmptyWhereOnlyShorterOnesAreAtHand) {
+  null_on_failure_source::state state;
+  engine slots(null_on_failure_source(state), 0, slab_bytes, retain_bytes);
+  const class_index index = class_of_bytes(1024);
+  const std::vector<void*> run = slots_of(slots.allocate_run(index, 8, 40));
+  ASSERT_EQ(run.size(), 40U);
+  for (std::size_t i = 0; i < run.size(); i += 2) slots.deallocate_run(index, run[i], 1);
+  const std::size_t calls = state.calls;
+  EXPECT_EQ(slots.allocate_run(index, 8, 40).first, nullptr);
+  EXPECT_EQ(state.calls, calls) << "single slots are at hand";
+  EXPECT_EQ(slots.allocate_run(index, 1, 40).first, run[0]);
 }
 
 TEST(SlabEngine, RunsMixWithSingleSlotsUnderRandomUse) {
   null_on_failure_source::state state;
   engine slots(null_on_failure_source(state), 0, slab_bytes, 2 * slab_bytes);
-  std::vector<slot> live;
+  struct live_run {
+    quarry::core::slot_run run;
+    class_index index;
+  };
+  std::vector<live_run> live;
   std::set<void*> addresses;
   std::mt19937 random(29);
-  const auto adopt = [&](void* address, class_index index) {
-    ASSERT_TRUE(addresses.insert(address).second) << "handed out twice";
-    live.push_back({address, index});
+  const auto free_some = [&] {
+    std::swap(live[random() % live.size()], live.back());
+    const live_run freed = live.back();
+    live.pop_back();
+    for (void* const each : slots_of(freed.run)) addresses.erase(each);
+    if (random() % 2 == 0) {
+      slots.deallocate_run(freed.index, freed.run.first, freed.run.slots);
+    } else {
+      for (void* const each : slots_of(freed.run)) slots.deallocate(each, freed.index);
+    }
   };
   for (int i = 0; i < 6000; ++i) {
     const auto index = static_cast<class_index>(random() % 40);
-    const auto choice = (i / 1000) % 2 == 0 ? random() % 3 : random() % 5;
-    if (choice == 0) {
-      for (void* const address : allocate_run(slots, index, 1 + random() % 100)) adopt(address, index);
-    } else if (choice == 1) {
-      adopt(slots.allocate(index), index);
-    } else if (choice == 2 && !live.empty()) {
-      std::swap(live[random() % live.size()], live.back());
-      addresses.erase(live.back().address);
-      slots.deallocate(live.back().address, live.back().index);
-      live.pop_back();
-    } else if (choice > 2 && !live.empty()) {  // up to 200 slots of one class
-      const class_index freed = live[random() % live.size()].index;
-      std::vector<void*> back;
-      for (std::size_t at = 0; at < live.size() && back.size() < 200;) {
-        if (live[at].index != freed) {
-          ++at;
-          continue;
-        }
-        back.push_back(live[at].address);
-        addresses.erase(live[at].address);
-        live[at] = live.back();
-        live.pop_back();
+    const bool fill = (i / 1000) % 2 == 0 ? random() % 4 != 0 : random() % 4 == 0;
+    if (fill) {
+      quarry::core::slot_run run = slots.allocate_run(index, 8, 8 + random() % 200);
+      if (run.slots == 0 || random() % 2 == 0) {
+        if (run.slots != 0) live.push_back({run, index});
+        for (void* const each : slots_of(run))
+          ASSERT_TRUE(addresses.insert(each).second) << "handed out twice";
+        run = {slots.allocate(index), 1, slot_bytes_of(index)};
       }
-      slots.deallocate_run(freed, back.data(), back.size());
+      for (void* const each : slots_of(run)) ASSERT_TRUE(addresses.insert(each).second) << "handed out twice";
+      live.push_back({run, index});
+    } else if (!live.empty()) {
+      free_some();
     }
     if (i % 500 == 0) {
       ASSERT_EQ(live_slots(slots), addresses);
@@ -246,7 +259,7 @@ TEST(SlabEngine, RunsMixWithSingleSlotsUnderRandomUse) {
           [](class_index, const quarry::core::shelf& each) { EXPECT_TRUE(each.slots.check_invariants()); });
     }
   }
-  for (const slot& each : live) slots.deallocate(each.address, each.index);
+  while (!live.empty()) free_some();
   slots.trim(0);
   EXPECT_EQ(state.memory.live_blocks(), 0U);
 }
@@ -258,12 +271,12 @@ TEST(SlabEngine, ARunIsEmptyWhenTheSourceFailsAndNothingChanges) {
     state.fail_at_call = fail_at_call;
     std::set<void*> live;
     while (!state.failed) {
-      const std::vector<void*> run = allocate_run(slots, class_of_bytes(300), 63);
-      EXPECT_EQ(run.empty(), state.failed);
+      const std::vector<void*> run = slots_of(slots.allocate_run(class_of_bytes(300), 1, 63));
+      EXPECT_TRUE(!run.empty() || state.failed);
       live.insert(run.begin(), run.end());
     }
     EXPECT_EQ(live_slots(slots), live);
-    EXPECT_FALSE(allocate_run(slots, class_of_bytes(300), 63).empty()) << "the source serves again";
+    EXPECT_NE(slots.allocate_run(class_of_bytes(300), 1, 63).slots, 0U) << "the source serves again";
   }
 }
 

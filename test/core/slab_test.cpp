@@ -296,4 +296,34 @@ TEST(Slab, PutTellsWhenTheNoticedNumberOfSlotsIsFree) {
   EXPECT_EQ(one->free_slots(), 3U);
 }
 
+TEST(Slab, TakesTheLowestRunWhereItIsLongEnoughOrAWordCutsIt) {
+  constexpr std::size_t slots = 200;
+  constexpr std::size_t slot_bytes = 16;
+  const slab_layout layout = slab::layout(slot_bytes, 4096);
+  alignas(16) static std::byte place[slots * slot_bytes];
+  alignas(slab) std::byte header[slab::header_bytes_for(slots)];
+  for (const std::size_t first : {0U, 5U, 60U, 63U, 64U, 100U, 192U}) {
+    for (const std::size_t length : {1U, 3U, 4U, 8U, 63U, 64U, 65U, 100U}) {
+      if (first + length > slots) continue;
+      for (const std::size_t most : {4U, 64U, 200U}) {
+        slab* const one = slab::create_apart(header, place, slots, layout);
+        static_cast<void>(take_all(*one, layout));
+        one->put(first, length);
+        const quarry::core::slot_run run = one->take_run(4, most, layout);
+        const bool too_short = std::min(length, most) < 4;
+        const bool cut_by_a_word = first % 64 + length >= 64;
+        if (too_short && !cut_by_a_word) {
+          EXPECT_EQ(run.first, nullptr);
+          EXPECT_EQ(one->free_slots(), length);
+        } else {
+          EXPECT_EQ(run.first, place + first * slot_bytes);
+          EXPECT_EQ(run.slots, std::min(length, most)) << first << ", " << length << ", " << most;
+          EXPECT_EQ(one->free_slots(), length - run.slots);
+        }
+        EXPECT_TRUE(one->bitmap().check_invariants());
+      }
+    }
+  }
+}
+
 }  // namespace
