@@ -15,6 +15,8 @@
 namespace quarry {
 
 /// Hands the calls of Boost's interface to a resource; one virtual call each.
+/// Alignments up to max_align are all served as max_align, as Boost's own resources do: Boost.JSON frees the keys
+/// of a document that it could not finish with another alignment than it allocated them with.
 /// Good for boost::container::pmr::polymorphic_allocator and for boost::json::storage_ptr.
 template <class Resource = unsynchronized_slab_resource>
 class boost_memory_resource final : public boost::container::pmr::memory_resource {
@@ -27,11 +29,11 @@ class boost_memory_resource final : public boost::container::pmr::memory_resourc
 
  private:
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-    return resource_->allocate(bytes, alignment);
+    return resource_->allocate(bytes, served(alignment));
   }
 
   void do_deallocate(void* place, std::size_t bytes, std::size_t alignment) override {
-    resource_->deallocate(place, bytes, alignment);
+    resource_->deallocate(place, bytes, served(alignment));
   }
 
   // Two of them over one resource may free each other's memory.
@@ -43,6 +45,10 @@ class boost_memory_resource final : public boost::container::pmr::memory_resourc
 #else
     return false;
 #endif
+  }
+
+  static constexpr std::size_t served(std::size_t alignment) noexcept {
+    return alignment < alignof(std::max_align_t) ? alignof(std::max_align_t) : alignment;
   }
 
   Resource* resource_;
