@@ -181,4 +181,13 @@ TEST_F(SharedEngine, FreesWithoutMemoryForMagazines) {
   EXPECT_EQ(used_slots(), 0U);
 }
 
+TEST_F(SharedEngine, ADepotParksItsShareForEachOpenCacheAndFlushesTheRest) {
+  const class_index index = class_of_bytes(64);
+  std::vector<void*> live(20000);
+  for (void*& each : live) each = shared.allocate_direct(index);
+  thread_cache& cache = *shared.store().open_cache();
+  for (void* const each : live) deallocate(cache, each, index);
+  EXPECT_EQ(shared.shelf_of(index)->full.size(), shared.shelf_of(index)->parked_per_cache);
+}
+
 }  // namespace

@@ -63,6 +63,30 @@ TEST_F(SharedShelf, FlushesAParkedMagazineWhenTheBinHasNothingAndKeepsItsSlab) {
   EXPECT_EQ(shared.empty.pop(), &parked);
 }
 
+TEST(SharedShelfOfSmallSlabs, KeepsASlabThatAParkedMagazineEmpties) {
+  quarry_test::counting_resource memory;
+  void* const block = memory.allocate(2 * slab_bytes, 2 * slab_bytes);
+  shelf shared(slab::layout(64, slab_bytes));
+  const auto take_all = [&shared] {
+    std::vector<void*> all;
+    void* taken[magazine::capacity];
+    while (const std::size_t found = shared.take(taken + magazine::capacity, magazine::capacity))
+      all.insert(all.end(), taken + magazine::capacity - found, taken + magazine::capacity);
+    std::sort(all.begin(), all.end());
+    return all;
+  };
+  for (const std::size_t offset : {std::size_t{0}, slab_bytes})
+    shared.slots.adopt(slab::create(static_cast<std::byte*>(block) + offset, shared.slots.layout()));
+  const std::vector<void*> all = take_all();
+  magazine parked;  // every slot of the first slab, and some of the second
+  std::copy_n(all.begin(), shared.magazine_slots, parked.entries + 1);
+  ASSERT_NE(slab::of(all.front(), shared.slots.layout()),
+            slab::of(all[shared.magazine_slots - 1], shared.slots.layout()));
+  shared.full.park(parked);
+  EXPECT_EQ(take_all(), std::vector<void*>(all.begin(), all.begin() + shared.magazine_slots));
+  memory.deallocate(block, 2 * slab_bytes, 2 * slab_bytes);
+}
+
 TEST_F(SharedShelf, ParksNoMoreThanItsBytesForEachCache) {
   for (std::size_t slot_bytes = 8; slot_bytes <= 32768; slot_bytes += 8) {
     const std::size_t magazines = shelf::parked_for(slot_bytes);

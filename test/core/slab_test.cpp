@@ -326,4 +326,21 @@ TEST(Slab, TakesTheLowestRunWhereItIsLongEnoughOrAWordCutsIt) {
   }
 }
 
+TEST(Slab, ARunEndsWithItsWordWhenTheNextWordBeginsInUse) {
+  constexpr std::size_t slots = 128;
+  const slab_layout layout = slab::layout(16, 4096);
+  alignas(16) static std::byte place[slots * 16];
+  alignas(slab) std::byte header[slab::header_bytes_for(slots)];
+  slab* const one = slab::create_apart(header, place, slots, layout);
+  static_cast<void>(take_all(*one, layout));
+  one->put(60, 4);
+  one->put_one(66);
+  const quarry::core::slot_run run = one->take_run(4, 100, layout);
+  EXPECT_EQ(run.first, place + 60 * 16);
+  EXPECT_EQ(run.slots, 4U);
+  EXPECT_EQ(one->free_slots(), 1U);
+  EXPECT_TRUE(one->bitmap().is_free(66));
+  EXPECT_TRUE(one->bitmap().check_invariants());
+}
+
 }  // namespace
