@@ -440,22 +440,6 @@ TEST_F(SlabCache, MakesConstantObjects) {
   EXPECT_EQ(owner->words[0], 0U);
 }
 
-TEST_F(SlabCache, AnyBasicLockableGuardsIt) {
-  test_cache<message, std::mutex> cache(pages);
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 3; ++t)
-    threads.emplace_back([&] {
-      std::vector<decltype(cache)::ptr> mine;
-      for (int i = 0; i < 3000; ++i) {
-        mine.push_back(cache.make());
-        if (i % 3 == 0) mine.erase(mine.begin());
-        if (mine.size() > 200) mine.clear();
-      }
-    });
-  for (auto& each : threads) each.join();
-  EXPECT_EQ(cache.stats().live_slots, 0U);
-}
-
 struct watching_lock {
   static inline int depth = 0;
   void lock() { ++depth; }
@@ -495,42 +479,6 @@ TEST_F(SlabCache, TheLockIsNeverHeldAcrossThePageSourceOrTheObject) {
   owners.clear();
   EXPECT_EQ(watching_lock::depth, 0);
   EXPECT_EQ(upstream.live_blocks(), 0U);
-}
-
-TEST_F(SlabCache, ThreadsShareOneCacheAndFreeEachOthersObjects) {
-  std::vector<test_cache<std::string, spin_lock>::ptr> handed;
-  std::mutex gate;
-  {
-    test_cache<std::string, spin_lock> cache(pages);
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 4; ++t)
-      threads.emplace_back([&gate, &handed, mine = cache]() mutable {
-        std::vector<decltype(mine)::ptr> own;
-        for (int i = 0; i < 5000; ++i) {
-          own.push_back(mine.make(std::size_t{30}, 'a'));
-          if (i % 7 == 0) {
-            const std::lock_guard<std::mutex> guard(gate);
-            handed.push_back(std::move(own.back()));
-            own.pop_back();
-            if (handed.size() > 100) own.swap(handed);
-          }
-          if (own.size() > 300) own.clear();
-        }
-      });
-    for (auto& each : threads) each.join();
-  }
-  std::thread([&] { handed.clear(); }).join();
-  EXPECT_EQ(upstream.live_blocks(), 0U);
-}
-
-TEST_F(SlabCache, ManyThreadsMayOpenOneHandleAtOnce) {
-  for (int round = 0; round < 50; ++round) {
-    test_cache<message, spin_lock> cache(pages);
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 4; ++t) threads.emplace_back([&] { EXPECT_NE(cache.make(), nullptr); });
-    for (auto& each : threads) each.join();
-    EXPECT_EQ(upstream.live_blocks(), 1U);
-  }
 }
 
 // ---- recycling

@@ -79,6 +79,9 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
   /// when neither handle nor slot is left. Returns the number of slabs given back.
   template <class Verb>
   std::size_t finish(Verb verb) noexcept {
+    // Once the lock is open, another thread may end the cache, and this block goes with it.
+    attached pages(static_cast<const attached&>(*this));
+    const std::size_t slab_bytes = root.layout().slab_bytes;
     slab* surplus;
     bool ended;
     {
@@ -86,8 +89,8 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
       surplus = verb();
       ended = root.ended();
     }
-    const std::size_t given = give_back(surplus);
-    if (ended) end();
+    const std::size_t given = give_back(surplus, pages, slab_bytes);
+    if (ended) end(pages, slab_bytes);
     return given;
   }
 
@@ -100,8 +103,12 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
     this->destroy = destroyer;
   }
 
-  std::size_t give_back(slab* surplus) noexcept;
-  void end() noexcept;
+  static std::size_t give_back(slab* surplus, attached& pages, std::size_t slab_bytes) noexcept;
+  void end(attached& pages, std::size_t slab_bytes) noexcept {
+    void* const base = slab::base_of(this, slab_bytes);
+    this->~cache_control();
+    pages.source().deallocate_pages(base, slab_bytes, slab_bytes);
+  }
 
   void* entries_[MagazineSlots + 1];  // the magazine
 };
@@ -159,26 +166,16 @@ void cache_control<Lock, PageSource, MagazineSlots>::deallocate(void* slot) noex
 }
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots>
-std::size_t cache_control<Lock, PageSource, MagazineSlots>::give_back(slab* surplus) noexcept {
-  const std::size_t slab_bytes = root.layout().slab_bytes;
+std::size_t cache_control<Lock, PageSource, MagazineSlots>::give_back(slab* surplus, attached& pages,
+                                                                      std::size_t slab_bytes) noexcept {
   std::size_t given = 0;
   while (surplus != nullptr) {
     slab* const next = surplus->next;
-    this->source().deallocate_pages(slab::base_of(surplus, slab_bytes), slab_bytes, slab_bytes);
+    pages.source().deallocate_pages(slab::base_of(surplus, slab_bytes), slab_bytes, slab_bytes);
     surplus = next;
     ++given;
   }
   return given;
-}
-
-// Gives the root slab back, in which this block lies: what is needed for that is copied out first.
-template <class Lock, class PageSource, std::uint32_t MagazineSlots>
-void cache_control<Lock, PageSource, MagazineSlots>::end() noexcept {
-  const std::size_t slab_bytes = root.layout().slab_bytes;
-  void* const base = slab::base_of(this, slab_bytes);
-  attached last(static_cast<const attached&>(*this));
-  this->~cache_control();
-  last.source().deallocate_pages(base, slab_bytes, slab_bytes);
 }
 
 }  // namespace quarry::core
