@@ -72,7 +72,7 @@ TEST(Cursor, UnloadedTakesTheSlowPathAgain) {
 TEST(Magazine, TakesAQuarterOfASlabWithinBounds) {
   EXPECT_EQ(quarry::core::magazine_slots_for(1), 4U);
   EXPECT_EQ(quarry::core::magazine_slots_for(80), 20U);
-  EXPECT_EQ(quarry::core::magazine_slots_for(100000), magazine::capacity);
+  EXPECT_EQ(quarry::core::magazine_slots_for(100000), 31U) << "so that the slowest call stays short";
 }
 
 TEST(Cursor, PutsANullBelowTheSlotsWhateverLayThere) {
