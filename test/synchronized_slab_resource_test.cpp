@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <map>
 #include <memory_resource>
@@ -247,6 +248,30 @@ TEST(SynchronizedSlabResource, AThreadKeepsAtMostItsShareOfFreeSlots) {
     view.flush();
     EXPECT_EQ(cached_bytes(), 0U);
   }
+}
+
+TEST(SynchronizedSlabResource, ManyCachesTogetherKeepAtMostWhatEightMayKeep) {
+  slab_options options;
+  options.thread_cache_bytes = 100000;
+  synchronized_slab_resource resource(options);
+  std::deque<slab_thread_view> views;
+  for (int i = 0; i < 40; ++i) views.emplace_back(resource);
+  std::mt19937_64 random(5);
+  for (slab_thread_view& view : views) {
+    std::vector<std::pair<void*, std::size_t>> blocks;
+    for (int i = 0; i < 3000; ++i) {
+      const std::size_t bytes = 1 + random() % 1000;
+      blocks.emplace_back(view.allocate(bytes), bytes);
+    }
+    for (const auto& [address, bytes] : blocks) view.deallocate(address, bytes);
+  }
+  resource.trim();  // empties the depots
+  const slab_stats stats = resource.stats();
+  std::size_t cached_bytes = 0;
+  for (std::size_t i = 0; i < stats.class_rows; ++i)
+    cached_bytes += stats.classes[i].cached_slots * stats.classes[i].slot_bytes;
+  EXPECT_GT(cached_bytes, 0U);
+  EXPECT_LE(cached_bytes, 8 * options.thread_cache_bytes);
 }
 
 TEST(SynchronizedSlabResource, TrimGivesSlabsBackOnceEverythingIsFreed) {

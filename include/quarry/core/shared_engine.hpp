@@ -105,6 +105,7 @@ class shared_engine {
   static constexpr std::uint32_t least_capacity = 2;        // slots
   static constexpr std::uint32_t most_first_capacity = 8;   // slots
   static constexpr std::uint32_t refusals_per_shrink = 16;  // growths refused before another class must yield
+  static constexpr std::size_t full_caches = 8;             // caches that may be full at a time, together
   static constexpr std::size_t most_empty = 4;              // magazines without slots that a shelf keeps
 
   void* refill(thread_cache& cache, shelf_type& from, class_index index);
@@ -115,9 +116,20 @@ class shared_engine {
   bool grow(thread_cache& cache, local_shelf& local, std::uint32_t most, std::size_t slot_bytes) noexcept;
   static void start_small(thread_cache& cache, class_index index, const shelf_type& of) noexcept;
   void shrink_another(thread_cache& cache, const local_shelf& than) noexcept;
+  magazine* second_magazine(const local_shelf& local, const shelf_type& of) noexcept {
+    if (local.previous != nullptr) return local.previous;
+    return local.capacity == of.magazine_slots ? store_.try_take_magazine()
+                                               : nullptr;  // small ones do with one
+  }
   magazine& hand_in(shelf_type& into, magazine& surplus, std::size_t count) noexcept;
   void flush(shelf_type& into, void* const* slots, std::size_t count) noexcept;
   void flush_class(thread_cache& cache, class_index index, shelf_type& into) noexcept;
+
+  // What one cache may hold: its own bound, and its share of what all may hold together.
+  std::size_t cache_bound_bytes() const noexcept {
+    const std::size_t caches = store_.open_caches();
+    return caches <= full_caches ? cache_bytes_ : cache_bytes_ / caches * full_caches;
+  }
 
   static std::uint32_t first_capacity(const shelf_type& of) noexcept {
     const std::size_t wanted = first_capacity_bytes / of.slots.layout().slot_bytes;
@@ -181,16 +193,19 @@ void shared_engine<PageSource, ShelfLock, StoreLock>::deallocate_slow(thread_cac
   } else if (local.capacity < into.magazine_slots &&
              grow(cache, local, into.magazine_slots, into.slots.layout().slot_bytes)) {
     cursor.load(*local.loaded, count, local.capacity);
-  } else if (magazine* next = local.previous != nullptr ? local.previous : store_.try_take_magazine()) {
+  } else if (magazine* next = second_magazine(local, into)) {
     // The loaded magazine is full: it becomes the previous one, and that one, emptied, takes its place.
     if (local.slots_in_previous() != 0) next = &hand_in(into, *next, local.slots_in_previous());
     local.previous = local.loaded;
     local.set_slots_in_previous(count);
     local.loaded = next;
     cursor.load(*next, 0, local.capacity);
-  } else {
-    flush(into, local.loaded->entries + 1, count);
-    cursor.load(*local.loaded, 0, local.capacity);
+  } else {  // the older half goes; the newer is warm
+    const std::size_t older = (count + 1) / 2;
+    flush(into, local.loaded->entries + 1, older);
+    for (std::size_t i = 1; i <= count - older; ++i)
+      local.loaded->entries[i] = local.loaded->entries[i + older];
+    cursor.load(*local.loaded, count - older, local.capacity);
   }
   cursor.push(slot);
 }
@@ -302,11 +317,12 @@ bool shared_engine<PageSource, ShelfLock, StoreLock>::grow(thread_cache& cache, 
   const std::uint32_t doubled = local.capacity == 0 ? most : local.capacity * 2;
   const std::uint32_t wanted = doubled < most ? doubled : most;
   const std::size_t more_bytes = std::size_t{wanted - local.capacity} * 2 * slot_bytes;  // for two magazines
-  if (cache.capacity_bytes + more_bytes > cache_bytes_) {
+  const std::size_t bound_bytes = cache_bound_bytes();
+  if (cache.capacity_bytes + more_bytes > bound_bytes) {
     // Classes that all want more must not flush each other at every turn.
     if (++cache.refusals % refusals_per_shrink != 0) return false;
     shrink_another(cache, local);
-    if (cache.capacity_bytes + more_bytes > cache_bytes_) return false;
+    if (cache.capacity_bytes + more_bytes > bound_bytes) return false;
   }
   cache.capacity_bytes += more_bytes;
   local.capacity = wanted;
