@@ -28,8 +28,7 @@
 
 #include <quarry/slab_allocator.hpp>
 
-#include "process_memory.hpp"
-#include "rivals.hpp"
+#include "best_times.hpp"
 
 namespace {
 
@@ -246,28 +245,7 @@ std::vector<load> make_loads(bool smoke) {
   return loads;
 }
 
-// Remembers the best time of each name and prints nothing until all is done.
-class best_times final : public benchmark::BenchmarkReporter {
- public:
-  bool ReportContext(const Context&) override { return true; }
-  void ReportRuns(const std::vector<Run>& runs) override {
-    for (const Run& run : runs) {
-      if (run.run_type != Run::RT_Iteration || run.error_occurred) continue;
-      const double ns = run.GetAdjustedRealTime();
-      const auto [entry, first] = ns_.try_emplace(run.run_name.function_name, ns);
-      if (!first) entry->second = std::min(entry->second, ns);
-    }
-  }
-  double ns_of(const std::string& name) const {
-    const auto found = ns_.find(name);
-    return found == ns_.end() ? NAN : found->second;
-  }
-
- private:
-  std::map<std::string, double> ns_;
-};
-
-void print(const std::vector<load>& loads, const best_times& times) {
+void print(const std::vector<load>& loads, const bench::best_times& times) {
   std::printf("%-22s %-22s %14s %16s\n", "load", "allocator", "ns/operation", "time over ours");
   for (const load& each : loads) {
     const double ours = times.ns_of(each.name + "/" + each.rivals.front().first);
@@ -283,40 +261,22 @@ void print(const std::vector<load>& loads, const best_times& times) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bool smoke = false;
-  std::vector<char*> arguments;
-  std::string repetitions = "--benchmark_repetitions=5";
-  std::string interleaving = "--benchmark_enable_random_interleaving=true";
-  std::string least = "--benchmark_min_time=0.001";
-  for (int i = 0; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--smoke") == 0) {
-      smoke = true;
-    } else {
-      arguments.push_back(argv[i]);
-    }
-    if (i == 0)
-      for (std::string* each : {&repetitions, &interleaving, &least}) arguments.push_back(each->data());
-  }
-  if (smoke) arguments[1] = least.data();
-  bench::keep_heap_warm();
-  int count = static_cast<int>(arguments.size());
-  benchmark::Initialize(&count, arguments.data());
-  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
-
-  const std::vector<load> loads = make_loads(smoke);
+  std::vector<load> loads;
   std::map<std::string, std::uint64_t> results;  // what the first rival of each load computed
   bool agree = true;
-  for (const load& each : loads)
-    for (const auto& rival : each.rivals)
-      benchmark::RegisterBenchmark((each.name + "/" + rival.first).c_str(), [&](benchmark::State& state) {
-        const std::uint64_t result = rival.second();  // not timed: its memory is warm from here on
-        agree = agree && results.try_emplace(each.name, result).first->second == result;
-        for (auto _ : state) benchmark::DoNotOptimize(rival.second());
-      });
-  best_times times;
-  benchmark::RunSpecifiedBenchmarks(&times);
+  bench::best_times times;
+  const bool good = bench::run_in_turns(argc, argv, times, [&](bool smoke, const std::vector<std::string>&) {
+    loads = make_loads(smoke);
+    for (const load& each : loads)
+      for (const auto& rival : each.rivals)
+        benchmark::RegisterBenchmark((each.name + "/" + rival.first).c_str(), [&](benchmark::State& state) {
+          const std::uint64_t result = rival.second();  // not timed: its memory is warm from here on
+          agree = agree && results.try_emplace(each.name, result).first->second == result;
+          for (auto _ : state) benchmark::DoNotOptimize(rival.second());
+        });
+  });
+  if (!good) return 2;
   print(loads, times);
-  benchmark::Shutdown();
   if (!agree) std::fprintf(stderr, "the allocators' containers disagree\n");
   return agree ? 0 : 1;
 }
