@@ -79,7 +79,8 @@ std::vector<rival> rivals() {
   const auto slabs = std::make_shared<adapted<quarry::unsynchronized_slab_resource>>();
   const auto std_pool = std::make_shared<adapted<std::pmr::unsynchronized_pool_resource>>();
   const auto boost_pool = std::make_shared<boost::container::pmr::unsynchronized_pool_resource>();
-  const auto monotonic = std::make_shared<json::monotonic_resource>(std::size_t{64} << 20);
+  static std::vector<unsigned char> buffer(std::size_t{64} << 20);
+  const auto monotonic = std::make_shared<json::monotonic_resource>(buffer.data(), buffer.size());
   return {{"quarry", [slabs] { return &slabs->storage; }},
           {"default", [] { return static_cast<boost::container::pmr::memory_resource*>(nullptr); }},
           {"std_pool", [std_pool] { return &std_pool->storage; }},
