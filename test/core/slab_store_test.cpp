@@ -220,6 +220,18 @@ TEST_F(SlabStore, LendsAnAdoptedBufferAgainOnceItCameBack) {
   release(store);
 }
 
+TEST_F(SlabStore, AnIdleBufferDoesNotCountAgainstTheRetainedBytes) {
+  alignas(slab_bytes) static std::byte buffer[4 * slab_bytes];
+  slab_store store(slab_bytes, slab_bytes);
+  extent record;
+  store.adopt(record, buffer, 4);
+  std::vector<lent_slab> all;
+  for (int i = 0; i < 5; ++i) all.push_back(acquire(store));
+  for (const lent_slab& each : all) store.give_back(each.base, *each.home, source);
+  EXPECT_EQ(memory.live_blocks(), 2U) << "the extent and the arena's block stay";
+  release(store);
+}
+
 TEST_F(SlabStore, StaysAsItWasWhenTheSourceFailsAtAnyCall) {
   for (std::size_t fail_at_call = 1; fail_at_call <= 20; ++fail_at_call) {
     counting_resource counted;

@@ -176,7 +176,7 @@ class slab_store {
   void link(extent& each) noexcept {
     extent** const list = list_of(each);
     if (list == nullptr) return;
-    if (list == &idle_) idle_bytes_ += each.slabs * slab_bytes_;
+    if (list == &idle_ && !each.fixed) idle_bytes_ += each.slabs * slab_bytes_;
     each.previous = nullptr;
     each.next = *list;
     if (each.next != nullptr) each.next->previous = &each;
@@ -186,7 +186,7 @@ class slab_store {
   void unlink(extent& each) noexcept {
     extent** const list = list_of(each);
     if (list == nullptr) return;
-    if (list == &idle_) idle_bytes_ -= each.slabs * slab_bytes_;
+    if (list == &idle_ && !each.fixed) idle_bytes_ -= each.slabs * slab_bytes_;
     (each.previous != nullptr ? each.previous->next : *list) = each.next;
     if (each.next != nullptr) each.next->previous = each.previous;
   }
@@ -199,7 +199,7 @@ class slab_store {
   extent* spare_ = nullptr;    // records without memory, linked by next
   std::size_t held_slabs_ = 0;
   std::size_t lent_slabs_ = 0;
-  std::size_t idle_bytes_ = 0;  // bytes of idle extents
+  std::size_t idle_bytes_ = 0;  // bytes of idle extents that can go back
 };
 
 }  // namespace quarry::core
