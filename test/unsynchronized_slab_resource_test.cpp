@@ -9,7 +9,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <quarry/unsynchronized_slab_resource.hpp>
 #include <random>
 #include <set>
@@ -717,22 +716,6 @@ TEST(UnsynchronizedSlabResource, ReportsATableWithOneRowForEachClassInUse) {
   EXPECT_NE(table.find(" 48 "), std::string::npos) << table;
   EXPECT_NE(table.find(" 256 "), std::string::npos) << table;
   EXPECT_GE(std::count(table.begin(), table.end(), '\n'), 3) << table;
-}
-
-TEST(UnsynchronizedSlabResource, ReportsJsonThatAgreesWithStats) {
-  unsynchronized_slab_resource resource;
-  static_cast<void>(allocate_many(resource, 10, 40));
-  static_cast<void>(allocate_many(resource, 20, 300));
-  static_cast<void>(resource.allocate(1U << 20));
-  std::ostringstream text;
-  resource.report_json(text);
-  const nlohmann::json document = nlohmann::json::parse(text.str());
-  const auto stats = resource.stats();
-  EXPECT_EQ(document.at("live_slots"), stats.live_slots);
-  EXPECT_EQ(document.at("live_bytes"), stats.live_bytes);
-  EXPECT_EQ(document.at("slab_count"), stats.slab_count);
-  EXPECT_EQ(document.at("upstream_bytes"), stats.upstream_bytes);
-  EXPECT_EQ(document.at("oversize_blocks"), 1U);
 }
 
 TEST(UnsynchronizedSlabResource, LivesBesideThousandsOfOthers) {
