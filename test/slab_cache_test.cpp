@@ -343,6 +343,36 @@ TEST_F(SlabCache, OwnsItsSlotsAndNothingElse) {
   EXPECT_FALSE(cache.owns(nullptr));
 }
 
+TEST_F(SlabCache, EverySlotHasADenseIndexOfItsOwnAndBack) {
+  test_cache<message> cache(pages);
+  EXPECT_EQ(cache.at(0), nullptr);
+  std::vector<decltype(cache)::ptr> owners;
+  std::set<std::uint32_t> seen;
+  const auto check = [&] {
+    seen.clear();
+    for (const auto& each : owners) {
+      const std::uint32_t index = cache.index_of(each.get());
+      EXPECT_EQ(cache.at(index), each.get());
+      EXPECT_LT(index, cache.stats().slab_count * cache.extension_slots);
+      seen.insert(index);
+    }
+    EXPECT_EQ(seen.size(), owners.size());
+  };
+  for (std::size_t i = 0; i < 5 * cache.extension_slots; ++i) owners.push_back(cache.make());
+  check();
+  const std::uint32_t first = cache.index_of(owners.front().get());
+  for (std::size_t i = 0; i < 5 * cache.extension_slots; ++i) owners.push_back(cache.make());
+  check();
+  EXPECT_EQ(cache.index_of(owners.front().get()), first);
+  // After slabs went back, new ones take the numbers that became free.
+  owners.resize(cache.extension_slots);
+  cache.trim();
+  for (std::size_t i = 0; i < 8 * cache.extension_slots; ++i) owners.push_back(cache.make());
+  check();
+  EXPECT_EQ(cache.index_of(owners.front().get()), first);
+  EXPECT_EQ(cache.at(1'000'000), nullptr);
+}
+
 template <class T>
 class SlabCacheOf : public ::testing::Test {};
 

@@ -198,6 +198,17 @@ class slab_cache {
   /// Returns whether `pointer` lies in one of the cache's slots. Complexity O(slabs).
   bool owns(const void* pointer) const noexcept { return slots_.owns(pointer); }
 
+  /// Returns a number for the object's slot, for tables beside the cache. Slabs are numbered from 0 on in the
+  /// order in which this function meets them; a number is free again when its slab went back.
+  /// Requires    *living lives in this cache.
+  /// Complexity  O(1), for the first object of each slab O(slabs).
+  std::uint32_t index_of(const T* living) noexcept { return slots_.index_of(living); }
+
+  /// Returns the slot for which index_of() gave or would give `index`, whether or not an object lives there; null
+  /// when there is none.
+  /// Complexity  O(slabs).
+  T* at(std::uint32_t index) noexcept { return static_cast<object*>(slots_.at(index)); }
+
   slab_cache_stats stats() const noexcept;
 
   void swap(slab_cache& other) noexcept { slots_.swap(other.slots_); }

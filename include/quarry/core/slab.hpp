@@ -131,8 +131,9 @@ class slab {
   slot_bitmap& bitmap() noexcept { return bitmap_; }
   const slot_bitmap& bitmap() const noexcept { return bitmap_; }
 
-  std::uint16_t group = 0;  // which of its bin's lists it is in
-  bool pinned = false;      // never leaves its bin when it becomes empty
+  std::uint16_t group = 0;            // which of its bin's lists it is in
+  bool pinned = false;                // never leaves its bin when it becomes empty
+  std::uint32_t number = UINT32_MAX;  // which of its owner's slabs this is; none yet
 
  private:
   explicit slab(std::byte* begin) noexcept : begin_(begin) {}

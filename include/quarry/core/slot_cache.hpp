@@ -120,6 +120,17 @@ class slot_cache : private attached_source<PageSource> {
   bool retain(std::size_t slabs) noexcept;
   bool owns(const void* pointer) const noexcept;
 
+  /// Returns number of slab * slots of an extension slab + slot. Requires a slot of this cache.
+  std::uint32_t index_of(const void* slot) noexcept {
+    const holding<Lock> guard(opened().lock);
+    slab& home = *slab::of(slot, Kind::layout.slabs);
+    if (home.number == UINT32_MAX) home.number = opened().root.free_number();
+    return static_cast<std::uint32_t>(home.number * Kind::layout.extension_slots +
+                                      home.index_of(slot, Kind::layout.slabs));
+  }
+  /// Returns the slot that index_of() gives `index` for, or null when there is none.
+  void* at(std::uint32_t index) noexcept;
+
   /// Calls f(void* slot) for each slot in the users' hands, under the lock. Flushes the magazine first.
   template <class F>
   void for_each_live(F f);
@@ -253,6 +264,19 @@ template <class Kind, class Lock, bool Shared, class PageSource>
 bool slot_cache<Kind, Lock, Shared, PageSource>::owns(const void* pointer) const noexcept {
   bool found = false;
   inspect([&](const cache_root& root, std::size_t) { found = root.find(pointer) != nullptr; });
+  return found;
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+void* slot_cache<Kind, Lock, Shared, PageSource>::at(std::uint32_t index) noexcept {
+  if (!is_open()) return nullptr;
+  const holding<Lock> guard(opened().lock);
+  void* found = nullptr;
+  opened().root.for_each_slab([&](const slab& each) {
+    const std::size_t slot = index % Kind::layout.extension_slots;
+    if (each.number == index / Kind::layout.extension_slots && slot < each.extent_slots())
+      found = each.slot_at(slot, Kind::layout.slabs);
+  });
   return found;
 }
 
