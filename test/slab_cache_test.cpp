@@ -274,6 +274,7 @@ TEST_F(SlabCache, WithoutObjectsTheLastHandleGivesAllMemoryBack) {
 TEST_F(SlabCache, ReserveLeavesUpstreamAloneForTheNextMakes) {
   test_cache<message> cache(pages);
   constexpr std::size_t objects = 1000;
+  EXPECT_EQ(cache.retain(1), slab_errc::ok);
   EXPECT_EQ(cache.reserve(objects), slab_errc::ok);
   const std::size_t calls = upstream.calls();
   std::vector<decltype(cache)::ptr> owners;
