@@ -3,6 +3,7 @@
 // links: Boost::container
 #include <gtest/gtest.h>
 #include <quarry/slab_allocator.hpp>
+#include <quarry/synchronized_slab_resource.hpp>
 
 #include <boost/container/detail/version_type.hpp>
 #include <boost/container/list.hpp>
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -115,6 +117,50 @@ TEST_F(Bursts, RunsAreNeighboursInOneSlabInAddressOrder) {
   allocator.deallocate_individual(burst);
   EXPECT_TRUE(burst.empty());
   EXPECT_EQ(resource_.stats().live_slots, 0U);
+}
+
+// Bursts between live neighbours: no slot is handed out twice, in whichever order it comes back.
+template <class Resource>
+void burst_among_fragments(Resource& resource) {
+  slab_allocator<node, Resource> allocator(&resource);
+  using chain_type = typename slab_allocator<node, Resource>::multiallocation_chain;
+  std::mt19937 random(7);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same run each time
+  std::set<node*> live;
+  for (int round = 0; round < 60; ++round) {
+    const std::size_t count = random() % 1500;
+    chain_type burst;
+    allocator.allocate_individual(count, burst);
+    ASSERT_EQ(burst.size(), count);
+    while (!burst.empty()) {
+      ASSERT_TRUE(live.insert(burst.pop_front()).second);
+    }
+    ASSERT_EQ(resource.stats().live_slots, live.size());
+    chain_type back;
+    const std::size_t step = 1 + random() % 5;  // every slot, in which case runs come back, or some
+    const bool descending = random() % 2 == 0;
+    for (auto at = live.begin(); at != live.end();) {
+      node* const slot = *at;
+      if (random() % step != 0) {
+        ++at;
+        continue;
+      }
+      at = live.erase(at);
+      descending ? back.push_front(slot) : back.push_back(slot);
+    }
+    allocator.deallocate_individual(back);
+    ASSERT_EQ(resource.stats().live_slots, live.size());
+  }
+  for (node* each : live) allocator.deallocate_one(each);
+  EXPECT_EQ(resource.stats().live_slots, 0U);
+}
+
+TEST_F(Bursts, FindRunsAmongFragments) {
+  burst_among_fragments(resource_);
+}
+
+TEST_F(Bursts, FindRunsAmongFragmentsOfASynchronizedResource) {
+  quarry::synchronized_slab_resource resource(&upstream_);
+  burst_among_fragments(resource);
 }
 
 TEST_F(Bursts, AppendToTheChainAndMayBeEmpty) {
