@@ -7,6 +7,7 @@
 #pragma once
 
 #include <quarry/core/attached_source.hpp>
+#include <quarry/core/cache_front.hpp>
 #include <quarry/core/cache_layout.hpp>
 #include <quarry/core/cache_root.hpp>
 
@@ -15,29 +16,6 @@
 #include <new>
 
 namespace quarry::core {
-
-/// The front together with the lock that guards the whole block.
-template <class Lock>
-struct locked_front : cache_front {
-  Lock lock{};
-};
-
-/// Where every handle starts that has no slab yet.
-template <class Lock>
-inline locked_front<Lock> unopened_front{};
-
-/// Holds a BasicLockable as long as it lives.
-template <class Lock>
-class holding {
- public:
-  explicit holding(Lock& lock) : lock_(lock) { lock_.lock(); }
-  ~holding() { lock_.unlock(); }
-  holding(const holding&) = delete;
-  holding& operator=(const holding&) = delete;
-
- private:
-  Lock& lock_;
-};
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots>
 class cache_control : public locked_front<Lock>, private attached_source<PageSource> {

@@ -10,6 +10,7 @@
 // Source     Bonwick 1994: at least 8 objects in a slab, at most 1/8 of it wasted.
 #pragma once
 
+#include <quarry/core/kept_objects.hpp>
 #include <quarry/core/slab.hpp>
 
 #include <cstddef>
@@ -43,16 +44,6 @@ struct cache_layout {
   std::size_t retain_slabs = 1;  // empty extension slabs kept at first
   bool marks_kept = false;
 };
-
-/// What lies behind the bitmap in a slab that marks kept objects.
-struct kept_marks {
-  slab* next = nullptr;  // the next slab with kept objects
-  slot_bitmap bits;      // last: its words follow; a set bit is a kept object
-};
-
-constexpr std::size_t kept_bytes_for(std::size_t slots) noexcept {
-  return sizeof(kept_marks) + slot_bitmap::trailing_bytes(slot_bitmap::words_for(slots));
-}
 
 /// Returns the bytes between a header of a slab of `slots` slots and what follows header and marks.
 constexpr std::size_t behind_header(std::size_t slots, bool marks_kept) noexcept {
@@ -107,11 +98,6 @@ constexpr std::size_t choose_slab_bytes(const cache_parts& parts, std::size_t sm
     slab_bytes *= 2;
   }
   return slab_bytes;
-}
-
-inline kept_marks& kept_of(slab& each) noexcept {
-  return *reinterpret_cast<kept_marks*>(reinterpret_cast<std::byte*>(&each) +
-                                        slab::header_bytes_for(each.extent_slots()));
 }
 
 /// Lays a slab of `slots` slots over `base`, behind a gap of `control_bytes` after its header.

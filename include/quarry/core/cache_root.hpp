@@ -9,19 +9,13 @@
 #pragma once
 
 #include <quarry/core/bin.hpp>
+#include <quarry/core/cache_front.hpp>
 #include <quarry/core/cache_layout.hpp>
-#include <quarry/core/magazine.hpp>
 
 #include <cstddef>
 #include <cstdint>
 
 namespace quarry::core {
-
-/// What a hit touches, and what tells the cache of a slot whose type is not known.
-struct cache_front {
-  cursor loaded;
-  void (*destroy)(void* slot) noexcept = nullptr;  // destroys the object in a slot and frees the slot
-};
 
 class cache_root {
  public:
@@ -88,13 +82,11 @@ class cache_root {
   /// Returns whether neither handle nor slot is left, so that the root slab can go back.
   bool ended() const noexcept { return handles_ == 0 && out_slots_ == 0; }
 
-  /// Marks the object in `slot` as kept. Complexity O(1).
-  void keep(void* slot) noexcept;
-
-  /// Returns the slot of a kept object, no longer marked, or null when none is kept. Complexity O(1).
-  void* take_kept() noexcept;
-
-  std::size_t kept_slots() const noexcept { return kept_slots_; }
+  /// Keeps the object in `slot` constructed. Requires slabs that mark kept objects. Complexity O(1).
+  void keep(void* slot) noexcept { kept_.keep(slot, layout()); }
+  /// Returns the slot of a kept object, no longer kept, or null when none is. Complexity O(1).
+  void* take_kept() noexcept { return kept_.take(layout()); }
+  std::size_t kept_slots() const noexcept { return kept_.count(); }
 
   /// Returns the smallest number that no slab has. Complexity O(slabs * slabs / word_slots).
   std::uint32_t free_number() const noexcept;
@@ -109,10 +101,7 @@ class cache_root {
     return handles_ == 0 ? 0 : front.loaded.count(entries_);
   }
   bool is_cached(const cache_front& front, const void* slot) const noexcept;
-  /// Whether slot `index` of `home` holds a kept object. Complexity O(1).
-  bool is_kept(const slab& home, std::size_t index) const noexcept {
-    return kept_slots_ != 0 && kept_of(const_cast<slab&>(home)).bits.is_free(index);
-  }
+  bool is_kept(const slab& home, std::size_t index) const noexcept { return kept_.has(home, index); }
 
   /// Returns the slab that has `pointer` in one of its slots, or null. Reads no memory but the cache's own.
   /// Complexity  O(slabs).
@@ -153,8 +142,7 @@ class cache_root {
   std::size_t slab_count_ = 1;  // root, extensions, resting
   std::size_t peak_slabs_ = 1;
   std::size_t out_slots_ = 0;
-  slab* kept_ = nullptr;  // slabs with kept objects, chained by their marks
-  std::size_t kept_slots_ = 0;
+  kept_objects kept_;
 };
 
 inline void* cache_root::allocate(cache_front& front) noexcept {
@@ -237,29 +225,6 @@ inline slab* cache_root::drop_handle(cache_front& front) noexcept {
   return surplus;
 }
 
-inline void cache_root::keep(void* slot) noexcept {
-  slab& home = *slab::of(slot, layout());
-  kept_marks& marks = kept_of(home);
-  if (!marks.bits.any()) {
-    marks.next = kept_;
-    kept_ = &home;
-  }
-  marks.bits.put_one(home.index_of(slot, layout()));
-  ++kept_slots_;
-}
-
-inline void* cache_root::take_kept() noexcept {
-  if (kept_ == nullptr) return nullptr;
-  slab& home = *kept_;
-  kept_marks& marks = kept_of(home);
-  const std::size_t word = marks.bits.lowest_word();
-  const std::size_t index = word * word_slots + lowest_bit(marks.bits.word(word));
-  marks.bits.take(index);
-  if (!marks.bits.any()) kept_ = marks.next;
-  --kept_slots_;
-  return home.slot_at(index, layout());
-}
-
 inline bool cache_root::is_cached(const cache_front& front, const void* slot) const noexcept {
   const std::size_t count = cached_slots(front);
   for (std::size_t i = 1; i <= count; ++i)
@@ -292,7 +257,7 @@ inline bool cache_root::check_invariants(const cache_front& front) const noexcep
   for (const slab* each = resting_; each != nullptr; each = each->next) ++resting;
   for_each_slab([&](const slab&) { ++seen; });
   return bin_.check_invariants() && bin_.used_slots() == out_slots_ && resting == resting_slabs_ &&
-         seen == slab_count_ && cached_slots(front) + kept_slots_ <= out_slots_;
+         seen == slab_count_ && cached_slots(front) + kept_.count() <= out_slots_;
 }
 
 }  // namespace quarry::core

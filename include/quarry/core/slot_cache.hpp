@@ -1,16 +1,14 @@
 // A handle to a cache of raw slots: what slab_cache does that needs no object type.
 //
 // Layer      2. Freestanding.
-// Invariant  front_ is the front of a control block, or of the block that all unopened handles of one lock
-//            type share, whose magazine is empty and full at once, so that every first use is a miss.
 // Threads    As the Lock.
 #pragma once
 
 #include <quarry/core/attached_source.hpp>
 #include <quarry/core/cache_control.hpp>
+#include <quarry/core/cache_front.hpp>
 #include <quarry/core/cache_layout.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,29 +16,6 @@ namespace quarry::core {
 
 /// What try_deallocate() found.
 enum class slot_fault { none, foreign, misaligned, free, damaged };
-
-/// A handle's pointer to its cache; Shared when several threads may use one handle.
-template <class Lock, bool Shared>
-class front_pointer {
- public:
-  locked_front<Lock>* load() const noexcept { return front_; }
-  void store(locked_front<Lock>* front) noexcept { front_ = front; }
-
- private:
-  locked_front<Lock>* front_ = &unopened_front<Lock>;
-};
-
-template <class Lock>
-class front_pointer<Lock, true> {
- public:
-  // Acquire: pairs with the release in store(), so that the control block is seen constructed.
-  locked_front<Lock>* load() const noexcept { return front_.load(std::memory_order_acquire); }
-  // Release: pairs with the acquire in load().
-  void store(locked_front<Lock>* front) noexcept { front_.store(front, std::memory_order_release); }
-
- private:
-  std::atomic<locked_front<Lock>*> front_{&unopened_front<Lock>};  // any thread
-};
 
 /// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; and
 /// static void destroy_object(void* slot) noexcept, which destroys an object in place.
