@@ -81,6 +81,12 @@ void* map_pages(std::size_t bytes, std::size_t alignment) noexcept {
   if (wanted >= huge_page_bytes && alignment < huge_page_bytes) alignment = huge_page_bytes;
   const std::size_t slack = alignment > page ? alignment - page : 0;
   if (wanted > SIZE_MAX - slack) return nullptr;
+  if (slack != 0 && wanted < huge_page_bytes) {  // beside the last mapping it is often aligned already
+    void* const exact = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (exact == MAP_FAILED) return nullptr;
+    if ((reinterpret_cast<std::uintptr_t>(exact) & (alignment - 1)) == 0) return exact;
+    munmap(exact, wanted);
+  }
   void* const room =
       mmap(nullptr, wanted + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (room == MAP_FAILED) return nullptr;
