@@ -208,8 +208,8 @@ void slab_allocator<T, Resource>::allocate_individual(size_type count, multiallo
 
 template <class T, class Resource>
 void slab_allocator<T, Resource>::deallocate_individual(multiallocation_chain& chain) noexcept {
-  constexpr core::class_index index = core::class_of(sizeof(T), alignof(T));
-  constexpr size_type step_bytes = index == core::no_class ? sizeof(T) : core::slot_bytes_of(index);
+  // What the resource says, not the class: blocks that are not pooled may lie at a class's distance by chance.
+  const size_type step_bytes = resource_->good_size(sizeof(T), alignof(T));
   while (!chain.empty()) {
     const auto [first, slots] = chain.pop_front_run(step_bytes);
     if (slots == 1) {

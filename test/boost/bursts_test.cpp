@@ -446,4 +446,44 @@ TEST_F(Bursts, ObjectsOfOneByteAndUnpooledOnesGoThroughChainsToo) {
   EXPECT_EQ(small.stats().live_bytes, 0U);
 }
 
+/// Gives blocks out at a distance that is a size class.
+class spaced_upstream final : public std::pmr::memory_resource {
+ public:
+  int live = 0;  // blocks
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t) override {
+    EXPECT_LE(bytes, distance);
+    ++live;
+    return room_ + distance * next_++;
+  }
+  void do_deallocate(void* block, std::size_t, std::size_t) override {
+    EXPECT_EQ(static_cast<std::size_t>(static_cast<std::byte*>(block) - room_) % distance, 0U);
+    --live;
+  }
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  static constexpr std::size_t distance = 5120;
+  alignas(64) std::byte room_[32 * distance];
+  std::size_t next_ = 0;
+};
+
+TEST(BurstsOfUnpooledBlocks, AreNotTakenForNeighboursWhenTheyLieAClassApart) {
+  spaced_upstream upstream;
+  {
+    quarry::slab_options options;
+    options.largest_required_pool_block = 64;
+    unsynchronized_slab_resource small(options, &upstream);
+    struct wide {
+      char bytes[5000];
+    };
+    slab_allocator<wide> wides(&small);
+    slab_allocator<wide>::multiallocation_chain chain;
+    wides.allocate_individual(20, chain);
+    wides.deallocate_individual(chain);
+    EXPECT_EQ(small.stats().oversize_blocks, 0U);
+  }
+  EXPECT_EQ(upstream.live, 0);
+}
+
 }  // namespace
