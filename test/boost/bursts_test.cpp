@@ -154,6 +154,28 @@ void burst_among_fragments(Resource& resource) {
   EXPECT_EQ(resource.stats().live_slots, 0U);
 }
 
+// The free set keeps 64 slots in a word: here only short runs across the ends of words are free.
+TEST_F(Bursts, TakeShortRunsAcrossWordsWithoutLosingASlot) {
+  constexpr std::uintptr_t slab_bytes = 65536;
+  node_allocator allocator(&resource_);
+  chain burst;
+  allocator.allocate_individual(4000, burst);
+  chain kept;
+  chain freed;
+  while (!burst.empty()) {
+    node* const slot = burst.pop_front();
+    const std::size_t index = reinterpret_cast<std::uintptr_t>(slot) % slab_bytes / sizeof(node) % 64;
+    (index < 2 || index >= 60 ? freed : kept).push_back(slot);
+  }
+  ASSERT_GT(freed.size(), 300U);
+  allocator.deallocate_individual(freed);
+  resource_.trim();  // from the magazine into the free sets
+  allocator.allocate_individual(500, kept);
+  EXPECT_EQ(resource_.stats().live_slots, kept.size());
+  allocator.deallocate_individual(kept);
+  EXPECT_EQ(resource_.stats().live_slots, 0U);
+}
+
 TEST_F(Bursts, FindRunsAmongFragments) {
   burst_among_fragments(resource_);
 }
