@@ -500,9 +500,9 @@ TEST(BurstsOfUnpooledBlocks, AreNotTakenForNeighboursWhenTheyLieAClassApart) {
       char bytes[5000];
     };
     slab_allocator<wide> wides(&small);
-    slab_allocator<wide>::multiallocation_chain chain;
-    wides.allocate_individual(20, chain);
-    wides.deallocate_individual(chain);
+    slab_allocator<wide>::multiallocation_chain blocks;
+    wides.allocate_individual(20, blocks);
+    wides.deallocate_individual(blocks);
     EXPECT_EQ(small.stats().oversize_blocks, 0U);
   }
   EXPECT_EQ(upstream.live, 0);
