@@ -34,7 +34,7 @@ template <class Object, class Control, std::size_t SlabBytes>
 struct object_kind {
   static constexpr std::uint32_t magazine_slots = Control::magazine_slots;
   static constexpr core::cache_layout layout =
-      core::make_cache_layout({sizeof(Object), alignof(Object), sizeof(Control),
+      core::make_cache_layout({sizeof(Object), alignof(Object), Control::bytes,
                                !std::is_trivially_destructible_v<Object>, retain_bytes},
                               SlabBytes);
   static_assert(
@@ -90,9 +90,7 @@ class slab_cache {
   constexpr slab_cache() = default;
 
   /// Takes its slabs from `source`, which is copied, or, when it cannot be, has to outlive the last slab.
-  explicit constexpr slab_cache(
-      std::conditional_t<core::is_attached_by_value<PageSource>, const PageSource&, PageSource&> source)
-      : slots_(source) {}
+  explicit constexpr slab_cache(core::attachable<PageSource> source) : slots_(source) {}
 
   /// Shares the slabs of `other`, which is opened first.
   /// Errors      As allocate(); where the page source returns null, and no slab was there, the copy starts a

@@ -10,25 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "support/slab_memory.hpp"
+
 namespace {
 
 using quarry::core::slab;
 using quarry::core::slab_layout;
-
-/// Memory for one slab, aligned to its size.
-class slab_memory {
- public:
-  explicit slab_memory(std::size_t slab_bytes)
-      : slab_bytes_(slab_bytes), base_(std::pmr::new_delete_resource()->allocate(slab_bytes, slab_bytes)) {}
-  slab_memory(const slab_memory&) = delete;
-  slab_memory& operator=(const slab_memory&) = delete;
-  ~slab_memory() { std::pmr::new_delete_resource()->deallocate(base_, slab_bytes_, slab_bytes_); }
-  std::byte* base() const { return static_cast<std::byte*>(base_); }
-
- private:
-  std::size_t slab_bytes_;
-  void* base_;
-};
+using quarry_test::slab_memory;
 
 std::vector<void*> take_all(slab& from, const slab_layout& layout) {
   std::vector<void*> slots(from.free_slots());

@@ -10,6 +10,10 @@ namespace quarry::core {
 template <class PageSource>
 inline constexpr bool is_attached_by_value = std::is_copy_constructible_v<PageSource>;
 
+/// What a page source is attached from: anything that can be copied, or the source itself.
+template <class PageSource>
+using attachable = std::conditional_t<is_attached_by_value<PageSource>, const PageSource&, PageSource&>;
+
 /// A copy of a page source; costs nothing in a class that derives from it when the source has no state.
 template <class PageSource, bool ByValue = is_attached_by_value<PageSource>>
 class attached_source : private PageSource {

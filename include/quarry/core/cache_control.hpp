@@ -24,6 +24,11 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
  public:
   using front = locked_front<Lock>;
   static constexpr std::uint32_t magazine_slots = MagazineSlots;
+  /// Bytes that a root slab spares for the block: a lock or a page source may ask for more than the alignment of a
+  /// word, at which the room for the block begins.
+  static constexpr std::size_t bytes =
+      sizeof(cache_control) +
+      (alignof(cache_control) > alignof(void*) ? alignof(cache_control) - alignof(void*) : 0);
 
   /// Takes a root slab from the source. Returns null when the source does. Errors: what the source throws.
   static cache_control* open(attached& from, const cache_layout& layout, void (*destroyer)(void*) noexcept);
@@ -96,8 +101,12 @@ cache_control<Lock, PageSource, MagazineSlots>* cache_control<Lock, PageSource, 
     attached& from, const cache_layout& layout, void (*destroyer)(void*) noexcept) {
   void* const base = from.source().allocate_pages(layout.slabs.slab_bytes, layout.slabs.slab_bytes);
   if (base == nullptr) return nullptr;
-  slab* const first = create_cache_slab(base, layout, layout.root_slots, sizeof(cache_control));
-  void* const place = control_of(*first, layout.marks_kept);
+  slab* const first = create_cache_slab(base, layout, layout.root_slots, bytes);
+  void* place = control_of(*first, layout.marks_kept);
+  if constexpr (alignof(cache_control) > alignof(void*)) {
+    constexpr std::uintptr_t mask = alignof(cache_control) - 1;
+    place = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(place) + mask) & ~mask);
+  }
   auto* const block = ::new (place) cache_control(from, layout, *first, destroyer);
   first->owner = static_cast<front*>(block);
   return block;

@@ -116,7 +116,7 @@ inline slab* create_cache_slab(void* base, const cache_layout& layout, std::size
   return fresh;
 }
 
-/// Returns where the control block lies in a root slab.
+/// Returns where the room for the control block begins in a root slab, at the alignment of a word.
 inline void* control_of(slab& root, bool marks_kept) noexcept {
   return reinterpret_cast<std::byte*>(&root) + behind_header(root.extent_slots(), marks_kept);
 }

@@ -28,8 +28,7 @@ class slot_cache : private attached_source<PageSource> {
   using front = locked_front<Lock>;
 
   constexpr slot_cache() = default;
-  template <class Source>
-  explicit constexpr slot_cache(Source& source) : attached(source) {}
+  explicit constexpr slot_cache(attachable<PageSource> source) : attached(source) {}
   slot_cache(const slot_cache& other) : attached(other) { front_.store(other.share()); }
   slot_cache(slot_cache&& other) noexcept : attached(other) {
     front_.store(other.front_.load());
@@ -223,7 +222,13 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::reserve(std::size_t slots) noex
 template <class Kind, class Lock, bool Shared, class PageSource>
 std::size_t slot_cache<Kind, Lock, Shared, PageSource>::trim(std::size_t keep_slabs) noexcept {
   if (!is_open()) return 0;
-  if (Kind::layout.marks_kept) destroy_kept();
+  if (Kind::layout.marks_kept) {
+    {
+      const holding<Lock> guard(opened().lock);
+      opened().root.begin_reserve();  // until trim_all(), so that all that goes back is counted
+    }
+    destroy_kept();
+  }
   return opened().finish([&] { return opened().root.trim_all(opened(), keep_slabs); }) *
          Kind::layout.slabs.slab_bytes;
 }
