@@ -178,8 +178,9 @@ class multiallocation_chain {
   static link* behind(link* at) noexcept {
     link* const next = at->next;
     link* guess = link_of(slot_of(at) + 1);
-    __asm__("" : "+r"(guess));  // else the compiler finds that it may as well wait
-    return __builtin_expect(next == guess, 1) ? guess : next;
+    if (__builtin_expect(next != guess, 0)) return next;
+    __asm__("" : "+r"(guess));  // else the compiler finds that it may as well return next
+    return guess;
   }
 
   static link* link_of(T* slot) noexcept { return static_cast<link*>(static_cast<void*>(slot)); }

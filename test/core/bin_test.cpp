@@ -107,6 +107,24 @@ TEST(Bin, FlushesRunsInEitherDirectionAndSingleSlotsAlike) {
   }
 }
 
+TEST(Bin, EndsARunWhereverItsNeighboursEnd) {
+  for (const bool ascending : {true, false}) {
+    for (std::size_t gap = 0; gap < 40; ++gap) {
+      filled_bin one(40, 1);
+      std::vector<void*> taken = one.refill(40);
+      void* const kept = taken[gap];
+      taken.erase(taken.begin() + static_cast<std::ptrdiff_t>(gap));
+      if (!ascending) std::reverse(taken.begin(), taken.end());
+      EXPECT_EQ(one.slots.flush(taken.data(), taken.size()), nullptr);
+      one.slots.for_each_slab([&](const slab& each) {
+        each.for_each_used(one.slots.layout(), [&](void* used) { EXPECT_EQ(used, kept); });
+      });
+      EXPECT_EQ(one.slots.used_slots(), 1U);
+      EXPECT_TRUE(one.slots.check_invariants());
+    }
+  }
+}
+
 TEST(Bin, KeepsRunsApartWhereSlabsTouchInMemory) {
   // Two slabs side by side in one block: the last slot of the first and the first slot of the second may be neighbours.
   counting_resource memory;

@@ -218,8 +218,17 @@ inline std::size_t bin::run_length(const slab& target, std::size_t index, void* 
   // A run stays inside its slab: in memory the next slab may begin where this one's slots end.
   const std::size_t room = step > 0 ? target.extent_slots() - index : index + 1;
   const std::size_t most = count < room ? count : room;
+  const auto bytes = static_cast<std::uintptr_t>(step);
+  auto expected = reinterpret_cast<std::uintptr_t>(slots[0]) + bytes;
   std::size_t run = 1;
-  while (run < most && distance(slots[run], slots[run - 1]) == step) ++run;
+  // A stride at a time without a branch for each slot; then where in its stride the run ends.
+  for (constexpr std::size_t stride = 8; run + stride <= most; run += stride, expected += stride * bytes) {
+    std::uintptr_t differences = 0;
+    for (std::size_t i = 0; i < stride; ++i)
+      differences |= reinterpret_cast<std::uintptr_t>(slots[run + i]) ^ (expected + i * bytes);
+    if (differences != 0) break;
+  }
+  for (; run < most && reinterpret_cast<std::uintptr_t>(slots[run]) == expected; expected += bytes) ++run;
   return run;
 }
 
