@@ -1,3 +1,4 @@
+// again with: -Os
 // slab_cache: what its users see.
 #include "quarry/slab_cache.hpp"
 

@@ -33,12 +33,11 @@ inline constexpr std::size_t retain_bytes =
 template <class Object, class Control, std::size_t SlabBytes>
 struct object_kind {
   static constexpr std::uint32_t magazine_slots = Control::magazine_slots;
-  static constexpr core::cache_layout layout =
-      core::make_cache_layout({sizeof(Object), alignof(Object), Control::bytes,
-                               !std::is_trivially_destructible_v<Object>, retain_bytes},
-                              SlabBytes);
+  static constexpr bool marks_kept = Control::marks_kept;
+  static constexpr core::cache_layout layout = core::make_cache_layout(
+      {sizeof(Object), alignof(Object), Control::bytes, marks_kept, retain_bytes}, SlabBytes);
   static_assert(
-      layout.root_slots != 0,
+      layout.root.slots != 0,
       "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "
       "the third argument of slab_cache, or leave it out.");
   static void destroy_object(void* slot) noexcept { static_cast<Object*>(slot)->~Object(); }
@@ -75,7 +74,8 @@ class slab_cache {
       "lock of at most 64 bytes, for instance one that points to the larger one.");
 
   using object = std::remove_cv_t<T>;
-  using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(SlabBytes / sizeof(T))>;
+  using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(SlabBytes / sizeof(T)),
+                                      !std::is_trivially_destructible_v<T>>;
   using kind = detail::object_kind<object, control, SlabBytes>;
   using slots = core::slot_cache<kind, Lock, !std::is_same_v<Lock, null_lock>, PageSource>;
 
@@ -84,8 +84,8 @@ class slab_cache {
   using ptr = slab_ptr<T, slab_cache>;
   static constexpr std::size_t slab_bytes = SlabBytes;
   /// Slots of the first slab, which also holds the control block, and of every other.
-  static constexpr std::size_t root_slots = kind::layout.root_slots;
-  static constexpr std::size_t extension_slots = kind::layout.extension_slots;
+  static constexpr std::size_t root_slots = kind::layout.root.slots;
+  static constexpr std::size_t extension_slots = kind::layout.extension.slots;
 
   constexpr slab_cache() = default;
 
@@ -144,7 +144,7 @@ class slab_cache {
   /// Returns one slot, uninitialised, or null.
   object* try_allocate() noexcept {
     void* const slot = slots_.try_hit();
-    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : try_allocate_slow());
+    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : slots_.try_allocate_slow());
   }
 
   /// Takes back a slot in which no object lives. Requires that it came from this cache and is not free.
@@ -236,7 +236,6 @@ class slab_cache {
   template <class... Args>
   static object* construct(object* slot, Args&&... args);
   __attribute__((noinline)) void* allocate_slow();
-  __attribute__((noinline)) void* try_allocate_slow() noexcept;
 
   slots slots_;
 };
@@ -291,19 +290,6 @@ void* slab_cache<T, Lock, SlabBytes, PageSource>::allocate_slow() {
       "quarry: without exceptions allocate() and make() cannot report that there is no memory; write "
       "try_allocate() or try_make(), which return null.");
   return nullptr;
-#endif
-}
-
-template <class T, class Lock, std::size_t SlabBytes, class PageSource>
-void* slab_cache<T, Lock, SlabBytes, PageSource>::try_allocate_slow() noexcept {
-#if defined(__cpp_exceptions)
-  try {
-    return slots_.allocate_slow();
-  } catch (...) {
-    return nullptr;
-  }
-#else
-  return slots_.allocate_slow();
 #endif
 }
 

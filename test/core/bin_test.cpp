@@ -1,3 +1,4 @@
+// again with: -Os
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -30,10 +30,10 @@ void destroy_nothing(void*) noexcept {}
 
 template <class Lock, class PageSource>
 struct control_over {
-  using control = cache_control<Lock, PageSource, 4>;
+  using control = cache_control<Lock, PageSource, 4, false>;
   static constexpr cache_layout layout =
       make_cache_layout({slot_bytes, 8, control::bytes, false, 0}, slab_bytes);
-  static_assert(layout.root_slots != 0 && layout.root_slots < layout.extension_slots);
+  static_assert(layout.root.slots != 0 && layout.root.slots < layout.extension.slots);
 
   explicit control_over(PageSource pages) : source(pages) {}
   control* open() { return control::open(source, layout, &destroy_nothing); }
@@ -83,10 +83,10 @@ TEST_F(CacheControl, WhenTheFirstSlabIsRefusedNothingIsOpened) {
 
 TEST_F(CacheControl, TakesARootSlabFirstAndOneExtensionSlabAtATimeAfterwards) {
   control* const block = open();
-  std::vector<void*> slots = take(*block, layout.root_slots);
+  std::vector<void*> slots = take(*block, layout.root.slots);
   EXPECT_EQ(memory().live_blocks(), 1U);
   for (std::size_t extensions = 1; extensions <= 3; ++extensions)
-    for (std::size_t i = 0; i < layout.extension_slots; ++i) {
+    for (std::size_t i = 0; i < layout.extension.slots; ++i) {
       slots.push_back(block->allocate(layout));
       ASSERT_EQ(memory().live_blocks(), 1 + extensions);
     }
@@ -102,7 +102,7 @@ TEST_F(CacheControl, ASlabRefusedAtAnyCallLeavesEverythingAsItWas) {
   for (std::size_t call = 1; call <= 4; ++call) {
     control* const block = open();
     fail_at(call);
-    const std::vector<void*> slots = take(*block, layout.root_slots + (call - 1) * layout.extension_slots);
+    const std::vector<void*> slots = take(*block, layout.root.slots + (call - 1) * layout.extension.slots);
     const std::size_t out_slots = block->root.out_slots();
     EXPECT_EQ(block->allocate(layout), nullptr);
     EXPECT_TRUE(pages.failed);
@@ -138,7 +138,7 @@ TEST_F(CacheControl, TheBlockLivesUntilTheLastHandleAndTheLastSlotInEitherOrder)
     control* const block = open();
     block->add_handle();
     block->add_handle();
-    const std::vector<void*> slots = take(*block, layout.root_slots + layout.extension_slots);
+    const std::vector<void*> slots = take(*block, layout.root.slots + layout.extension.slots);
     const auto drop_all = [&] {
       for (int i = 0; i < 3; ++i) block->drop_handle();
     };
@@ -172,7 +172,7 @@ TEST(CacheControlOverThrowingPages, PassesTheExceptionOnAndChangesNothing) {
   auto* const block = over.open();
   failing.fail_at(1);
   std::vector<void*> slots;
-  for (std::size_t i = 0; i < over.layout.root_slots; ++i) slots.push_back(block->allocate(over.layout));
+  for (std::size_t i = 0; i < over.layout.root.slots; ++i) slots.push_back(block->allocate(over.layout));
   EXPECT_THROW(block->allocate(over.layout), quarry_test::upstream_failure);
   EXPECT_EQ(block->root.out_slots(), slots.size());
   failing.fail_at(1);
@@ -216,7 +216,7 @@ TEST(CacheControlUnderALock, HoldsItInEveryVerbAndNeverAcrossThePageSource) {
     EXPECT_GT(watching_lock::sections, before);
     EXPECT_EQ(watching_lock::depth, 0);
   };
-  std::vector<void*> slots(over.layout.root_slots + over.layout.extension_slots);
+  std::vector<void*> slots(over.layout.root.slots + over.layout.extension.slots);
   for (void*& each : slots) locks_once_at_least([&] { each = block->allocate(over.layout); });
   locks_once_at_least([&] { block->grow(over.layout); });
   locks_once_at_least([&] { block->add_handle(); });
@@ -234,12 +234,12 @@ struct alignas(64) line_lock {
 
 TEST(CacheControlUnderALock, AnOverAlignedLockIsAligned) {
   quarry_test::counting_resource memory;
-  std::vector<cache_control<line_lock, resource_page_source, 4>*> blocks;
+  std::vector<cache_control<line_lock, resource_page_source, 4, false>*> blocks;
   control_over<line_lock, resource_page_source> over{resource_page_source(&memory)};
   for (int i = 0; i < 16; ++i) {
     auto* const block = over.open();
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % alignof(decltype(*block)), 0U);
-    std::vector<void*> slots(over.layout.root_slots);
+    std::vector<void*> slots(over.layout.root.slots);
     for (void*& each : slots) each = block->allocate(over.layout);
     EXPECT_EQ(block->root.slab_count(), 1U);
     for (void* const each : slots) {

@@ -13,7 +13,9 @@ namespace {
 
 using quarry::core::cache_layout;
 using quarry::core::cache_parts;
+using quarry::core::cache_share;
 using quarry::core::choose_slab_bytes;
+using quarry::core::clear_marks;
 using quarry::core::control_of;
 using quarry::core::create_cache_slab;
 using quarry::core::is_power_of_two;
@@ -58,12 +60,14 @@ TEST_P(CacheGeometry, PartsOfARootAndOfAnExtensionSlabLieBesideEachOtherInTheSla
     // Neighbours differ in the colour of their headers.
     const slab_memory first(of.slab_bytes), second(of.slab_bytes), third(of.slab_bytes);
     for (const slab_memory* memory : {&first, &second, &third}) {
-      const std::size_t slots = is_root ? layout.root_slots : layout.extension_slots;
+      const cache_share& share = is_root ? layout.root : layout.extension;
+      const std::size_t slots = share.slots;
       const std::size_t gap_bytes = is_root ? control_bytes : 0;
       ASSERT_GT(slots, 0U);
-      slab* const fresh = create_cache_slab(memory->base(), layout, slots, gap_bytes);
+      slab* const fresh = create_cache_slab(memory->base(), layout, share);
       const auto* const header = reinterpret_cast<const std::byte*>(fresh);
-      const auto* const control = static_cast<const std::byte*>(control_of(*fresh, of.marks_kept));
+      const auto* const control = reinterpret_cast<const std::byte*>(fresh) + share.behind_bytes - gap_bytes;
+      ASSERT_TRUE(!is_root || control_of(*fresh, layout, control_bytes) == control);
       ASSERT_GE(header, memory->base());
       ASSERT_EQ(reinterpret_cast<std::uintptr_t>(control) % alignof(void*), 0U);
       ASSERT_GE(control, header + slab::header_bytes_for(slots));
@@ -71,6 +75,7 @@ TEST_P(CacheGeometry, PartsOfARootAndOfAnExtensionSlabLieBesideEachOtherInTheSla
         const auto* const marks = reinterpret_cast<const std::byte*>(&kept_of(*fresh));
         ASSERT_GE(marks, header + slab::header_bytes_for(slots));
         ASSERT_GE(control, marks + kept_bytes_for(slots));
+        clear_marks(*fresh);
         ASSERT_EQ(kept_of(*fresh).bits.count(), 0U);
       }
       ASSERT_GE(fresh->begin(), control + gap_bytes);
@@ -83,12 +88,12 @@ TEST_P(CacheGeometry, PartsOfARootAndOfAnExtensionSlabLieBesideEachOtherInTheSla
 
 TEST_P(CacheGeometry, ASlabThatIsWrittenFullFindsItsHeaderFromEveryByte) {
   const slab_memory memory(of.slab_bytes);
-  slab* const fresh = create_cache_slab(memory.base(), layout, layout.root_slots, control_bytes);
-  std::memset(control_of(*fresh, of.marks_kept), 0xC0, control_bytes);
-  std::memset(fresh->begin(), 0xAB, layout.root_slots * of.slot_bytes);
+  slab* const fresh = create_cache_slab(memory.base(), layout, layout.root);
+  std::memset(control_of(*fresh, layout, control_bytes), 0xC0, control_bytes);
+  std::memset(fresh->begin(), 0xAB, layout.root.slots * of.slot_bytes);
   ASSERT_TRUE(fresh->bitmap().check_invariants());
-  ASSERT_EQ(fresh->free_slots(), layout.root_slots);
-  for (std::size_t i = 0; i < layout.root_slots; ++i) {
+  ASSERT_EQ(fresh->free_slots(), layout.root.slots);
+  for (std::size_t i = 0; i < layout.root.slots; ++i) {
     auto* const slot = static_cast<std::byte*>(fresh->slot_at(i, layout.slabs));
     for (const std::size_t byte : {std::size_t{0}, of.slot_bytes / 2, of.slot_bytes - 1}) {
       ASSERT_EQ(slab::of(slot + byte, layout.slabs), fresh);
@@ -103,13 +108,13 @@ TEST_P(CacheGeometry, OneMoreSlotWouldNotFitAtTheLastColour) {
     const std::size_t behind = slab::header_bytes_for(slots) + (of.marks_kept ? kept_bytes_for(slots) : 0);
     return round_up(colour_bytes + behind + gap_bytes, of.slot_alignment) + slots * of.slot_bytes;
   };
-  EXPECT_LE(end_of(layout.root_slots, control_bytes), of.slab_bytes);
-  EXPECT_LE(end_of(layout.extension_slots, 0), of.slab_bytes);
-  if (layout.extension_slots == slot_bitmap::most_slots) return;
+  EXPECT_LE(end_of(layout.root.slots, control_bytes), of.slab_bytes);
+  EXPECT_LE(end_of(layout.extension.slots, 0), of.slab_bytes);
+  if (layout.extension.slots == slot_bitmap::most_slots) return;
   // Rounding the number of marks up may cost a few slots of the smallest sizes, never more than a word's bytes of them.
   const std::size_t spare = 3 * sizeof(void*) / of.slot_bytes + 1;
-  EXPECT_GT(end_of(layout.root_slots + spare, control_bytes), of.slab_bytes);
-  EXPECT_GT(end_of(layout.extension_slots + spare, 0), of.slab_bytes);
+  EXPECT_GT(end_of(layout.root.slots + spare, control_bytes), of.slab_bytes);
+  EXPECT_GT(end_of(layout.extension.slots + spare, 0), of.slab_bytes);
 }
 
 TEST_P(CacheGeometry, TheHeadersPlaceDependsOnTheSlabsSizeAlone) {
@@ -130,24 +135,24 @@ INSTANTIATE_TEST_SUITE_P(, CacheGeometry,
 TEST(CacheLayout, TheControlBlockCostsTheRootSlabSlotsAndNoOther) {
   const cache_layout none = make_cache_layout({32, 8, 0, false, 0}, 4096);
   const cache_layout some = make_cache_layout({32, 8, control_bytes, false, 0}, 4096);
-  EXPECT_EQ(none.root_slots, none.extension_slots);
-  EXPECT_EQ(some.extension_slots, none.extension_slots);
-  EXPECT_GE(none.root_slots - some.root_slots, control_bytes / 32);
-  EXPECT_LE(none.root_slots - some.root_slots, control_bytes / 32 + 1);
+  EXPECT_EQ(none.root.slots, none.extension.slots);
+  EXPECT_EQ(some.extension.slots, none.extension.slots);
+  EXPECT_GE(none.root.slots - some.root.slots, control_bytes / 32);
+  EXPECT_LE(none.root.slots - some.root.slots, control_bytes / 32 + 1);
 }
 
 TEST(CacheLayout, WhatDoesNotFitLeavesNoSlots) {
-  EXPECT_EQ(make_cache_layout({8, 8, 1024, false, 0}, 1024).root_slots, 0U);
-  EXPECT_EQ(make_cache_layout({8, 8, SIZE_MAX / 2, false, 0}, 1024).root_slots, 0U);
-  EXPECT_EQ(make_cache_layout({64, 8, 0, false, 0}, 64).extension_slots, 0U);
-  EXPECT_EQ(make_cache_layout({1024, 8, 0, false, 0}, 1024).extension_slots, 0U) << "the header needs room";
-  EXPECT_EQ(make_cache_layout({600, 512, 0, false, 0}, 1024).extension_slots, 0U)
+  EXPECT_EQ(make_cache_layout({8, 8, 1024, false, 0}, 1024).root.slots, 0U);
+  EXPECT_EQ(make_cache_layout({8, 8, SIZE_MAX / 2, false, 0}, 1024).root.slots, 0U);
+  EXPECT_EQ(make_cache_layout({64, 8, 0, false, 0}, 64).extension.slots, 0U);
+  EXPECT_EQ(make_cache_layout({1024, 8, 0, false, 0}, 1024).extension.slots, 0U) << "the header needs room";
+  EXPECT_EQ(make_cache_layout({600, 512, 0, false, 0}, 1024).extension.slots, 0U)
       << "behind the header the next place of this alignment leaves 512 bytes";
 }
 
 TEST(CacheLayout, NoSlabHasMoreSlotsThanABitmapMarks) {
   const cache_layout layout = make_cache_layout({1, 1, 0, true, 0}, std::size_t{1} << 24);
-  EXPECT_EQ(layout.extension_slots, slot_bitmap::most_slots);
+  EXPECT_EQ(layout.extension.slots, slot_bitmap::most_slots);
   EXPECT_EQ(layout.slabs.total_slots, slot_bitmap::most_slots);
 }
 
@@ -163,7 +168,7 @@ TEST(CacheLayout, RetainsAtLeastOneSlabAndAsManyAsTheBytesHold) {
 
 TEST(CacheLayout, ChoosesTheSmallestSlabOfEightSlotsAndAnEighthOfWaste) {
   const auto is_good = [](const cache_parts& parts, std::size_t slab_bytes) {
-    const std::size_t slots = make_cache_layout(parts, slab_bytes).extension_slots;
+    const std::size_t slots = make_cache_layout(parts, slab_bytes).extension.slots;
     const std::size_t used = slots * parts.slot_bytes + slab::header_bytes_for(slots) +
                              (parts.marks_kept ? kept_bytes_for(slots) : 0);
     return slots >= 8 && (slab_bytes - used) * 8 <= slab_bytes;

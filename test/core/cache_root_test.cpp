@@ -1,3 +1,4 @@
+// again with: -Os
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,6 +17,8 @@ namespace {
 using quarry::core::cache_front;
 using quarry::core::cache_layout;
 using quarry::core::cache_root;
+using quarry::core::cache_share;
+using quarry::core::clear_marks;
 using quarry::core::create_cache_slab;
 using quarry::core::make_cache_layout;
 using quarry::core::slab;
@@ -25,7 +28,7 @@ constexpr std::uint32_t magazine_slots = 8;
 constexpr std::size_t slab_bytes = 1024;
 constexpr cache_layout layout = make_cache_layout({32, 8, 100, true, 0}, slab_bytes);
 constexpr cache_layout one_slot_layout = make_cache_layout({512, 512, 100, true, 0}, slab_bytes);
-static_assert(one_slot_layout.root_slots == 1 && one_slot_layout.extension_slots == 1);
+static_assert(one_slot_layout.root.slots == 1 && one_slot_layout.extension.slots == 1);
 
 std::size_t length_of(const slab* chain) {
   std::size_t length = 0;
@@ -36,11 +39,13 @@ std::size_t length_of(const slab* chain) {
 /// A root over slabs of the test; the control block lies beside them.
 class CacheRoot : public ::testing::Test {
  protected:
-  slab* make_slab(std::size_t slots, const cache_layout& of) {
+  slab* make_slab(const cache_layout& of, const cache_share& share) {
     slabs_.push_back(std::make_unique<slab_memory>(slab_bytes));
-    return create_cache_slab(slabs_.back()->base(), of, slots, 0);
+    slab* const made = create_cache_slab(slabs_.back()->base(), of, share);
+    clear_marks(*made);
+    return made;
   }
-  void add_slab(cache_root& to) { to.add(make_slab(layout.extension_slots, layout)); }
+  void add_slab(cache_root& to) { to.add(make_slab(layout, layout.extension)); }
   std::vector<void*> take(std::size_t count) {
     std::vector<void*> slots;
     for (std::size_t i = 0; i < count; ++i) slots.push_back(root.allocate(front));
@@ -59,7 +64,7 @@ class CacheRoot : public ::testing::Test {
  protected:
   void* entries[magazine_slots + 1];
   cache_front front;
-  slab* const first = make_slab(layout.root_slots, layout);
+  slab* const first = make_slab(layout, layout.root);
   cache_root root{layout, *first, entries, magazine_slots, front};
 };
 
@@ -74,15 +79,15 @@ TEST_F(CacheRoot, StartsWithOneHandleAndOneSlabOfFreeSlots) {
 
 TEST_F(CacheRoot, ServesTheRootSlabFirstAndAddedSlabsWhenItIsFull) {
   add_slab(root);
-  const std::vector<void*> from_root = take(layout.root_slots);
+  const std::vector<void*> from_root = take(layout.root.slots);
   for (void* const each : from_root) ASSERT_EQ(slab::of(each, layout.slabs), first);
   EXPECT_EQ(root.resting_slabs(), 1U);
-  const std::vector<void*> from_extension = take(layout.extension_slots);
+  const std::vector<void*> from_extension = take(layout.extension.slots);
   for (void* const each : from_extension) ASSERT_NE(slab::of(each, layout.slabs), first);
   EXPECT_EQ(root.resting_slabs(), 0U);
   EXPECT_EQ(root.allocate(front), nullptr) << "every slab is full";
   EXPECT_EQ(root.allocate(front), nullptr);
-  EXPECT_EQ(root.out_slots(), layout.root_slots + layout.extension_slots);
+  EXPECT_EQ(root.out_slots(), layout.root.slots + layout.extension.slots);
   std::set<void*> distinct(from_root.begin(), from_root.end());
   distinct.insert(from_extension.begin(), from_extension.end());
   EXPECT_EQ(distinct.size(), root.out_slots());
@@ -101,7 +106,7 @@ TEST_F(CacheRoot, RefillsHalfAMagazineInAddressOrder) {
 }
 
 TEST_F(CacheRoot, FlushesTheOlderHalfOfAFullMagazine) {
-  const std::vector<void*> slots = take(layout.root_slots);
+  const std::vector<void*> slots = take(layout.root.slots);
   ASSERT_EQ(root.cached_slots(front), 0U);
   for (std::size_t i = 0; i < magazine_slots; ++i) ASSERT_EQ(root.deallocate(front, slots[i]), nullptr);
   EXPECT_EQ(root.out_slots(), slots.size());
@@ -115,7 +120,7 @@ TEST_F(CacheRoot, FlushesTheOlderHalfOfAFullMagazine) {
 
 TEST_F(CacheRoot, AnEmptyRootSlabStaysAndEmptyExtensionsRestAsFarAsAllowed) {
   for (int i = 0; i < 4; ++i) add_slab(root);
-  const std::vector<void*> all = take(layout.root_slots + 4 * layout.extension_slots);
+  const std::vector<void*> all = take(layout.root.slots + 4 * layout.extension.slots);
   std::size_t surplus = give(all);
   surplus += length_of(root.flush(front));
   EXPECT_EQ(surplus, 3U) << "one rests";
@@ -132,7 +137,7 @@ TEST_F(CacheRoot, ReservedSlabsRestUntilTrimAll) {
     root.begin_reserve();
     add_slab(root);
   }
-  EXPECT_EQ(give(take(layout.root_slots + 3 * layout.extension_slots)), 0U);
+  EXPECT_EQ(give(take(layout.root.slots + 3 * layout.extension.slots)), 0U);
   EXPECT_EQ(root.flush(front), nullptr);
   EXPECT_EQ(root.resting_slabs(), 3U);
   EXPECT_EQ(length_of(root.trim_all(front, 2)), 1U);
@@ -152,7 +157,7 @@ TEST_F(CacheRoot, EndsWithTheLastHandleWhenNoSlotIsOut) {
 
 TEST_F(CacheRoot, WithoutHandlesTheLastSlotEndsItAndEveryFreeIsAMiss) {
   add_slab(root);
-  const std::vector<void*> slots = take(layout.root_slots + 2);
+  const std::vector<void*> slots = take(layout.root.slots + 2);
   EXPECT_EQ(root.drop_handle(front), nullptr);
   EXPECT_EQ(root.out_slots(), slots.size()) << "the magazine was flushed";
   EXPECT_FALSE(front.loaded.push(slots[0]));
@@ -176,7 +181,7 @@ TEST_F(CacheRoot, TheLastHandleTakesRestingSlabsOut) {
 
 TEST_F(CacheRoot, FindsTheSlabOfAnyByteOfASlotAndOfNothingElse) {
   add_slab(root);
-  (void)take(layout.root_slots + 1);
+  (void)take(layout.root.slots + 1);
   std::size_t slabs = 0;
   root.for_each_slab([&](slab& each) {
     ++slabs;
@@ -195,7 +200,7 @@ TEST_F(CacheRoot, FindsTheSlabOfAnyByteOfASlotAndOfNothingElse) {
 }
 
 TEST_F(CacheRoot, FindsRestingSlabsToo) {
-  slab* const resting = make_slab(layout.extension_slots, layout);
+  slab* const resting = make_slab(layout, layout.extension);
   root.add(resting);
   EXPECT_EQ(root.find(resting->begin()), resting);
 }
@@ -217,7 +222,7 @@ TEST_F(CacheRoot, SlabNumbersThatAreFreeAreGivenAgainTheLowestFirst) {
   EXPECT_EQ(root.free_number(), 0U);
   std::vector<slab*> extensions;
   for (std::uint32_t i = 0; i < 70; ++i) {  // more than a word's bits
-    extensions.push_back(make_slab(layout.extension_slots, layout));
+    extensions.push_back(make_slab(layout, layout.extension));
     extensions.back()->number = root.free_number();
     EXPECT_EQ(extensions.back()->number, i);
     root.add(extensions.back());
@@ -231,11 +236,12 @@ TEST_F(CacheRoot, SlabNumbersThatAreFreeAreGivenAgainTheLowestFirst) {
 TEST_F(CacheRoot, SlabsOfASingleSlotComeAndGo) {
   void* entries_of_one[5];
   cache_front front_of_one;
-  cache_root one(one_slot_layout, *make_slab(1, one_slot_layout), entries_of_one, 4, front_of_one);
+  cache_root one(one_slot_layout, *make_slab(one_slot_layout, one_slot_layout.root), entries_of_one, 4,
+                 front_of_one);
   void* const from_root = one.allocate(front_of_one);
   EXPECT_NE(from_root, nullptr);
   EXPECT_EQ(one.allocate(front_of_one), nullptr);
-  one.add(make_slab(1, one_slot_layout));
+  one.add(make_slab(one_slot_layout, one_slot_layout.extension));
   void* const from_extension = one.allocate(front_of_one);
   EXPECT_NE(from_extension, nullptr);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(from_extension) % 512, 0U);

@@ -13,6 +13,7 @@
 namespace {
 
 using quarry::core::cache_layout;
+using quarry::core::clear_marks;
 using quarry::core::create_cache_slab;
 using quarry::core::kept_objects;
 using quarry::core::make_cache_layout;
@@ -27,8 +28,14 @@ class KeptObjects : public ::testing::Test {
   void* slot(std::size_t index) const { return first->slot_at(index, layout.slabs); }
 
   slab_memory first_memory{slab_bytes}, second_memory{slab_bytes};
-  slab* const first = create_cache_slab(first_memory.base(), layout, layout.extension_slots, 0);
-  slab* const second = create_cache_slab(second_memory.base(), layout, layout.extension_slots, 0);
+  static slab* make_slab(const slab_memory& memory) {
+    slab* const made = create_cache_slab(memory.base(), layout, layout.extension);
+    clear_marks(*made);
+    return made;
+  }
+
+  slab* const first = make_slab(first_memory);
+  slab* const second = make_slab(second_memory);
   kept_objects kept;
 };
 
@@ -40,7 +47,7 @@ TEST_F(KeptObjects, KeepsNothingAtFirst) {
 
 TEST_F(KeptObjects, GivesEveryObjectOfEverySlabBackOnce) {
   std::set<void*> expected;
-  for (std::size_t i = 0; i < layout.extension_slots; ++i)
+  for (std::size_t i = 0; i < layout.extension.slots; ++i)
     for (slab* const home : {first, second}) {
       void* const each = home->slot_at(i, layout.slabs);
       kept.keep(each, layout.slabs);
@@ -55,7 +62,7 @@ TEST_F(KeptObjects, GivesEveryObjectOfEverySlabBackOnce) {
 
 TEST_F(KeptObjects, MarksTheObjectThatWasKeptAndNoOther) {
   kept.keep(slot(3), layout.slabs);
-  for (std::size_t i = 0; i < layout.extension_slots; ++i) {
+  for (std::size_t i = 0; i < layout.extension.slots; ++i) {
     EXPECT_EQ(kept.has(*first, i), i == 3) << i;
     EXPECT_FALSE(kept.has(*second, i));
   }
@@ -80,7 +87,7 @@ TEST_F(KeptObjects, RandomUseMatchesASet) {
   for (int i = 0; i < 20000; ++i) {
     if (random() % 2 == 0) {
       slab* const home = random() % 2 == 0 ? first : second;
-      void* const each = home->slot_at(random() % layout.extension_slots, layout.slabs);
+      void* const each = home->slot_at(random() % layout.extension.slots, layout.slabs);
       if (model.insert(each).second) kept.keep(each, layout.slabs);
     } else {
       void* const each = kept.take(layout.slabs);

@@ -36,8 +36,9 @@ struct kind_of {
   static constexpr std::size_t slot_bytes = Bytes;
   static constexpr std::size_t slot_alignment = Alignment;
   static constexpr cache_layout layout = make_cache_layout(
-      {Bytes, Alignment, cache_control<Lock, PageSource, magazine_slots>::bytes, true, 0}, SlabBytes);
-  static_assert(layout.root_slots != 0);
+      {Bytes, Alignment, cache_control<Lock, PageSource, magazine_slots, true>::bytes, true, 0}, SlabBytes);
+  static constexpr bool marks_kept = true;
+  static_assert(layout.root.slots != 0);
   static inline std::multiset<void*> destroyed;
   static void destroy_object(void* slot) noexcept { destroyed.insert(slot); }
 };
@@ -159,7 +160,7 @@ TEST_F(SlotCache, SlotsOutliveTheHandlesAndFindTheirWayHome) {
   {
     slots first{source};
     const slots second(first);
-    taken = take(first, kind::layout.root_slots + kind::layout.extension_slots);
+    taken = take(first, kind::layout.root.slots + kind::layout.extension.slots);
   }
   EXPECT_EQ(pages.memory.live_blocks(), 2U);
   for (std::size_t i = 0; i < taken.size(); ++i) {
@@ -216,7 +217,7 @@ TEST_F(SlotCache, AReserveThatFailsAtAnyCallKeepsWhatItTookAndMayBeRepeated) {
 
 TEST_F(SlotCache, TryDeallocateRefusesEveryPointerThatIsNoSlotInUse) {
   slots other{source};
-  const std::vector<void*> taken = take(cache, kind::layout.root_slots);
+  const std::vector<void*> taken = take(cache, kind::layout.root.slots);
   void* const foreign = take(other);
   auto* const first = static_cast<std::byte*>(taken.front());
   EXPECT_EQ(cache.try_deallocate(first + 1, 8), slot_fault::misaligned);
@@ -257,7 +258,7 @@ TEST_F(SlotCache, KeptObjectsAreHandedOutAndTheRestDestroyedWithTheLastHandle) {
 }
 
 TEST_F(SlotCache, TrimDestroysKeptObjectsAndGivesEmptySlabsBack) {
-  const std::vector<void*> taken = take(cache, kind::layout.root_slots + 3 * kind::layout.extension_slots);
+  const std::vector<void*> taken = take(cache, kind::layout.root.slots + 3 * kind::layout.extension.slots);
   for (void* const each : taken) cache.keep(each);
   EXPECT_EQ(cache.trim(0), 3U * 1024);
   EXPECT_EQ(kind::destroyed.size(), taken.size());
@@ -266,7 +267,7 @@ TEST_F(SlotCache, TrimDestroysKeptObjectsAndGivesEmptySlabsBack) {
 
 TEST_F(SlotCache, RetainGivesWhatIsTooMuchBackAtOnce) {
   EXPECT_TRUE(cache.retain(5));
-  give(cache, take(cache, kind::layout.root_slots + 5 * kind::layout.extension_slots));
+  give(cache, take(cache, kind::layout.root.slots + 5 * kind::layout.extension.slots));
   EXPECT_EQ(cache.trim(5), 0U);  // no slot rests in the magazine
   EXPECT_EQ(slab_count(cache), 6U);
   EXPECT_TRUE(cache.retain(2));
@@ -277,26 +278,26 @@ TEST_F(SlotCache, RetainGivesWhatIsTooMuchBackAtOnce) {
 }
 
 TEST_F(SlotCache, EverySlotHasAnIndexAndEveryIndexASlotOrNone) {
-  const std::vector<void*> taken = take(cache, kind::layout.root_slots + 2 * kind::layout.extension_slots);
+  const std::vector<void*> taken = take(cache, kind::layout.root.slots + 2 * kind::layout.extension.slots);
   std::set<std::uint32_t> seen;
   for (void* const each : taken) {
     const std::uint32_t index = cache.index_of(each);
     EXPECT_EQ(cache.at(index), each);
-    EXPECT_LT(index, 3 * kind::layout.extension_slots);
+    EXPECT_LT(index, 3 * kind::layout.extension.slots);
     seen.insert(index);
   }
   EXPECT_EQ(seen.size(), taken.size());
   std::size_t without_slot = 0;
-  for (std::uint32_t i = 0; i < 3 * kind::layout.extension_slots; ++i)
+  for (std::uint32_t i = 0; i < 3 * kind::layout.extension.slots; ++i)
     without_slot += cache.at(i) == nullptr ? 1 : 0;
-  EXPECT_EQ(without_slot, kind::layout.extension_slots - kind::layout.root_slots) << "the control block's";
-  EXPECT_EQ(cache.at(3 * kind::layout.extension_slots), nullptr);
+  EXPECT_EQ(without_slot, kind::layout.extension.slots - kind::layout.root.slots) << "the control block's";
+  EXPECT_EQ(cache.at(3 * kind::layout.extension.slots), nullptr);
   EXPECT_EQ(cache.at(UINT32_MAX), nullptr);
   give(cache, taken);
 }
 
 TEST_F(SlotCache, LiveSlotsAreThoseInTheUsersHands) {
-  const std::vector<void*> taken = take(cache, 2 * kind::layout.extension_slots);
+  const std::vector<void*> taken = take(cache, 2 * kind::layout.extension.slots);
   std::set<void*> live(taken.begin(), taken.end());
   for (std::size_t i = 0; i < taken.size(); i += 3) {
     live.erase(taken[i]);
@@ -355,7 +356,7 @@ TYPED_TEST(SlotCacheOf, SlotsAreAlignedDisjointInsideTheSlabsAndKeepTheirBytes) 
   null_on_failure_source::state pages;
   null_on_failure_source source(pages);
   typename TypeParam::slots cache{source};
-  const std::size_t count = kind::layout.root_slots + 3 * kind::layout.extension_slots;
+  const std::size_t count = kind::layout.root.slots + 3 * kind::layout.extension.slots;
   std::vector<std::byte*> taken;
   for (std::size_t i = 0; i < count; ++i) {
     void* const hit = cache.try_hit();

@@ -161,6 +161,17 @@ class bin {
 
 inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
   std::size_t taken = 0;
+  if constexpr (prefers_small_code) {
+    for (std::size_t visit = 0; visit < most_visits && taken * 2 < count; ++visit) {
+      slab* const source = fullest();
+      if (source == nullptr) break;
+      do {
+        *--end = source->take_one(layout_);
+      } while (++taken != count && source->bitmap().any());
+      regroup(source, nullptr);
+    }
+    return taken;
+  }
   for (std::size_t visit = 0; visit < most_visits; ++visit) {
     slab* const source = fullest();
     if (source == nullptr) break;

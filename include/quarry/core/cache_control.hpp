@@ -1,7 +1,7 @@
 // The control block with its lock and its page source, and what the handles of one cache do with it.
 //
-// Layer      2. Freestanding. One instantiation serves every type with the same lock, page source and
-//            magazine.
+// Layer      2. Freestanding. One instantiation serves every type with the same lock, page source,
+//            magazine and marks.
 // Invariant  The block lies in its root slab, and every slab's header has its address.
 // Threads    As the Lock; it is never held while the page source is called.
 #pragma once
@@ -17,13 +17,14 @@
 
 namespace quarry::core {
 
-template <class Lock, class PageSource, std::uint32_t MagazineSlots>
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
 class cache_control : public locked_front<Lock>, private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
 
  public:
   using front = locked_front<Lock>;
   static constexpr std::uint32_t magazine_slots = MagazineSlots;
+  static constexpr bool marks_kept = MarksKept;
   /// Bytes that a root slab spares for the block: a lock or a page source may ask for more than the alignment of a
   /// word, at which the room for the block begins.
   static constexpr std::size_t bytes =
@@ -71,9 +72,15 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
       const holding<Lock> guard(this->lock);
       surplus = verb();
       ended = root.ended();
+      if (ended) surplus = root.end(*this, surplus);
     }
-    const std::size_t given = give_back(surplus, pages, slab_bytes);
-    if (ended) end(pages, slab_bytes);
+    if (ended) this->~cache_control();
+    std::size_t given = 0;
+    for (; surplus != nullptr; ++given) {
+      slab* const next = surplus->next;
+      pages.source().deallocate_pages(slab::base_of(surplus, slab_bytes), slab_bytes, slab_bytes);
+      surplus = next;
+    }
     return given;
   }
 
@@ -86,23 +93,25 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
     this->destroy = destroyer;
   }
 
-  static std::size_t give_back(slab* surplus, attached& pages, std::size_t slab_bytes) noexcept;
-  void end(attached& pages, std::size_t slab_bytes) noexcept {
-    void* const base = slab::base_of(this, slab_bytes);
-    this->~cache_control();
-    pages.source().deallocate_pages(base, slab_bytes, slab_bytes);
+  // Returns a slab of its own that belongs to no one yet, or null when the source does. Errors: what that throws.
+  static slab* take_slab(attached& from, const cache_layout& layout, const cache_share& share) {
+    void* const base = from.source().allocate_pages(layout.slabs.slab_bytes, layout.slabs.slab_bytes);
+    if (base == nullptr) return nullptr;
+    slab* const fresh = create_cache_slab(base, layout, share);
+    if constexpr (MarksKept) clear_marks(*fresh);
+    return fresh;
   }
 
   void* entries_[MagazineSlots + 1];  // the magazine
 };
 
-template <class Lock, class PageSource, std::uint32_t MagazineSlots>
-cache_control<Lock, PageSource, MagazineSlots>* cache_control<Lock, PageSource, MagazineSlots>::open(
-    attached& from, const cache_layout& layout, void (*destroyer)(void*) noexcept) {
-  void* const base = from.source().allocate_pages(layout.slabs.slab_bytes, layout.slabs.slab_bytes);
-  if (base == nullptr) return nullptr;
-  slab* const first = create_cache_slab(base, layout, layout.root_slots, bytes);
-  void* place = control_of(*first, layout.marks_kept);
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+cache_control<Lock, PageSource, MagazineSlots, MarksKept>*
+cache_control<Lock, PageSource, MagazineSlots, MarksKept>::open(attached& from, const cache_layout& layout,
+                                                                void (*destroyer)(void*) noexcept) {
+  slab* const first = take_slab(from, layout, layout.root);
+  if (first == nullptr) return nullptr;
+  void* place = control_of(*first, layout, bytes);
   if constexpr (alignof(cache_control) > alignof(void*)) {
     constexpr std::uintptr_t mask = alignof(cache_control) - 1;
     place = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(place) + mask) & ~mask);
@@ -112,8 +121,8 @@ cache_control<Lock, PageSource, MagazineSlots>* cache_control<Lock, PageSource, 
   return block;
 }
 
-template <class Lock, class PageSource, std::uint32_t MagazineSlots>
-void* cache_control<Lock, PageSource, MagazineSlots>::allocate(const cache_layout& layout) {
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const cache_layout& layout) {
   for (;;) {
     {
       const holding<Lock> guard(this->lock);
@@ -123,19 +132,19 @@ void* cache_control<Lock, PageSource, MagazineSlots>::allocate(const cache_layou
   }
 }
 
-template <class Lock, class PageSource, std::uint32_t MagazineSlots>
-bool cache_control<Lock, PageSource, MagazineSlots>::grow(const cache_layout& layout) {
-  void* const base = this->source().allocate_pages(layout.slabs.slab_bytes, layout.slabs.slab_bytes);
-  if (base == nullptr) return false;
-  slab* const fresh = create_cache_slab(base, layout, layout.extension_slots, 0);
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::grow(const cache_layout& layout) {
+  slab* const fresh = take_slab(*this, layout, layout.extension);
+  if (fresh == nullptr) return false;
   fresh->owner = static_cast<front*>(this);
   const holding<Lock> guard(this->lock);
   root.add(fresh);
   return true;
 }
 
-template <class Lock, class PageSource, std::uint32_t MagazineSlots>
-bool cache_control<Lock, PageSource, MagazineSlots>::try_grow(const cache_layout& layout) noexcept {
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::try_grow(
+    const cache_layout& layout) noexcept {
 #if defined(__cpp_exceptions)
   try {
     return grow(layout);
@@ -147,22 +156,9 @@ bool cache_control<Lock, PageSource, MagazineSlots>::try_grow(const cache_layout
 #endif
 }
 
-template <class Lock, class PageSource, std::uint32_t MagazineSlots>
-void cache_control<Lock, PageSource, MagazineSlots>::deallocate(void* slot) noexcept {
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void* slot) noexcept {
   finish([&] { return root.deallocate(*this, slot); });
-}
-
-template <class Lock, class PageSource, std::uint32_t MagazineSlots>
-std::size_t cache_control<Lock, PageSource, MagazineSlots>::give_back(slab* surplus, attached& pages,
-                                                                      std::size_t slab_bytes) noexcept {
-  std::size_t given = 0;
-  while (surplus != nullptr) {
-    slab* const next = surplus->next;
-    pages.source().deallocate_pages(slab::base_of(surplus, slab_bytes), slab_bytes, slab_bytes);
-    surplus = next;
-    ++given;
-  }
-  return given;
 }
 
 }  // namespace quarry::core

@@ -15,7 +15,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <new>
 
 namespace quarry::core {
 
@@ -36,13 +35,18 @@ struct cache_parts {
   std::size_t retain_bytes = 0;   // empty extension slabs that are kept at first; at least one is
 };
 
+/// What one slab of a cache holds.
+struct cache_share {
+  std::size_t slots = 0;
+  std::size_t behind_bytes = 0;  // from the header to where slots may begin: header, marks and control block
+};
+
 struct cache_layout {
-  slab_layout slabs;                // what root and extension slabs have in common
-  std::size_t root_slots = 0;       // slots of the root slab
-  std::size_t extension_slots = 0;  // slots of an extension slab
+  slab_layout slabs;      // what root and extension slabs have in common
+  cache_share root;       // the slab with the control block
+  cache_share extension;  // every other slab
   std::size_t slot_alignment = 1;
   std::size_t retain_slabs = 1;  // empty extension slabs kept at first
-  bool marks_kept = false;
 };
 
 /// Returns the bytes between a header of a slab of `slots` slots and what follows header and marks.
@@ -50,12 +54,12 @@ constexpr std::size_t behind_header(std::size_t slots, bool marks_kept) noexcept
   return slab::header_bytes_for(slots) + (marks_kept ? kept_bytes_for(slots) : 0);
 }
 
-/// Returns how many slots a slab holds behind its header and `control_bytes` more.
+/// Returns what a slab holds behind its header and `control_bytes` more.
 /// Complexity  O(1) steps but for rounding.
-constexpr std::size_t slots_behind(const cache_parts& parts, std::size_t slab_bytes, std::size_t colour_bytes,
+constexpr cache_share share_behind(const cache_parts& parts, std::size_t slab_bytes, std::size_t colour_bytes,
                                    std::size_t control_bytes) noexcept {
   const std::size_t fixed = colour_bytes + behind_header(0, parts.marks_kept) + control_bytes;
-  if (fixed >= slab_bytes) return 0;
+  if (fixed >= slab_bytes) return {};
   const std::size_t bits_per_slot = parts.slot_bytes * 8 + (parts.marks_kept ? 2 : 1);
   std::size_t slots = (slab_bytes - fixed) * 8 / bits_per_slot;
   if (slots > slot_bitmap::most_slots) slots = slot_bitmap::most_slots;
@@ -64,7 +68,7 @@ constexpr std::size_t slots_behind(const cache_parts& parts, std::size_t slab_by
                                slots * parts.slot_bytes >
                            slab_bytes)
     --slots;
-  return slots;
+  return {slots, behind_header(slots, parts.marks_kept) + control_bytes};
 }
 
 /// Returns the geometry of a cache's slabs.
@@ -75,12 +79,11 @@ constexpr cache_layout make_cache_layout(const cache_parts& parts, std::size_t s
   result.slabs.header_offset = 0;
   result.slabs.colour_mask = slab::layout(1, slab_bytes).colour_mask;
   const std::size_t colour_bytes = result.slabs.colour_mask;
-  result.root_slots = slots_behind(parts, slab_bytes, colour_bytes, parts.control_bytes);
-  result.extension_slots = slots_behind(parts, slab_bytes, colour_bytes, 0);
-  result.slabs.total_slots = static_cast<std::uint32_t>(result.extension_slots);
+  result.root = share_behind(parts, slab_bytes, colour_bytes, parts.control_bytes);
+  result.extension = share_behind(parts, slab_bytes, colour_bytes, 0);
+  result.slabs.total_slots = static_cast<std::uint32_t>(result.extension.slots);
   result.slot_alignment = parts.slot_alignment;
   if (parts.retain_bytes > slab_bytes) result.retain_slabs = parts.retain_bytes / slab_bytes;
-  result.marks_kept = parts.marks_kept;
   return result;
 }
 
@@ -92,33 +95,25 @@ constexpr std::size_t choose_slab_bytes(const cache_parts& parts, std::size_t sm
   std::size_t slab_bytes = smallest_bytes;
   while (slab_bytes < largest_bytes) {
     const cache_layout layout = make_cache_layout(parts, slab_bytes);
-    const std::size_t used =
-        layout.extension_slots * parts.slot_bytes + behind_header(layout.extension_slots, parts.marks_kept);
-    if (layout.extension_slots >= fewest_slots && (slab_bytes - used) * 8 <= slab_bytes) break;
+    const std::size_t used = layout.extension.slots * parts.slot_bytes + layout.extension.behind_bytes;
+    if (layout.extension.slots >= fewest_slots && (slab_bytes - used) * 8 <= slab_bytes) break;
     slab_bytes *= 2;
   }
   return slab_bytes;
 }
 
-/// Lays a slab of `slots` slots over `base`, behind a gap of `control_bytes` after its header.
-/// Requires    `base` is aligned to the slab's size; `slots` fit behind the gap.
-inline slab* create_cache_slab(void* base, const cache_layout& layout, std::size_t slots,
-                               std::size_t control_bytes) noexcept {
+/// Lays a slab that holds `share` over `base`.
+/// Requires    `base` is aligned to the slab's size.
+inline slab* create_cache_slab(void* base, const cache_layout& layout, const cache_share& share) noexcept {
   void* const header = slab::of(base, layout.slabs);
-  const std::uintptr_t behind =
-      reinterpret_cast<std::uintptr_t>(header) + behind_header(slots, layout.marks_kept) + control_bytes;
+  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + share.behind_bytes;
   const std::uintptr_t begin = (behind + layout.slot_alignment - 1) & ~(layout.slot_alignment - 1);
-  slab* const fresh = slab::create_apart(header, reinterpret_cast<void*>(begin), slots, layout.slabs);
-  if (layout.marks_kept) {
-    kept_marks* const marks = ::new (static_cast<void*>(&kept_of(*fresh))) kept_marks;
-    marks->bits.reset_none(slots);
-  }
-  return fresh;
+  return slab::create_apart(header, reinterpret_cast<void*>(begin), share.slots, layout.slabs);
 }
 
-/// Returns where the room for the control block begins in a root slab, at the alignment of a word.
-inline void* control_of(slab& root, bool marks_kept) noexcept {
-  return reinterpret_cast<std::byte*>(&root) + behind_header(root.extent_slots(), marks_kept);
+/// Returns where the room of `control_bytes` bytes begins that a root slab spares, at the alignment of a word.
+inline void* control_of(slab& root, const cache_layout& layout, std::size_t control_bytes) noexcept {
+  return reinterpret_cast<std::byte*>(&root) + (layout.root.behind_bytes - control_bytes);
 }
 
 }  // namespace quarry::core

@@ -82,6 +82,13 @@ class cache_root {
   /// Returns whether neither handle nor slot is left, so that the root slab can go back.
   bool ended() const noexcept { return handles_ == 0 && out_slots_ == 0; }
 
+  /// Returns the root slab, which has the front in it, before the chain `surplus`. Requires ended().
+  slab* end(const cache_front& front, slab* surplus) const noexcept {
+    slab* const root = slab::of(&front, layout());
+    root->next = surplus;
+    return root;
+  }
+
   /// Keeps the object in `slot` constructed. Requires slabs that mark kept objects. Complexity O(1).
   void keep(void* slot) noexcept { kept_.keep(slot, layout()); }
   /// Returns the slot of a kept object, no longer kept, or null when none is. Complexity O(1).
@@ -149,14 +156,13 @@ inline void* cache_root::allocate(cache_front& front) noexcept {
   if (void* const slot = front.loaded.pop()) return slot;  // another thread may have refilled it meanwhile
   void** const bottom = entries_ + 1;
   const std::size_t wanted = (magazine_slots_ + 1) / 2;  // room for as many frees stays
-  std::size_t taken = bin_.refill(bottom + wanted, wanted);
-  if (taken == 0) {
+  std::size_t taken;
+  while ((taken = bin_.refill(bottom + wanted, wanted)) == 0) {
     if (resting_ == nullptr) return nullptr;
     slab* const fresh = resting_;
     resting_ = fresh->next;
     --resting_slabs_;
     bin_.adopt(fresh);
-    taken = bin_.refill(bottom + wanted, wanted);
   }
   if (taken < wanted)
     for (std::size_t i = 0; i < taken; ++i) bottom[i] = bottom[i + wanted - taken];
@@ -167,17 +173,20 @@ inline void* cache_root::allocate(cache_front& front) noexcept {
 
 inline slab* cache_root::deallocate(cache_front& front, void* slot) noexcept {
   if (front.loaded.push(slot)) return nullptr;  // another thread may have made room meanwhile
-  if (handles_ == 0) {
-    --out_slots_;
-    return keep_retained(bin_.flush(&slot, 1));
+  void** const oldest = entries_ + 1;
+  std::size_t older = (magazine_slots_ + 1) / 2;
+  if (handles_ == 0) {  // the magazine is not in use: it holds just this slot
+    *oldest = slot;
+    older = 1;
   }
-  const std::size_t older = (magazine_slots_ + 1) / 2;
-  slab* const emptied = bin_.flush(entries_ + 1, older);
+  slab* const emptied = bin_.flush(oldest, older);
   out_slots_ -= older;
-  const std::size_t left = magazine_slots_ - older;
-  for (std::size_t i = 1; i <= left; ++i) entries_[i] = entries_[i + older];
-  front.loaded.load(entries_, left, magazine_slots_);
-  front.loaded.push(slot);
+  if (handles_ != 0) {
+    const std::size_t left = magazine_slots_ - older;
+    for (std::size_t i = 0; i < left; ++i) oldest[i] = oldest[i + older];
+    oldest[left] = slot;
+    front.loaded.load(entries_, left + 1, magazine_slots_);
+  }
   return keep_retained(emptied);
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 namespace quarry::core {
 
@@ -26,6 +27,12 @@ constexpr std::size_t kept_bytes_for(std::size_t slots) noexcept {
 inline kept_marks& kept_of(slab& each) noexcept {
   return *reinterpret_cast<kept_marks*>(reinterpret_cast<std::byte*>(&each) +
                                         slab::header_bytes_for(each.extent_slots()));
+}
+
+/// Makes room for marks in a slab that has `kept_bytes_for` its slots behind its header; nothing is kept.
+inline void clear_marks(slab& fresh) noexcept {
+  kept_marks* const marks = ::new (static_cast<void*>(&kept_of(fresh))) kept_marks;
+  marks->bits.reset_none(fresh.extent_slots());
 }
 
 class kept_objects {

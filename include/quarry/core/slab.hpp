@@ -89,6 +89,14 @@ class slab {
   /// Complexity  O(count).
   void take(void** end, std::size_t count, const slab_layout& layout) noexcept;
 
+  /// Takes the lowest free slot. Requires that there is one. Complexity O(1).
+  void* take_one(const slab_layout& layout) noexcept {
+    const std::size_t index = bitmap_.lowest_word();
+    const bitmap_word word = bitmap_.word(index);
+    bitmap_.replace(index, word & (word - 1), 1);
+    return slot_at(index * word_slots + lowest_bit(word), layout);
+  }
+
   /// Takes the lowest run of free slots, at most `count` of them; nothing when fewer than `least` lie in
   /// its first word and no word's end cuts them.
   /// Requires    0 < least <= count; free_slots() > 0
@@ -103,6 +111,8 @@ class slab {
 
   std::size_t index_of(const void* pointer, const slab_layout& layout) const noexcept {
     const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - begin_);
+    // Where a word has 32 bits, a division is less code than a multiplication to 64 bits.
+    if constexpr (prefers_small_code && sizeof(offset) < 8) return offset / layout.slot_bytes;
     return static_cast<std::size_t>(offset * layout.reciprocal >> 40);
   }
   void* slot_at(std::size_t index, const slab_layout& layout) const noexcept {
@@ -234,8 +244,7 @@ inline void slab::take(void** end, std::size_t count, const slab_layout& layout)
     const std::size_t left = count;
     const std::size_t bit = lowest_bit(word);
     const bitmap_word rest = word >> bit;
-    if (!prefers_small_code &&
-        (rest & (rest + 1)) == 0) {  // one run up to the word's end, as in a fresh slab
+    if ((rest & (rest + 1)) == 0) {  // one run up to the word's end, as in a fresh slab
       const std::size_t run = rest == ~bitmap_word{0} ? word_slots : lowest_bit(~rest);
       const std::size_t taken = run < count ? run : count;
       std::byte* const last = first + (bit + taken - 1) * slot_bytes;

@@ -70,7 +70,6 @@ class slot_bitmap {
     for (std::size_t i = 0; i < words_ + words_for(words_); ++i) data()[i] = 0;
     top_ = 0;
     count_ = 0;
-    count_ = 0;
   }
 
   bool is_free(std::size_t slot) const noexcept {
@@ -141,9 +140,8 @@ class slot_bitmap {
   const bitmap_word* data() const noexcept { return reinterpret_cast<const bitmap_word*>(this + 1); }
 
   static void fill(bitmap_word* words, std::size_t bits) noexcept {
-    std::size_t i = 0;
-    for (; i < bits / word_slots; ++i) words[i] = ~bitmap_word{0};
-    if (bits % word_slots != 0) words[i] = low_bits(bits % word_slots);
+    for (; bits > word_slots; bits -= word_slots) *words++ = ~bitmap_word{0};
+    *words = low_bits(bits);
   }
 
   void put_in_word(std::size_t index, bitmap_word bits) noexcept {

@@ -17,12 +17,12 @@ namespace quarry::core {
 /// What try_deallocate() found.
 enum class slot_fault { none, foreign, misaligned, free, damaged };
 
-/// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; and
-/// static void destroy_object(void* slot) noexcept, which destroys an object in place.
+/// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
+/// marks_kept; and static void destroy_object(void* slot) noexcept, which destroys an object in place.
 template <class Kind, class Lock, bool Shared, class PageSource>
 class slot_cache : private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
-  using control = cache_control<Lock, PageSource, Kind::magazine_slots>;
+  using control = cache_control<Lock, PageSource, Kind::magazine_slots, Kind::marks_kept>;
 
  public:
   using front = locked_front<Lock>;
@@ -58,8 +58,24 @@ class slot_cache : private attached_source<PageSource> {
   __attribute__((noinline)) void* allocate_slow() {
     return open() ? opened().allocate(Kind::layout) : nullptr;
   }
+#if defined(__cpp_exceptions)
+  /// Returns a slot, or null when there is no memory.
+  __attribute__((noinline)) void* try_allocate_slow() noexcept {
+    try {
+      return allocate_slow();
+    } catch (...) {
+      return nullptr;
+    }
+  }
+#else
+  void* try_allocate_slow() noexcept {
+    return allocate_slow();
+  }
+#endif
 
-  void deallocate(void* slot) noexcept { push(*front_.load(), slot); }
+  void deallocate(void* slot) noexcept {
+    push(*front_.load(), slot);
+  }
   static void push(front& into, void* slot) noexcept {
     bool stored;
     {
@@ -79,10 +95,12 @@ class slot_cache : private attached_source<PageSource> {
     const slab& home = *slab::of(inside, Kind::layout.slabs);
     void* const slot = home.slot_at(home.index_of(inside, Kind::layout.slabs), Kind::layout.slabs);
     Kind::destroy_object(slot);
-    push(*front_of(slot), slot);
+    push(*static_cast<front*>(static_cast<cache_front*>(home.owner)), slot);
   }
 
-  bool is_mine(const void* slot) const noexcept { return front_of(slot) == front_.load(); }
+  bool is_mine(const void* slot) const noexcept {
+    return front_of(slot) == front_.load();
+  }
   void keep(void* slot) noexcept {
     const holding<Lock> guard(opened().lock);
     opened().root.keep(slot);
@@ -99,7 +117,7 @@ class slot_cache : private attached_source<PageSource> {
     const holding<Lock> guard(opened().lock);
     slab& home = *slab::of(slot, Kind::layout.slabs);
     if (home.number == UINT32_MAX) home.number = opened().root.free_number();
-    return static_cast<std::uint32_t>(home.number * Kind::layout.extension_slots +
+    return static_cast<std::uint32_t>(home.number * Kind::layout.extension.slots +
                                       home.index_of(slot, Kind::layout.slabs));
   }
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
@@ -118,7 +136,9 @@ class slot_cache : private attached_source<PageSource> {
   }
 
  private:
-  control& opened() const noexcept { return control::of(*front_.load()); }
+  control& opened() const noexcept {
+    return control::of(*front_.load());
+  }
   front* share() const;
   void close() noexcept;
   void destroy_kept() noexcept;
@@ -152,7 +172,7 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::open() {
   } else {
     front_.store(fresh);
   }
-  return is_open();
+  return true;
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
@@ -180,7 +200,7 @@ slot_cache<Kind, Lock, Shared, PageSource>::share() const {
 template <class Kind, class Lock, bool Shared, class PageSource>
 void slot_cache<Kind, Lock, Shared, PageSource>::close() noexcept {
   if (!is_open()) return;
-  if (Kind::layout.marks_kept && opened().last_handle()) destroy_kept();
+  if (Kind::marks_kept && opened().last_handle()) destroy_kept();
   opened().drop_handle();
 }
 
@@ -208,7 +228,7 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::reserve(std::size_t slots) noex
       const holding<Lock> guard(opened().lock);
       cache_root& root = opened().root;
       const std::size_t all =
-          Kind::layout.root_slots + (root.slab_count() - 1) * Kind::layout.extension_slots;
+          Kind::layout.root.slots + (root.slab_count() - 1) * Kind::layout.extension.slots;
       if (all - root.out_slots() + root.cached_slots(opened()) >= slots) {
         root.begin_reserve();
         return true;
@@ -222,7 +242,7 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::reserve(std::size_t slots) noex
 template <class Kind, class Lock, bool Shared, class PageSource>
 std::size_t slot_cache<Kind, Lock, Shared, PageSource>::trim(std::size_t keep_slabs) noexcept {
   if (!is_open()) return 0;
-  if (Kind::layout.marks_kept) {
+  if (Kind::marks_kept) {
     {
       const holding<Lock> guard(opened().lock);
       opened().root.begin_reserve();  // until trim_all(), so that all that goes back is counted
@@ -253,8 +273,8 @@ void* slot_cache<Kind, Lock, Shared, PageSource>::at(std::uint32_t index) noexce
   const holding<Lock> guard(opened().lock);
   void* found = nullptr;
   opened().root.for_each_slab([&](const slab& each) {
-    const std::size_t slot = index % Kind::layout.extension_slots;
-    if (each.number == index / Kind::layout.extension_slots && slot < each.extent_slots())
+    const std::size_t slot = index % Kind::layout.extension.slots;
+    if (each.number == index / Kind::layout.extension.slots && slot < each.extent_slots())
       found = each.slot_at(slot, Kind::layout.slabs);
   });
   return found;
