@@ -148,7 +148,7 @@ slab_stats synchronized_slab_resource::stats() const {
     std::size_t slots = 0;
     {
       const std::lock_guard<spin_lock> held(shelf.lock);
-      row.cached_slots += shelf.full.size() * shelf.magazine_slots;
+      row.cached_slots += shelf.parked.slots();
       shelf.slots.for_each_slab([&](const core::slab& each) {
         slots += each.slots();
         row.free_slots += each.free_slots();

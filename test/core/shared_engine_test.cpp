@@ -131,10 +131,11 @@ TEST_F(SharedEngine, FullMagazinesPassFromOneCacheToAnotherWhole) {
     for (int i = 0; i < 500; ++i) passed.push_back(allocate(producer, index));
     for (void* const each : passed) deallocate(consumer, each, index);
     passed.clear();
-    most_parked = std::max(most_parked, shared.shelf_of(index)->full.size());
+    most_parked = std::max(most_parked, shared.shelf_of(index)->parked.slots());
   }
-  EXPECT_GT(most_parked, 1U);
-  EXPECT_LE(most_parked, 2U * shared.shelf_of(index)->parked_per_cache);
+  const auto* const shelf = shared.shelf_of(index);
+  EXPECT_GT(most_parked, shelf->magazine_slots);
+  EXPECT_LE(most_parked, 2U * shelf->parked_per_cache * shelf->magazine_slots);
 }
 
 TEST_F(SharedEngine, ChangesNothingWhenTheSourceThrowsAtAnyCall) {
@@ -187,7 +188,49 @@ TEST_F(SharedEngine, ADepotParksItsShareForEachOpenCacheAndFlushesTheRest) {
   for (void*& each : live) each = shared.allocate_direct(index);
   thread_cache& cache = *shared.store().open_cache();
   for (void* const each : live) deallocate(cache, each, index);
-  EXPECT_EQ(shared.shelf_of(index)->full.size(), shared.shelf_of(index)->parked_per_cache);
+  const auto* const shelf = shared.shelf_of(index);
+  const std::size_t most = std::size_t{shelf->parked_per_cache} * shelf->magazine_slots;
+  EXPECT_LE(shelf->parked.slots(), most);
+  EXPECT_GT(shelf->parked.slots() + shelf->magazine_slots, most) << "no other magazine fits";
+}
+
+// Two classes that fill the bound between them, and then a third that is used alone.
+TEST_F(SharedEngine, AClassThatIsUsedTakesTheRoomOfThoseThatNoLongerAre) {
+  thread_cache& cache = *shared.store().open_cache();
+  const auto churn = [&](class_index index, std::size_t burst) {
+    std::vector<void*> live;
+    for (int round = 0; round < 200; ++round) {
+      for (std::size_t i = 0; i < burst; ++i) live.push_back(allocate(cache, index));
+      for (void* const each : live) deallocate(cache, each, index);
+      live.clear();
+    }
+  };
+  const class_index before[] = {class_of_bytes(400), class_of_bytes(512)};
+  const class_index after = class_of_bytes(320);
+  for (const class_index index : before) churn(index, 200);
+  const std::size_t full_bytes = cache.share_bytes;
+  ASSERT_GT(full_bytes, cache_bytes / 2);
+  churn(after, 200);
+  EXPECT_GT(cache.shelves[after].share.slots(), cache.shelves[before[0]].share.slots());
+  EXPECT_GT(cache.shelves[after].share.slots(), cache.shelves[before[1]].share.slots());
+  EXPECT_LE(cache.share_bytes, cache_bytes);
+  shared.close_cache(cache);
+  shared.flush_depots();
+  EXPECT_EQ(used_slots(), 0U);
+}
+
+TEST_F(SharedEngine, AClosedCacheStartsSmallAgain) {
+  thread_cache& cache = *shared.store().open_cache();
+  const class_index index = class_of_bytes(64);
+  std::vector<void*> live;
+  for (int i = 0; i < 2000; ++i) live.push_back(allocate(cache, index));
+  for (void* const each : live) deallocate(cache, each, index);
+  ASSERT_TRUE(cache.shelves[index].share.is_paired());
+  shared.close_cache(cache);
+  EXPECT_EQ(cache.shelves[index].share.slots(), quarry::core::share_steps(index).first().slots());
+  EXPECT_EQ(cache.share_bytes, quarry::core::share_steps(index).bytes_of(cache.shelves[index].share));
+  EXPECT_EQ(cache.shelves[index].previous, nullptr);
+  EXPECT_EQ(cache.cached_slots(index), 0U);
 }
 
 }  // namespace

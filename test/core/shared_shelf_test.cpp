@@ -28,7 +28,8 @@ class SharedShelf : public testing::Test {
 
 TEST_F(SharedShelf, HasNothingToTakeWithoutASlab) {
   void* taken[4];
-  EXPECT_EQ(shared.take(taken + 4, 4), 0U);
+  EXPECT_EQ(shared.refill(taken, 4), 0U);
+  EXPECT_EQ(shared.take_one(), nullptr);
 }
 
 TEST_F(SharedShelf, RefillsFromTheFrontWhatTheBinHas) {
@@ -42,49 +43,36 @@ TEST_F(SharedShelf, RefillsFromTheFrontWhatTheBinHas) {
     EXPECT_LT(entries[i], entries[i - 1]) << "the last is handed out first";
 }
 
-TEST_F(SharedShelf, FlushesAParkedMagazineWhenTheBinHasNothingAndKeepsItsSlab) {
+TEST_F(SharedShelf, RefillsWithParkedSlotsBeforeThoseOfTheBin) {
   adopt();
-  std::vector<void*> all;
-  void* taken[magazine::capacity];
-  while (const std::size_t found = shared.take(taken + magazine::capacity, magazine::capacity))
-    all.insert(all.end(), taken + magazine::capacity - found, taken + magazine::capacity);
-  ASSERT_GT(all.size(), shared.magazine_slots);
-  magazine parked;
-  std::copy_n(all.begin(), shared.magazine_slots, parked.entries + 1);
-  shared.full.park(parked);
-  // Everything else is freed first, so that the magazine's slots are the last of the slab and empty it.
-  EXPECT_EQ(shared.slots.flush(all.data() + shared.magazine_slots, all.size() - shared.magazine_slots),
-            nullptr);
-  std::set<void*> again;
-  while (const std::size_t found = shared.take(taken + magazine::capacity, magazine::capacity))
-    again.insert(taken + magazine::capacity - found, taken + magazine::capacity);
-  EXPECT_EQ(again, std::set<void*>(all.begin(), all.end()));
-  EXPECT_EQ(shared.full.size(), 0U);
-  EXPECT_EQ(shared.empty.pop(), &parked);
+  magazine rested;
+  shared.parked.rest(rested);
+  void* first[8];
+  ASSERT_EQ(shared.refill(first, 8), 8U);
+  ASSERT_EQ(shared.parked.park_slots(first, 8), 8U);
+  void* again[12];
+  EXPECT_EQ(shared.refill(again, 12), 8U) << "more than half: enough";
+  EXPECT_TRUE(std::equal(first, first + 8, again)) << "in the order in which they were parked";
+  ASSERT_EQ(shared.parked.park_slots(first, 4), 4U);
+  EXPECT_EQ(shared.refill(again, 12), 12U) << "less than half: the bin adds the others";
+  EXPECT_TRUE(std::equal(first, first + 4, again));
+  EXPECT_EQ(std::set<void*>(again, again + 12).size(), 12U);
+  EXPECT_EQ(shared.parked.slots(), 0U);
 }
 
-TEST(SharedShelfOfSmallSlabs, KeepsASlabThatAParkedMagazineEmpties) {
-  quarry_test::counting_resource memory;
-  void* const block = memory.allocate(2 * slab_bytes, 2 * slab_bytes);
-  shelf shared(slab::layout(64, slab_bytes));
-  const auto take_all = [&shared] {
-    std::vector<void*> all;
-    void* taken[magazine::capacity];
-    while (const std::size_t found = shared.take(taken + magazine::capacity, magazine::capacity))
-      all.insert(all.end(), taken + magazine::capacity - found, taken + magazine::capacity);
-    std::sort(all.begin(), all.end());
-    return all;
-  };
-  for (const std::size_t offset : {std::size_t{0}, slab_bytes})
-    shared.slots.adopt(slab::create(static_cast<std::byte*>(block) + offset, shared.slots.layout()));
-  const std::vector<void*> all = take_all();
-  magazine parked;  // every slot of the first slab, and some of the second
-  std::copy_n(all.begin(), shared.magazine_slots, parked.entries + 1);
-  ASSERT_NE(slab::of(all.front(), shared.slots.layout()),
-            slab::of(all[shared.magazine_slots - 1], shared.slots.layout()));
-  shared.full.park(parked);
-  EXPECT_EQ(take_all(), std::vector<void*>(all.begin(), all.begin() + shared.magazine_slots));
-  memory.deallocate(block, 2 * slab_bytes, 2 * slab_bytes);
+TEST_F(SharedShelf, TakesSingleSlotsOfTheBinAndThenThoseParked) {
+  adopt();
+  magazine rested;
+  shared.parked.rest(rested);
+  void* const parked = shared.take_one();
+  ASSERT_EQ(shared.parked.park_slots(&parked, 1), 1U);
+  std::set<void*> all;
+  while (void* const slot = shared.take_one()) {
+    EXPECT_TRUE(all.insert(slot).second) << "handed out twice";
+    EXPECT_EQ(slot == parked, !shared.slots.any_free() && shared.parked.slots() == 0);
+  }
+  EXPECT_EQ(all.count(parked), 1U);
+  EXPECT_EQ(all.size(), shared.slots.used_slots());
 }
 
 TEST_F(SharedShelf, ParksNoMoreThanItsBytesForEachCache) {

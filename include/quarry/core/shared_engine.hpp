@@ -69,8 +69,10 @@ class shared_engine {
   /// cache start small.
   void close_cache(thread_cache& cache) noexcept {
     flush_cache(cache);
-    for (class_index index = 0; index < class_count; ++index)
-      if (cache.shelves[index].loaded != nullptr) start_small(cache, index, *shelf_of(index));
+    for (class_index index = 0; index < class_count; ++index) {
+      local_shelf& local = cache.shelves[index];
+      while (local.share.slots() > share_steps(index).first().slots()) narrow(cache, index);
+    }
     store_.close_cache(cache);
   }
 
@@ -100,28 +102,26 @@ class shared_engine {
   const store_type& store() const noexcept { return store_; }
 
  private:
-  static constexpr std::size_t first_capacity_bytes =
-      1024;                                                 // of slots in a magazine that a cache starts with
-  static constexpr std::uint32_t least_capacity = 2;        // slots
-  static constexpr std::uint32_t most_first_capacity = 8;   // slots
-  static constexpr std::uint32_t refusals_per_shrink = 16;  // growths refused before another class must yield
-  static constexpr std::size_t full_caches = 8;             // caches that may be full at a time, together
-  static constexpr std::size_t most_empty = 4;              // magazines without slots that a shelf keeps
+  static constexpr std::size_t full_caches = 8;  // caches that may be full at a time, together
+  static constexpr std::size_t most_empty = 4;   // magazines without slots that a shelf keeps
 
   void* refill(thread_cache& cache, shelf_type& from, class_index index);
   bool add_slab(shelf_type& to);
   shelf_type* open_shelf(class_index index);
-  bool attach(thread_cache& cache, const shelf_type& from, class_index index);
-  bool try_attach(thread_cache& cache, const shelf_type& from, class_index index) noexcept;
-  bool grow(thread_cache& cache, local_shelf& local, std::uint32_t most, std::size_t slot_bytes) noexcept;
-  static void start_small(thread_cache& cache, class_index index, const shelf_type& of) noexcept;
-  void shrink_another(thread_cache& cache, const local_shelf& than) noexcept;
-  magazine* second_magazine(const local_shelf& local, const shelf_type& of) noexcept {
-    if (local.previous != nullptr) return local.previous;
-    return local.capacity == of.magazine_slots ? store_.try_take_magazine()
-                                               : nullptr;  // small ones do with one
+  bool attach(thread_cache& cache, class_index index);
+  bool try_attach(thread_cache& cache, class_index index) noexcept;
+  bool widen(thread_cache& cache, class_index index) noexcept;
+  void narrow(thread_cache& cache, class_index index) noexcept;
+  magazine* second_magazine(local_shelf& local) noexcept {
+    if (!local.share.is_paired() || local.previous != nullptr) return local.previous;
+    return store_.try_take_magazine();
+  }
+  void put_older(thread_cache& cache, class_index index, std::size_t count) noexcept;
+  std::size_t most_parked(const shelf_type& of) const noexcept {
+    return std::size_t{of.parked_per_cache} * store_.open_caches() * of.magazine_slots;
   }
   magazine& hand_in(shelf_type& into, magazine& surplus, std::size_t count) noexcept;
+  void park(shelf_type& into, void* const* slots, std::size_t count) noexcept;
   void flush(shelf_type& into, void* const* slots, std::size_t count) noexcept;
   void flush_class(thread_cache& cache, class_index index, shelf_type& into) noexcept;
 
@@ -129,12 +129,6 @@ class shared_engine {
   std::size_t cache_bound_bytes() const noexcept {
     const std::size_t caches = store_.open_caches();
     return caches <= full_caches ? cache_bytes_ : cache_bytes_ / caches * full_caches;
-  }
-
-  static std::uint32_t first_capacity(const shelf_type& of) noexcept {
-    const std::size_t wanted = first_capacity_bytes / of.slots.layout().slot_bytes;
-    const std::size_t raised = wanted < least_capacity ? least_capacity : wanted;
-    return static_cast<std::uint32_t>(raised < most_first_capacity ? raised : most_first_capacity);
   }
 
   std::atomic<shelf_type*> shelves_[class_count] = {};  // by class; written under the store's lock, once
@@ -148,34 +142,36 @@ void* shared_engine<PageSource, ShelfLock, StoreLock>::allocate_slow(thread_cach
   if (local.slots_in_previous() != 0) return cache.load_previous(index);
   shelf_type* from = shelf_of(index);
   if (from == nullptr && (from = open_shelf(index)) == nullptr) return nullptr;
-  if (local.loaded == nullptr && !attach(cache, *from, index)) return allocate_direct(index);
+  if (local.loaded == nullptr && !attach(cache, index)) return allocate_direct(index);
   return refill(cache, *from, index);
 }
 
-// Exchanges the empty magazine for a full one of the depot, or fills it from the bin.
+// Exchanges the empty magazine for a full one of the depot, or fills it from depot and bin. A single magazine is
+// filled to one half, so that there is as much room for frees.
 template <class PageSource, class ShelfLock, class StoreLock>
 void* shared_engine<PageSource, ShelfLock, StoreLock>::refill(thread_cache& cache, shelf_type& from,
                                                               class_index index) {
   thread_cursor& cursor = cache.cursors[index];
   local_shelf& local = cache.shelves[index];
-  if (local.capacity < from.magazine_slots)
-    grow(cache, local, from.magazine_slots, from.slots.layout().slot_bytes);
+  widen(cache, index);
+  const class_share share = local.share;
+  const std::size_t wanted = share.is_paired() ? share.magazine_slots : (share.magazine_slots + 1U) / 2;
   do {
     std::size_t taken = 0;
     magazine* surplus = nullptr;
     {
       const lock_holder<ShelfLock> held(from.lock);
-      magazine* const parked = local.capacity == from.magazine_slots ? from.full.take() : nullptr;
+      magazine* const parked = share.is_paired() ? from.parked.take() : nullptr;
       if (parked != nullptr) {
-        from.empty.size() < most_empty ? from.empty.push(*local.loaded) : void(surplus = local.loaded);
+        from.parked.resting() < most_empty ? from.parked.rest(*local.loaded) : void(surplus = local.loaded);
         local.loaded = parked;
         taken = from.magazine_slots;
       } else {
-        taken = from.refill(local.loaded->entries + 1, local.capacity);
+        taken = from.refill(local.loaded->entries + 1, wanted);
       }
     }
     if (surplus != nullptr) store_.give_back(*surplus);
-    cursor.load(*local.loaded, taken, local.capacity);
+    cursor.load(*local.loaded, taken, share.magazine_slots);
     if (taken != 0) return cursor.pop();
   } while (add_slab(from));
   return nullptr;
@@ -189,23 +185,18 @@ void shared_engine<PageSource, ShelfLock, StoreLock>::deallocate_slow(thread_cac
   shelf_type& into = *shelf_of(index);
   const std::size_t count = cursor.count();
   if (local.loaded == nullptr) {
-    if (!try_attach(cache, into, index)) return flush(into, &slot, 1);
-  } else if (local.capacity < into.magazine_slots &&
-             grow(cache, local, into.magazine_slots, into.slots.layout().slot_bytes)) {
-    cursor.load(*local.loaded, count, local.capacity);
-  } else if (magazine* next = second_magazine(local, into)) {
+    if (!try_attach(cache, index)) return flush(into, &slot, 1);
+  } else if (widen(cache, index) && count < local.share.magazine_slots) {
+    cursor.load(*local.loaded, count, local.share.magazine_slots);
+  } else if (magazine* next = second_magazine(local)) {
     // The loaded magazine is full: it becomes the previous one, and that one, emptied, takes its place.
     if (local.slots_in_previous() != 0) next = &hand_in(into, *next, local.slots_in_previous());
     local.previous = local.loaded;
     local.set_slots_in_previous(count);
     local.loaded = next;
-    cursor.load(*next, 0, local.capacity);
+    cursor.load(*next, 0, local.share.magazine_slots);
   } else {  // the older half goes; the newer is warm
-    const std::size_t older = (count + 1) / 2;
-    flush(into, local.loaded->entries + 1, older);
-    for (std::size_t i = 1; i <= count - older; ++i)
-      local.loaded->entries[i] = local.loaded->entries[i + older];
-    cursor.load(*local.loaded, count - older, local.capacity);
+    put_older(cache, index, (count + 1) / 2);
   }
   cursor.push(slot);
 }
@@ -215,16 +206,16 @@ template <class PageSource, class ShelfLock, class StoreLock>
 magazine& shared_engine<PageSource, ShelfLock, StoreLock>::hand_in(shelf_type& into, magazine& surplus,
                                                                    std::size_t count) noexcept {
   magazine* fresh = nullptr;
-  const std::size_t limit = std::size_t{into.parked_per_cache} * store_.open_caches();
+  const std::size_t most = most_parked(into);
   bool parked = false;
   bool has_room = count == into.magazine_slots;
   while (has_room && !parked) {
     {
       const lock_holder<ShelfLock> held(into.lock);
-      has_room = into.full.size() < limit;
-      if (has_room && fresh == nullptr) fresh = into.empty.pop();
+      has_room = into.parked.slots() + count <= most;
+      if (has_room && fresh == nullptr) fresh = into.parked.take_empty();
       parked = has_room && fresh != nullptr;
-      if (parked) into.full.park(surplus);
+      if (parked) into.parked.park(surplus);
     }
     if (parked || !has_room) break;
     fresh = store_.try_take_magazine();
@@ -236,14 +227,49 @@ magazine& shared_engine<PageSource, ShelfLock, StoreLock>::hand_in(shelf_type& i
   return surplus;
 }
 
+// Parks slots as far as the depot has room, and flushes the others.
+template <class PageSource, class ShelfLock, class StoreLock>
+void shared_engine<PageSource, ShelfLock, StoreLock>::park(shelf_type& into, void* const* slots,
+                                                           std::size_t count) noexcept {
+  const std::size_t most = most_parked(into);
+  magazine* fresh = nullptr;
+  slab* emptied = nullptr;
+  bool wants_magazine = false;
+  do {
+    if (wants_magazine) fresh = store_.try_take_magazine();
+    const lock_holder<ShelfLock> held(into.lock);
+    if (fresh != nullptr) into.parked.rest(*fresh);
+    if (into.parked.slots() + count <= most) {
+      const std::size_t parked = into.parked.park_slots(slots, count);
+      slots += parked;
+      count -= parked;
+      wants_magazine = count != 0 && (!wants_magazine || fresh != nullptr);
+    } else {
+      wants_magazine = false;
+    }
+    if (count != 0 && !wants_magazine) emptied = into.slots.flush(slots, count);
+  } while (wants_magazine);
+  store_.give_back(emptied);
+}
+
+// Moves the `count` oldest slots of the loaded magazine to the depot.
+template <class PageSource, class ShelfLock, class StoreLock>
+void shared_engine<PageSource, ShelfLock, StoreLock>::put_older(thread_cache& cache, class_index index,
+                                                                std::size_t count) noexcept {
+  magazine& loaded = *cache.shelves[index].loaded;
+  const std::size_t left = cache.cursors[index].count() - count;
+  if (count != 0) park(*shelf_of(index), loaded.entries + 1, count);
+  for (std::size_t i = 1; i <= left; ++i) loaded.entries[i] = loaded.entries[i + count];
+  cache.cursors[index].load(loaded, left, cache.shelves[index].share.magazine_slots);
+}
+
 template <class PageSource, class ShelfLock, class StoreLock>
 void* shared_engine<PageSource, ShelfLock, StoreLock>::allocate_direct(class_index index) {
   shelf_type* from = shelf_of(index);
   if (from == nullptr && (from = open_shelf(index)) == nullptr) return nullptr;
   do {
-    void* slot = nullptr;
     const lock_holder<ShelfLock> held(from->lock);
-    if (from->take(&slot + 1, 1) != 0) return slot;
+    if (void* const slot = from->take_one()) return slot;
   } while (add_slab(*from));
   return nullptr;
 }
@@ -256,7 +282,7 @@ slot_run shared_engine<PageSource, ShelfLock, StoreLock>::allocate_run(class_ind
   do {
     const lock_holder<ShelfLock> held(from->lock);
     if (from->slots.any_free()) return from->slots.take_run(least, count);
-    if (from->full.size() != 0) return {};  // single slots are at hand
+    if (from->parked.slots() != 0) return {};  // single slots are at hand
   } while (add_slab(*from));
   return {};
 }
@@ -283,79 +309,74 @@ auto shared_engine<PageSource, ShelfLock, StoreLock>::open_shelf(class_index ind
 
 // Gives a class its first magazine in a cache. Returns false when that would pass the cache's bound.
 template <class PageSource, class ShelfLock, class StoreLock>
-bool shared_engine<PageSource, ShelfLock, StoreLock>::attach(thread_cache& cache, const shelf_type& from,
-                                                             class_index index) {
+bool shared_engine<PageSource, ShelfLock, StoreLock>::attach(thread_cache& cache, class_index index) {
   local_shelf& local = cache.shelves[index];
-  if (local.capacity == 0 && !grow(cache, local, first_capacity(from), from.slots.layout().slot_bytes))
-    return false;
+  if (local.share.magazines == 0 && !widen(cache, index)) return false;
   magazine* const first = store_.take_magazine();
   if (first == nullptr) return false;
   local.loaded = first;
-  cache.cursors[index].load(*first, 0, local.capacity);
+  cache.cursors[index].load(*first, 0, local.share.magazine_slots);
   return true;
 }
 
 template <class PageSource, class ShelfLock, class StoreLock>
-bool shared_engine<PageSource, ShelfLock, StoreLock>::try_attach(thread_cache& cache, const shelf_type& from,
+bool shared_engine<PageSource, ShelfLock, StoreLock>::try_attach(thread_cache& cache,
                                                                  class_index index) noexcept {
 #if defined(__cpp_exceptions)
   try {
-    return attach(cache, from, index);
+    return attach(cache, index);
   } catch (...) {
     return false;
   }
 #else
-  return attach(cache, from, index);
+  return attach(cache, index);
 #endif
 }
 
-// Doubles the capacity of a class, up to `most` slots, when the cache's bound allows or another class yields.
+// Gives a class its next larger share, when the cache's bound allows it or another class yields. Returns whether
+// the share has grown.
 template <class PageSource, class ShelfLock, class StoreLock>
-bool shared_engine<PageSource, ShelfLock, StoreLock>::grow(thread_cache& cache, local_shelf& local,
-                                                           std::uint32_t most,
-                                                           std::size_t slot_bytes) noexcept {
-  const std::uint32_t doubled = local.capacity == 0 ? most : local.capacity * 2;
-  const std::uint32_t wanted = doubled < most ? doubled : most;
-  const std::size_t more_bytes = std::size_t{wanted - local.capacity} * 2 * slot_bytes;  // for two magazines
+bool shared_engine<PageSource, ShelfLock, StoreLock>::widen(thread_cache& cache, class_index index) noexcept {
+  class_share& share = cache.shelves[index].share;
+  const share_steps steps(index);
+  const class_share wider = steps.grown(share);
+  const std::size_t more_bytes = steps.bytes_of(wider) - steps.bytes_of(share);
+  if (more_bytes == 0) return false;
   const std::size_t bound_bytes = cache_bound_bytes();
-  if (cache.capacity_bytes + more_bytes > bound_bytes) {
-    // Classes that all want more must not flush each other at every turn.
-    if (++cache.refusals % refusals_per_shrink != 0) return false;
-    shrink_another(cache, local);
-    if (cache.capacity_bytes + more_bytes > bound_bytes) return false;
+  if (cache.share_bytes + more_bytes > bound_bytes) {
+    if (steps.bytes_of(wider) > bound_bytes) return false;
+    const class_index yielding = cache.find_yielding(index);
+    if (yielding == no_class) return false;
+    narrow(cache, yielding);
+    if (cache.share_bytes + more_bytes > bound_bytes) return false;
   }
-  cache.capacity_bytes += more_bytes;
-  local.capacity = wanted;
+  cache.share_bytes += more_bytes;
+  share = wider;
   return true;
 }
 
-// Flushes the next other class that has grown, and lets it start small again.
+// Gives a class its next smaller share; what no longer fits is parked.
 template <class PageSource, class ShelfLock, class StoreLock>
-void shared_engine<PageSource, ShelfLock, StoreLock>::shrink_another(thread_cache& cache,
-                                                                     const local_shelf& than) noexcept {
-  for (class_index tried = 0; tried < class_count; ++tried) {
-    const class_index index = cache.next_to_shrink;
-    cache.next_to_shrink = index + 1 < class_count ? index + 1 : 0;
-    local_shelf& local = cache.shelves[index];
-    if (local.loaded == nullptr || &local == &than) continue;
-    shelf_type& into = *shelf_of(index);
-    if (local.capacity <= first_capacity(into)) continue;
-    flush_class(cache, index, into);
-    start_small(cache, index, into);
-    return;
-  }
-}
-
-// Takes the capacity of a class back to what it started with. Requires that its magazines are empty.
-template <class PageSource, class ShelfLock, class StoreLock>
-void shared_engine<PageSource, ShelfLock, StoreLock>::start_small(thread_cache& cache, class_index index,
-                                                                  const shelf_type& of) noexcept {
+void shared_engine<PageSource, ShelfLock, StoreLock>::narrow(thread_cache& cache,
+                                                             class_index index) noexcept {
   local_shelf& local = cache.shelves[index];
-  const std::uint32_t least = first_capacity(of);
-  if (local.capacity <= least) return;
-  cache.capacity_bytes -= (local.capacity - least) * 2 * of.slots.layout().slot_bytes;
-  local.capacity = least;
-  cache.cursors[index].load(*local.loaded, 0, least);
+  const share_steps steps(index);
+  const class_share narrower = steps.shrunk(local.share);
+  cache.share_bytes -= steps.bytes_of(local.share) - steps.bytes_of(narrower);
+  const bool was_paired = local.share.is_paired();
+  local.share = narrower;
+  if (was_paired) {
+    if (local.previous == nullptr) return;
+    magazine* spare = local.previous;
+    if (local.slots_in_previous() != 0) spare = &hand_in(*shelf_of(index), *spare, local.slots_in_previous());
+    local.set_slots_in_previous(0);
+    local.previous = nullptr;
+    store_.give_back(*spare);
+  } else {
+    const std::size_t count = cache.cursors[index].count();
+    const std::size_t surplus = count > narrower.magazine_slots ? count - narrower.magazine_slots : 0;
+    put_older(cache, index, surplus);
+  }
 }
 
 template <class PageSource, class ShelfLock, class StoreLock>
@@ -375,7 +396,7 @@ void shared_engine<PageSource, ShelfLock, StoreLock>::flush_class(thread_cache& 
                                                                   shelf_type& into) noexcept {
   local_shelf& local = cache.shelves[index];
   flush(into, local.loaded->entries + 1, cache.cursors[index].count());
-  cache.cursors[index].load(*local.loaded, 0, local.capacity);
+  cache.cursors[index].load(*local.loaded, 0, local.share.magazine_slots);
   if (local.slots_in_previous() == 0) return;
   flush(into, local.previous->entries + 1, local.slots_in_previous());
   local.set_slots_in_previous(0);
@@ -390,17 +411,19 @@ void shared_engine<PageSource, ShelfLock, StoreLock>::flush_cache(thread_cache& 
 template <class PageSource, class ShelfLock, class StoreLock>
 void shared_engine<PageSource, ShelfLock, StoreLock>::flush_depots() noexcept {
   for_each_shelf([this](class_index, shelf_type& each) {
+    void* taken[magazine::capacity];
     for (;;) {
-      magazine* parked = nullptr;
       slab* emptied = nullptr;
+      magazine* spare = nullptr;
       {
         const lock_holder<ShelfLock> held(each.lock);
-        parked = each.full.take();
-        if (parked == nullptr) return;
-        emptied = each.slots.flush(parked->entries + 1, each.magazine_slots);
+        const std::size_t count = each.parked.take_slots(taken, magazine::capacity);
+        if (count != 0) emptied = each.slots.flush(taken, count);
+        spare = each.parked.take_empty();
+        if (count == 0 && spare == nullptr) return;
       }
       store_.give_back(emptied);
-      store_.give_back(*parked);
+      if (spare != nullptr) store_.give_back(*spare);
     }
   });
 }

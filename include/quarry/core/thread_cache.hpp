@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <quarry/core/class_share.hpp>
 #include <quarry/core/magazine.hpp>
 #include <quarry/core/size_class.hpp>
 
@@ -69,10 +70,12 @@ static_assert(
 /// What a thread keeps of one class beside the cursor.
 struct local_shelf {
   magazine* loaded = nullptr;    // under the cursor; the owner's
-  magazine* previous = nullptr;  // the one loaded before; the owner's
+  magazine* previous = nullptr;  // the one loaded before, when the share has two; the owner's
   std::atomic<std::uint32_t> previous_slots{
-      0};                      // slots in `previous`; written by the owner, read by any thread
-  std::uint32_t capacity = 0;  // slots that a magazine takes now, grows with use; the owner's
+      0};                          // slots in `previous`; written by the owner, read by any thread
+  class_share share;               // what the class may hold here; the owner's
+  std::uint8_t slots_at_look = 0;  // under the cursor when another class last asked for room; the owner's
+  std::uint8_t quiet_looks = 0;    // such looks in a row that found nothing changed; the owner's
 
   std::uint32_t slots_in_previous() const noexcept {
     return previous_slots.load(std::memory_order_relaxed);  // Relaxed: the owner's own store, or a report.
@@ -85,9 +88,8 @@ struct local_shelf {
 struct alignas(64) thread_cache {
   thread_cursor cursors[class_count];  // by class; what a hit uses
   local_shelf shelves[class_count];    // by class; what a miss uses
-  std::size_t capacity_bytes = 0;      // bytes of slots that all magazines may hold now
-  std::uint32_t refusals = 0;          // growths that the bound refused
-  class_index next_to_shrink = 0;      // where the search for a class to shrink goes on
+  std::size_t share_bytes = 0;         // bytes of slots that all classes together may hold now
+  class_index next_to_look_at = 0;     // where the search for a class that yields goes on
   thread_cache* next = nullptr;        // in the engine's list of caches at rest; under its lock
 
   /// Returns the cursor of the class of `key`. Complexity O(1).
@@ -103,15 +105,44 @@ struct alignas(64) thread_cache {
     magazine& previous = *local.previous;
     local.previous = local.loaded;
     local.loaded = &previous;
-    cursors[index].load(previous, local.slots_in_previous(), local.capacity);
+    cursors[index].load(previous, local.slots_in_previous(), local.share.magazine_slots);
     local.set_slots_in_previous(0);
     return cursors[index].pop();
+  }
+
+  /// Looks at one class in turn for room that class `index` wants.
+  /// Returns     A class that yields: one that two rounds of looks found unused, or whose share is much larger;
+  ///             no_class when the one looked at does not.
+  /// Complexity  O(1).
+  class_index find_yielding(class_index index) noexcept {
+    class_index looked_at = no_class;
+    for (int skips = 0; skips < most_skips && looked_at == no_class; ++skips) {
+      if (shelves[next_to_look_at].loaded != nullptr && next_to_look_at != index) looked_at = next_to_look_at;
+      next_to_look_at = next_to_look_at + 1 < class_count ? next_to_look_at + 1 : 0;
+    }
+    if (looked_at == no_class) return no_class;
+    local_shelf& other = shelves[looked_at];
+    const auto slots = static_cast<std::uint8_t>(cursors[looked_at].count());
+    other.quiet_looks = slots != other.slots_at_look ? std::uint8_t{0}
+                        : other.quiet_looks < quiet_looks_of_unused
+                            ? static_cast<std::uint8_t>(other.quiet_looks + 1)
+                            : other.quiet_looks;
+    other.slots_at_look = slots;
+    const bool is_unused = other.quiet_looks == quiet_looks_of_unused;
+    return is_unused || other.share.slots() >= much_larger * shelves[index].share.slots() ? looked_at
+                                                                                          : no_class;
   }
 
   /// Returns the slots of class `index` that rest here. Threads: any.
   std::size_t cached_slots(class_index index) const noexcept {
     return cursors[index].count() + shelves[index].slots_in_previous();
   }
+
+ private:
+  static constexpr int most_skips = 16;  // classes without a magazine passed over in a look
+  static constexpr std::uint8_t quiet_looks_of_unused = 2;  // then a class counts as unused
+  // Times another's share. Who yields half of it to a share a quarter as large does not at once ask for it back.
+  static constexpr std::size_t much_larger = 4;
 };
 
 }  // namespace quarry::core

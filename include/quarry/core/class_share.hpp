@@ -1,0 +1,70 @@
+// How many slots of a class one thread's cache may hold: a class starts small, grows as it misses, and yields
+// when others need the room more.
+//
+// Layer      2. Freestanding. Only numbers: who holds the magazines moves the slots.
+// Threads    Values; no sharing.
+// Source     Slow start and stealing between classes: the thread caches of gperftools and TCMalloc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <quarry/core/shelf.hpp>
+#include <quarry/core/size_class.hpp>
+
+namespace quarry::core {
+
+/// One magazine of `magazine_slots` slots, or two that are full size.
+struct class_share {
+  std::uint8_t magazine_slots = 0;  // slots that each magazine takes
+  std::uint8_t magazines = 0;       // 0: the class is not used here
+
+  constexpr std::size_t slots() const noexcept { return std::size_t{magazine_slots} * magazines; }
+  constexpr bool is_paired() const noexcept { return magazines == 2; }
+};
+
+/// The steps by which the share of one class grows and shrinks: none, one magazine that doubles from a few
+/// slots to full size, two of full size.
+class share_steps {
+ public:
+  explicit constexpr share_steps(class_index index) noexcept
+      : slot_bytes_(slot_bytes_of(index)), full_slots_(shelf::slots_for(slot_bytes_)) {}
+
+  constexpr std::size_t bytes_of(class_share share) const noexcept { return share.slots() * slot_bytes_; }
+
+  /// Returns the share that a class starts with.
+  constexpr class_share first() const noexcept {
+    const std::size_t wanted = first_bytes / slot_bytes_;
+    const std::size_t raised = wanted < least_slots ? least_slots : wanted;
+    return one_of(raised < most_first_slots ? raised : most_first_slots);
+  }
+
+  /// Returns the next larger share; the same one when there is none.
+  constexpr class_share grown(class_share from) const noexcept {
+    if (from.magazines == 0) return first();
+    if (from.magazine_slots < full_slots_) return one_of(std::size_t{from.magazine_slots} * 2);
+    return {from.magazine_slots, 2};
+  }
+
+  /// Returns the next smaller share; the same one when it is not larger than first().
+  constexpr class_share shrunk(class_share from) const noexcept {
+    if (from.is_paired()) return {from.magazine_slots, 1};
+    const class_share least = first();
+    if (from.slots() <= least.slots()) return from;
+    const std::size_t half = from.magazine_slots / 2U;
+    return half < least.slots() ? least : one_of(half);
+  }
+
+ private:
+  static constexpr std::size_t first_bytes = 1024;    // of slots in a share that a class starts with
+  static constexpr std::size_t least_slots = 2;       // of a share
+  static constexpr std::size_t most_first_slots = 8;  // of a share that a class starts with
+
+  constexpr class_share one_of(std::size_t slots) const noexcept {
+    return {static_cast<std::uint8_t>(slots < full_slots_ ? slots : full_slots_), 1};
+  }
+
+  std::size_t slot_bytes_;
+  std::size_t full_slots_;  // slots that make a magazine of this class full
+};
+
+}  // namespace quarry::core
