@@ -104,12 +104,13 @@ class slab_allocator {
     resource_->template deallocate_fixed<sizeof(T), alignof(T)>(place);
   }
 
-  /// Appends memory for `count` objects, each freed on its own, to `chain`: runs of neighbours of one slab.
+  /// Appends memory for `count` objects, each freed on its own, to `chain`: runs of neighbours of one slab, or what
+  /// the magazine holds where a run would be shorter than 16 slots.
   /// Errors      What the resource throws; then nothing has changed.
   /// Complexity  O(count), one call of the resource for each run.
   void allocate_individual(size_type count, multiallocation_chain& chain);
 
-  /// Frees every slot of `chain`, which may be empty, and leaves it empty; runs of neighbours at once.
+  /// Frees every slot of `chain`, which may be empty, and leaves it empty; runs of at least 16 neighbours at once.
   /// Complexity  O(count), one call of the resource for each run.
   void deallocate_individual(multiallocation_chain& chain) noexcept;
 
@@ -154,17 +155,26 @@ class slab_allocator {
   }
 
  private:
-  static constexpr size_type single_slots = 32;  // slots between two looks for a run
+  static constexpr size_type shortest_run = 16;  // slots; fewer come and go through the magazine
 
-  // Frees what a burst has got so far, unless it succeeds.
+  // Frees what a burst has appended to a chain so far, unless it succeeds.
   struct rollback {
     slab_allocator& allocator;
-    multiallocation_chain chain{};
+    multiallocation_chain& chain;
     bool arrays = false;
-    ~rollback() { arrays ? allocator.deallocate_many(chain) : allocator.deallocate_individual(chain); }
+    typename multiallocation_chain::iterator before = chain.last();
+    size_type size_before = chain.size();
+    bool succeeded = false;
 
-    void commit(multiallocation_chain& to) noexcept { to.splice_after(to.last(), chain); }
+    ~rollback() {
+      if (succeeded) return;
+      multiallocation_chain burst;
+      burst.splice_after(burst.before_begin(), chain, before, chain.last(), chain.size() - size_before);
+      arrays ? allocator.deallocate_many(burst) : allocator.deallocate_individual(burst);
+    }
   };
+
+  void allocate_singly(size_type count, multiallocation_chain& chain);
 
   static size_type bytes_of(size_type count) {
     if (count > PTRDIFF_MAX / sizeof(T)) detail::throw_bad_array_new_length();
@@ -194,16 +204,32 @@ bool operator!=(const slab_allocator<T, Resource>& a, const slab_allocator<U, Re
 
 template <class T, class Resource>
 void slab_allocator<T, Resource>::allocate_individual(size_type count, multiallocation_chain& chain) {
-  rollback burst{*this};
-  for (size_type left = count; left != 0;) {
+  rollback burst{*this, chain};
+  size_type left = count;
+  while (left >= shortest_run) {
     const core::slot_run run = resource_->allocate_run(left, sizeof(T), alignof(T));
-    burst.chain.push_back_run(run.first, run.slots, run.slot_bytes);
+    chain.push_back_run(run.first, run.slots, run.slot_bytes);
     left -= run.slots;
     if (run.slots != 1) continue;
     // No run of neighbours is at hand: single slots, for a while.
-    for (size_type i = 0; i < single_slots && left != 0; ++i, --left) burst.chain.push_back(allocate_one());
+    const size_type some = left < shortest_run ? left : shortest_run;
+    allocate_singly(some, chain);
+    left -= some;
   }
-  burst.commit(chain);
+  allocate_singly(left, chain);
+  burst.succeeded = true;
+}
+
+// Appends slots out of the magazine; a miss fills it.
+template <class T, class Resource>
+void slab_allocator<T, Resource>::allocate_singly(size_type count, multiallocation_chain& chain) {
+  const auto append = [&chain](void* slot) { chain.push_back(static_cast<T*>(slot)); };
+  while (count != 0) {
+    count -= resource_->template allocate_hits<sizeof(T), alignof(T)>(count, append);
+    if (count == 0) return;
+    append(allocate_one());
+    --count;
+  }
 }
 
 template <class T, class Resource>
@@ -212,10 +238,15 @@ void slab_allocator<T, Resource>::deallocate_individual(multiallocation_chain& c
   const size_type step_bytes = resource_->good_size(sizeof(T), alignof(T));
   while (!chain.empty()) {
     const auto [first, slots] = chain.pop_front_run(step_bytes);
-    if (slots == 1) {
-      deallocate_one(static_cast<T*>(first));
-    } else {
+    if (slots >= shortest_run) {
       resource_->deallocate_run(first, slots, sizeof(T), alignof(T));
+      continue;
+    }
+    for (size_type left = slots; left != 0;) {
+      left -= resource_->template deallocate_hits<sizeof(T), alignof(T)>(first, left);
+      if (left == 0) break;
+      --left;
+      deallocate_one(reinterpret_cast<T*>(static_cast<std::byte*>(first) + left * step_bytes));
     }
   }
 }
@@ -247,17 +278,17 @@ T* slab_allocator<T, Resource>::allocation_command(unsigned commands, size_type 
 template <class T, class Resource>
 void slab_allocator<T, Resource>::allocate_many(size_type length, size_type count,
                                                 multiallocation_chain& chain) {
-  rollback burst{*this, {}, true};
-  for (size_type i = 0; i < count; ++i) burst.chain.push_back(allocate(length));
-  burst.commit(chain);
+  rollback burst{*this, chain, true};
+  for (size_type i = 0; i < count; ++i) chain.push_back(allocate(length));
+  burst.succeeded = true;
 }
 
 template <class T, class Resource>
 void slab_allocator<T, Resource>::allocate_many(const size_type* lengths, size_type count,
                                                 multiallocation_chain& chain) {
-  rollback burst{*this, {}, true};
-  for (size_type i = 0; i < count; ++i) burst.chain.push_back(allocate(lengths[i]));
-  burst.commit(chain);
+  rollback burst{*this, chain, true};
+  for (size_type i = 0; i < count; ++i) chain.push_back(allocate(lengths[i]));
+  burst.succeeded = true;
 }
 
 template <class T, class Resource>

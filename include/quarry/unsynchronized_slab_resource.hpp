@@ -115,6 +115,29 @@ class unsynchronized_slab_resource final : public std::pmr::memory_resource {
     deallocate_slow(pointer, Bytes, Alignment);
   }
 
+  /// Calls f(void*) with at most `count` blocks as allocate_fixed() returns them, out of the loaded magazine.
+  /// Returns     How many there were; 0 when allocate_fixed() would not hit.
+  /// Complexity  O(count).
+  template <std::size_t Bytes, std::size_t Alignment, class F>
+  std::size_t allocate_hits(std::size_t count, F f) {
+    if constexpr (core::last_byte_of(Bytes, Alignment) < core::table_bytes)
+      return core::pop_each(engine_.cursor_at(core::class_keys[core::last_byte_of(Bytes, Alignment)]), count,
+                            f);
+    return 0;
+  }
+
+  /// Frees the highest of `count` blocks that are good_size(Bytes, Alignment) bytes apart, of which `first` is the
+  /// lowest: as many as the loaded magazine has room for.
+  /// Returns     How many those were.
+  /// Complexity  O(count).
+  template <std::size_t Bytes, std::size_t Alignment>
+  std::size_t deallocate_hits(void* first, std::size_t count) noexcept {
+    if constexpr (core::last_byte_of(Bytes, Alignment) < core::table_bytes)
+      return core::push_run(engine_.cursor_at(core::class_keys[core::last_byte_of(Bytes, Alignment)]), first,
+                            count, core::slot_bytes_of(core::class_of(Bytes, Alignment)));
+    return 0;
+  }
+
   /// Returns at most `count` blocks as allocate(bytes, alignment) returns them, neighbours in one slab.
   /// Requires    count > 0
   /// Returns     At least one block; one where no run of neighbours is at hand.

@@ -60,7 +60,7 @@ class Bursts : public ::testing::Test {
 };
 
 TEST_F(Bursts, ListsAreBuiltAndClearedByRuns) {
-  // Where the header of a fresh slab leaves few neighbours in front of it, 32 slots come singly.
+  // Where the header of a fresh slab leaves few neighbours in front of it, and at the end, some slots come singly.
   constexpr std::size_t singly = 32;
   counted_list list(thousand_.begin(), thousand_.end(), &counted_);
   EXPECT_GE(counted_.run_slots_out, 1000U - singly);
@@ -102,6 +102,27 @@ TEST_F(Bursts, StableVectorsReserveByRuns) {
   EXPECT_LE(counted_.runs_out, 30U);
   vector.shrink_to_fit();
   EXPECT_GE(counted_.run_slots_back, 900U);
+}
+
+TEST_F(Bursts, OfAFewNodesComeOutOfTheMagazineAndGoBackIntoIt) {
+  const std::vector<int> ten(10, 7);
+  { const counted_list first(ten.begin(), ten.end(), &counted_); }
+  EXPECT_EQ(counted_.runs_out + counted_.runs_back, 0U);
+  EXPECT_EQ(counted_.fixed_allocations, 10U);
+  EXPECT_EQ(counted_.fixed_deallocations, 10U);
+  slab_allocator<node, counted_slab_resource> allocator(&counted_);
+  slab_allocator<node, counted_slab_resource>::multiallocation_chain few;
+  allocator.allocate_individual(12, few);
+  std::vector<node*> slots;
+  while (!few.empty()) slots.push_back(few.pop_front());
+  for (std::size_t i = 1; i < slots.size(); ++i) EXPECT_EQ(slots[i], slots[i - 1] + 1);
+  for (node* each : slots) few.push_back(each);
+  allocator.deallocate_individual(few);
+  allocator.allocate_individual(12, few);  // the same slots, in the same order
+  for (node* each : slots) EXPECT_EQ(few.pop_front(), each);
+  for (node* each : slots) few.push_front(each);
+  allocator.deallocate_individual(few);
+  EXPECT_EQ(counted_.below().stats().live_slots, 0U);
 }
 
 TEST_F(Bursts, RunsAreNeighboursInOneSlabInAddressOrder) {

@@ -121,4 +121,30 @@ TEST(Cursor, SeveralUnloadedOnesStayEmptyWhateverTheOthersAreOffered) {
   EXPECT_EQ(second.pop(), nullptr);
 }
 
+TEST(Cursor, PopsAsManyAsThereAre) {
+  magazine loaded;
+  cursor current;
+  current.load(loaded, 0, 4);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(current.push(&slots[i]));
+  int next = 2;
+  const auto newest = [&next](void* slot) { EXPECT_EQ(slot, &slots[next--]); };
+  EXPECT_EQ(quarry::core::pop_each(current, 2, newest), 2U);
+  EXPECT_EQ(current.count(loaded), 1U);
+  EXPECT_EQ(quarry::core::pop_each(current, 2, newest), 1U);
+  EXPECT_EQ(next, -1);
+  EXPECT_EQ(quarry::core::pop_each(current, 2, newest), 0U);
+}
+
+TEST(Cursor, PushesTheHighestOfARunAndTheLowestOfThoseLast) {
+  magazine loaded;
+  cursor current;
+  EXPECT_EQ(quarry::core::push_run(current, &slots[0], 2, sizeof(int)), 0U) << "nothing is loaded";
+  current.load(loaded, 0, 4);
+  EXPECT_EQ(quarry::core::push_run(current, &slots[0], 3, sizeof(int)), 3U);
+  EXPECT_EQ(quarry::core::push_run(current, &slots[10], 3, sizeof(int)), 1U);
+  EXPECT_EQ(current.pop(), &slots[12]);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(current.pop(), &slots[i]);
+  EXPECT_EQ(current.pop(), nullptr);
+}
+
 }  // namespace

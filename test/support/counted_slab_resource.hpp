@@ -38,6 +38,18 @@ class counted_slab_resource {
     ++fixed_deallocations;
     below_.deallocate_fixed<Bytes, Alignment>(place);
   }
+  template <std::size_t Bytes, std::size_t Alignment, class F>
+  std::size_t allocate_hits(std::size_t count, F f) {
+    const std::size_t hits = below_.allocate_hits<Bytes, Alignment>(count, f);
+    fixed_allocations += hits;
+    return hits;
+  }
+  template <std::size_t Bytes, std::size_t Alignment>
+  std::size_t deallocate_hits(void* first, std::size_t count) noexcept {
+    const std::size_t hits = below_.deallocate_hits<Bytes, Alignment>(first, count);
+    fixed_deallocations += hits;
+    return hits;
+  }
   quarry::core::slot_run allocate_run(std::size_t count, std::size_t bytes, std::size_t alignment) {
     ++runs_out;
     const quarry::core::slot_run run = below_.allocate_run(count, bytes, alignment);
@@ -62,8 +74,8 @@ class counted_slab_resource {
 
   std::size_t allocations = 0;          // calls of allocate and try_allocate
   std::size_t deallocations = 0;        // calls of deallocate
-  std::size_t fixed_allocations = 0;    // calls of allocate_fixed
-  std::size_t fixed_deallocations = 0;  // calls of deallocate_fixed
+  std::size_t fixed_allocations = 0;    // calls of allocate_fixed, and slots of allocate_hits
+  std::size_t fixed_deallocations = 0;  // calls of deallocate_fixed, and slots of deallocate_hits
   std::size_t runs_out = 0;             // calls of allocate_run
   std::size_t runs_back = 0;            // calls of deallocate_run
   std::size_t run_slots_out = 0;        // slots that those returned

@@ -79,4 +79,25 @@ class cursor {
   void** limit_ = &nothing_;  // entry whose slot makes the magazine full
 };
 
+/// Pops at most `count` slots and calls f(void*) with each. Returns how many there were.
+template <class Cursor, class F>
+std::size_t pop_each(Cursor& from, std::size_t count, F f) {
+  for (std::size_t i = 0; i < count; ++i) {
+    void* const slot = from.pop();
+    if (__builtin_expect(slot == nullptr, 0)) return i;
+    f(slot);
+  }
+  return count;
+}
+
+/// Pushes the highest of the `count` slots from `first` on that are `step_bytes` bytes apart, as many as there is room
+/// for, the lowest of them last. Returns how many that were.
+template <class Cursor>
+std::size_t push_run(Cursor& into, void* first, std::size_t count, std::size_t step_bytes) noexcept {
+  std::byte* slot = static_cast<std::byte*>(first) + count * step_bytes;
+  for (std::size_t i = 0; i < count; ++i)
+    if (__builtin_expect(!into.push(slot -= step_bytes), 0)) return i;
+  return count;
+}
+
 }  // namespace quarry::core

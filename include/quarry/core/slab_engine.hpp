@@ -44,6 +44,11 @@ class slab_engine {
   /// Puts a slot of the class of `key` into the loaded magazine; returns false when it is full. Complexity O(1).
   bool try_free_hit(void* slot, class_key key) noexcept { return cursor_at(key).push(slot); }
 
+  /// The loaded magazine of the class of `key`, for more than one hit.
+  cursor& cursor_at(class_key key) noexcept {
+    return *reinterpret_cast<cursor*>(reinterpret_cast<std::byte*>(cursors_) + key * (sizeof(cursor) / 2));
+  }
+
   /// Returns a slot of class `index`, or null when the page source returns null.
   /// Errors      What the page source throws; then nothing has changed for the user.
   /// Complexity  Hit: O(1). Miss: O(magazine slots), at most 4 calls of the page source.
@@ -124,10 +129,6 @@ class slab_engine {
   static constexpr std::size_t first_slab_bytes = 1024;
   static constexpr std::size_t largest_first_slot_bytes = 256;
   static constexpr std::size_t smallest_front_bytes = 4096;  // of an initial buffer, for the arena
-
-  cursor& cursor_at(class_key key) noexcept {
-    return *reinterpret_cast<cursor*>(reinterpret_cast<std::byte*>(cursors_) + key * (sizeof(cursor) / 2));
-  }
 
   __attribute__((noinline)) void* allocate_slow(class_index index);
   __attribute__((noinline)) void deallocate_slow(void* slot, class_index index) noexcept;
