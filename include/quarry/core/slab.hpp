@@ -247,9 +247,8 @@ inline void slab::take(void** end, std::size_t count, const slab_layout& layout)
     if ((rest & (rest + 1)) == 0) {  // one run up to the word's end, as in a fresh slab
       const std::size_t run = rest == ~bitmap_word{0} ? word_slots : lowest_bit(~rest);
       const std::size_t taken = run < count ? run : count;
-      std::byte* const last = first + (bit + taken - 1) * slot_bytes;
-      end -= taken;
-      for (std::size_t i = 0; i < taken; ++i) end[i] = last - i * slot_bytes;
+      std::byte* slot = first + bit * slot_bytes;
+      for (std::size_t i = 0; i < taken; ++i, slot += slot_bytes) *--end = slot;
       word &= ~(low_bits(taken) << bit);
       count -= taken;
     } else {
