@@ -10,6 +10,7 @@
 #include <quarry/core/attached_source.hpp>
 #include <quarry/core/cache_control.hpp>
 #include <quarry/core/slot_cache.hpp>
+#include <quarry/detail/cached_object.hpp>
 #include <quarry/recycle_policy.hpp>
 #include <quarry/slab_cache_stats.hpp>
 #include <quarry/slab_errc.hpp>
@@ -23,55 +24,12 @@
 
 namespace quarry {
 
-namespace detail {
-
-/// Bytes of empty slabs that a cache keeps at first: as much as a resource where memory is plenty, else one slab.
-inline constexpr std::size_t retain_bytes =
-    smallest_default_slab_bytes == 65536 ? std::size_t{32} << 20 : std::size_t{0};
-
-/// What core::slot_cache has to know about the objects of one cache.
-template <class Object, class Control, std::size_t SlabBytes>
-struct object_kind {
-  static constexpr std::uint32_t magazine_slots = Control::magazine_slots;
-  static constexpr bool marks_kept = Control::marks_kept;
-  static constexpr core::cache_layout layout = core::make_cache_layout(
-      {sizeof(Object), alignof(Object), Control::bytes, marks_kept, retain_bytes}, SlabBytes);
-  static_assert(
-      layout.root.slots != 0,
-      "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "
-      "the third argument of slab_cache, or leave it out.");
-  static void destroy_object(void* slot) noexcept { static_cast<Object*>(slot)->~Object(); }
-};
-
-}  // namespace detail
-
 /// A handle to a cache of objects of type T. Copies share the same slabs; the slabs live until the last handle
 /// and the last object are gone, in any order, on any thread. Constructing a handle takes no memory: the
 /// first use takes the first slab, and when that fails, the next use tries again.
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 class slab_cache {
-  static_assert(!std::is_array_v<T>,
-                "quarry: a cache makes single objects, not arrays; write a struct or std::array that holds "
-                "the elements.");
-  static_assert(std::is_object_v<T>,
-                "quarry: a cache makes objects; T must not be a reference, a function or void.");
-  static_assert(
-      core::is_power_of_two(SlabBytes),
-      "quarry: SlabBytes must be a power of two, because a slab is found from an address by a mask; "
-      "write for example 65536, or leave it out.");
-  static_assert(
-      sizeof(T) <= SlabBytes / 2,
-      "quarry: T takes more than half of SlabBytes; write a larger power of two as the third argument of "
-      "slab_cache, or leave it out (a type that was incomplete when its slab_ptr was first named has to "
-      "write it).");
-  static_assert(
-      alignof(T) <= SlabBytes / 2,
-      "quarry: T is aligned to more than half of SlabBytes; write a larger power of two as the third "
-      "argument of slab_cache, or leave it out.");
-  static_assert(
-      sizeof(Lock) <= 64,
-      "quarry: this Lock is larger than 64 bytes, and every cache holds one in its first slab; write a "
-      "lock of at most 64 bytes, for instance one that points to the larger one.");
+  static_assert(detail::check_cache_arguments<T, Lock, SlabBytes>());
 
   using object = std::remove_cv_t<T>;
   using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(SlabBytes / sizeof(T)),
@@ -243,20 +201,8 @@ class slab_cache {
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 template <class... Args>
 std::remove_cv_t<T>* slab_cache<T, Lock, SlabBytes, PageSource>::construct(object* slot, Args&&... args) {
-  static_assert(
-      !std::is_abstract_v<T>,
-      "quarry: an abstract class has no objects; make one of a derived class and let a slab_ptr to the base "
-      "own it.");
-  static_assert(std::is_nothrow_destructible_v<T>,
-                "quarry: the destructor of T must be accessible and must not throw, because it runs where no "
-                "exception can be passed on.");
   slot_return guard{slot};
-  object* made;
-  if constexpr (std::is_constructible_v<object, Args...>) {
-    made = ::new (static_cast<void*>(slot)) object(std::forward<Args>(args)...);
-  } else {
-    made = ::new (static_cast<void*>(slot)) object{std::forward<Args>(args)...};
-  }
+  object* const made = detail::construct_object<object>(slot, std::forward<Args>(args)...);
   guard.slot = nullptr;
   return made;
 }

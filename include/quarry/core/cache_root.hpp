@@ -95,9 +95,6 @@ class cache_root {
   void* take_kept() noexcept { return kept_.take(layout()); }
   std::size_t kept_slots() const noexcept { return kept_.count(); }
 
-  /// Returns the smallest number that no slab has. Complexity O(slabs * slabs / word_slots).
-  std::uint32_t free_number() const noexcept;
-
   const bin& slabs() const noexcept { return bin_; }
   const slab_layout& layout() const noexcept { return bin_.layout(); }
   std::size_t slab_count() const noexcept { return slab_count_; }  // the resting ones included
@@ -249,16 +246,6 @@ inline const slab* cache_root::find(const void* pointer) const noexcept {
     if (offset < each.extent_slots() * layout().slot_bytes) found = &each;
   });
   return found;
-}
-
-inline std::uint32_t cache_root::free_number() const noexcept {
-  for (std::uint32_t base = 0;; base += word_slots) {
-    bitmap_word taken = 0;
-    for_each_slab([&](const slab& each) {
-      if (each.number - base < word_slots) taken |= bitmap_word{1} << (each.number - base);
-    });
-    if (~taken != 0) return base + static_cast<std::uint32_t>(lowest_bit(~taken));
-  }
 }
 
 inline bool cache_root::check_invariants(const cache_front& front) const noexcept {

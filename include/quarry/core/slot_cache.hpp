@@ -8,14 +8,13 @@
 #include <quarry/core/cache_control.hpp>
 #include <quarry/core/cache_front.hpp>
 #include <quarry/core/cache_layout.hpp>
+#include <quarry/core/slot_fault.hpp>
+#include <quarry/core/slot_numbers.hpp>
 
 #include <cstddef>
 #include <cstdint>
 
 namespace quarry::core {
-
-/// What try_deallocate() found.
-enum class slot_fault { none, foreign, misaligned, free, damaged };
 
 /// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
 /// marks_kept; and static void destroy_object(void* slot) noexcept, which destroys an object in place.
@@ -115,10 +114,7 @@ class slot_cache : private attached_source<PageSource> {
   /// Returns number of slab * slots of an extension slab + slot. Requires a slot of this cache.
   std::uint32_t index_of(const void* slot) noexcept {
     const holding<Lock> guard(opened().lock);
-    slab& home = *slab::of(slot, Kind::layout.slabs);
-    if (home.number == UINT32_MAX) home.number = opened().root.free_number();
-    return static_cast<std::uint32_t>(home.number * Kind::layout.extension.slots +
-                                      home.index_of(slot, Kind::layout.slabs));
+    return number_of_slot(opened().root, Kind::layout, slot);
   }
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
   void* at(std::uint32_t index) noexcept;
@@ -271,13 +267,7 @@ template <class Kind, class Lock, bool Shared, class PageSource>
 void* slot_cache<Kind, Lock, Shared, PageSource>::at(std::uint32_t index) noexcept {
   if (!is_open()) return nullptr;
   const holding<Lock> guard(opened().lock);
-  void* found = nullptr;
-  opened().root.for_each_slab([&](const slab& each) {
-    const std::size_t slot = index % Kind::layout.extension.slots;
-    if (each.number == index / Kind::layout.extension.slots && slot < each.extent_slots())
-      found = each.slot_at(slot, Kind::layout.slabs);
-  });
-  return found;
+  return slot_of_number(opened().root, Kind::layout, index);
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
@@ -287,20 +277,8 @@ slot_fault slot_cache<Kind, Lock, Shared, PageSource>::try_deallocate(const void
   if (!is_open()) return slot_fault::foreign;
   slot_fault fault = slot_fault::none;
   opened().finish([&]() -> slab* {
-    cache_root& root = opened().root;
-    const slab* const home = root.find(slot);
-    if (home == nullptr) {
-      fault = slot_fault::foreign;
-    } else if (home->owner != static_cast<cache_front*>(front_.load())) {
-      fault = slot_fault::damaged;
-    } else {
-      const std::size_t index = home->index_of(slot, Kind::layout.slabs);
-      if (home->slot_at(index, Kind::layout.slabs) != slot)
-        fault = slot_fault::foreign;
-      else if (home->bitmap().is_free(index) || root.is_cached(opened(), slot) || root.is_kept(*home, index))
-        fault = slot_fault::free;
-    }
-    return fault == slot_fault::none ? root.deallocate(opened(), const_cast<void*>(slot)) : nullptr;
+    fault = find_fault(opened().root, opened(), slot);
+    return fault == slot_fault::none ? opened().root.deallocate(opened(), const_cast<void*>(slot)) : nullptr;
   });
   return fault;
 }

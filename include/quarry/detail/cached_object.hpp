@@ -1,0 +1,80 @@
+// What a typed cache asks of the type of its objects, and how it makes and destroys one in a slot.
+//
+// Layer      1. Freestanding.
+#pragma once
+
+#include <quarry/core/cache_layout.hpp>
+#include <quarry/slab_ptr.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace quarry::detail {
+
+/// Returns true, or is a sentence of the compiler's about what is wrong with the arguments of a slab_cache.
+template <class T, class Lock, std::size_t SlabBytes>
+constexpr bool check_cache_arguments() {
+  static_assert(!std::is_array_v<T>,
+                "quarry: a cache makes single objects, not arrays; write a struct or std::array that holds "
+                "the elements.");
+  static_assert(std::is_object_v<T>,
+                "quarry: a cache makes objects; T must not be a reference, a function or void.");
+  static_assert(
+      core::is_power_of_two(SlabBytes),
+      "quarry: SlabBytes must be a power of two, because a slab is found from an address by a mask; "
+      "write for example 65536, or leave it out.");
+  static_assert(
+      sizeof(T) <= SlabBytes / 2,
+      "quarry: T takes more than half of SlabBytes; write a larger power of two as the third argument of "
+      "slab_cache, or leave it out (a type that was incomplete when its slab_ptr was first named has to "
+      "write it).");
+  static_assert(
+      alignof(T) <= SlabBytes / 2,
+      "quarry: T is aligned to more than half of SlabBytes; write a larger power of two as the third "
+      "argument of slab_cache, or leave it out.");
+  static_assert(
+      sizeof(Lock) <= 64,
+      "quarry: this Lock is larger than 64 bytes, and every cache holds one in its first slab; write a "
+      "lock of at most 64 bytes, for instance one that points to the larger one.");
+  return true;
+}
+
+/// Bytes of empty slabs that a cache keeps at first: as much as a resource where memory is plenty, else one slab.
+inline constexpr std::size_t retain_bytes =
+    smallest_default_slab_bytes == 65536 ? std::size_t{32} << 20 : std::size_t{0};
+
+/// What core::slot_cache has to know about the objects of one cache.
+template <class Object, class Control, std::size_t SlabBytes>
+struct object_kind {
+  static constexpr std::uint32_t magazine_slots = Control::magazine_slots;
+  static constexpr bool marks_kept = Control::marks_kept;
+  static constexpr core::cache_layout layout = core::make_cache_layout(
+      {sizeof(Object), alignof(Object), Control::bytes, marks_kept, retain_bytes}, SlabBytes);
+  static_assert(
+      layout.root.slots != 0,
+      "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "
+      "the third argument of slab_cache, or leave it out.");
+  static void destroy_object(void* slot) noexcept { static_cast<Object*>(slot)->~Object(); }
+};
+
+/// Constructs an object of type T, an aggregate also from its members. Errors: what the constructor throws.
+template <class T, class... Args>
+T* construct_object(void* slot, Args&&... args) {
+  static_assert(
+      !std::is_abstract_v<T>,
+      "quarry: an abstract class has no objects; make one of a derived class and let a slab_ptr to the base "
+      "own it.");
+  static_assert(std::is_nothrow_destructible_v<T>,
+                "quarry: the destructor of T must be accessible and must not throw, because it runs where no "
+                "exception can be passed on.");
+  if constexpr (std::is_constructible_v<T, Args...>) {
+    return ::new (slot) T(std::forward<Args>(args)...);
+  } else {
+    return ::new (slot) T{std::forward<Args>(args)...};
+  }
+}
+
+}  // namespace quarry::detail
