@@ -214,7 +214,7 @@ int run_workloads(int argc, char** argv,
                                                                                    benchmark::State& state) {
             time_rival(state, load, rival, sums);
           })->Iterations(std::max<std::int64_t>(rounds, 1));
-      if (load.shares_resource) registered->UseRealTime();
+      if (load.shares_resource || load.works_elsewhere) registered->UseRealTime();
     }
   }
   benchmark::RunSpecifiedBenchmarks();

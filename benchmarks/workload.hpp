@@ -51,6 +51,8 @@ struct workload {
   std::function<round_function(const rival& rival)> prepare_rival = nullptr;
   /// Threads share the resource: only rivals that allow that take part, and the clock on the wall counts.
   bool shares_resource = false;
+  /// A thread of the round's own does the work: the clock on the wall counts.
+  bool works_elsewhere = false;
 };
 
 /// Runs what the command line asks for. Returns the exit code: 1 when rivals disagree, 2 for a wrong option.

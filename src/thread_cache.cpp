@@ -28,7 +28,7 @@ struct cache_node {
   cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's store lock
 };
 
-__thread thread_table_entry thread_table[thread_table_entries];
+__thread thread_table_word thread_table[thread_table_entries * words_per_entry];
 
 namespace {
 
@@ -139,7 +139,7 @@ struct thread_record {
 
   void end() noexcept {
     is_over = true;
-    for (thread_table_entry& each : thread_table) each = thread_table_entry{};
+    for (thread_table_word& each : thread_table) each = 0;
     for (std::size_t i = 0; i < bucket_count; ++i) {
       cache_node*& head = (grown != nullptr ? grown : first)[i];
       while (cache_node* const each = head) {
@@ -226,7 +226,8 @@ core::thread_cache* thread_caches::find_slow() {
     if (node == nullptr) return nullptr;
     record.insert(*node);
   }
-  own_entry() = thread_table_entry{id_, node->cache};
+  thread_table[entry_] = id_;
+  thread_table[entry_ + 1] = reinterpret_cast<std::uintptr_t>(node->cache);
   return node->cache;
 }
 
@@ -313,7 +314,7 @@ void thread_caches::drop() noexcept {
 // Requires that the registry's lock is held.
 void thread_caches::take_id() noexcept {
   id_ = ++last_id;
-  entry_offset_ = id_ % thread_table_entries * sizeof(thread_table_entry);
+  entry_ = id_ % thread_table_entries * words_per_entry;
 }
 
 std::size_t thread_caches::cached_slots(core::class_index index) const noexcept {

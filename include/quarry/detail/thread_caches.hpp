@@ -19,15 +19,14 @@ using shared_slab_engine = core::shared_engine<resource_page_source, spin_lock, 
 
 struct cache_node;  // ties one thread or view to one resource; src/thread_cache_node.hpp
 
-/// Where a thread looks first: by the low bits of the resource's id.
-struct thread_table_entry {
-  std::uint64_t resource_id;
-  core::thread_cache* cache;
-};
+/// Where a thread looks first, by the low bits of the resource's id: pairs of a resource's id and the address of the
+/// thread's cache in it, as one row of words, so that each is found in one step from the thread's own base.
 inline constexpr std::size_t thread_table_entries = 16;
+inline constexpr std::size_t words_per_entry = 2;
+using thread_table_word = std::uint64_t;
 
 // Constant-initialised and trivial, so that a look-up has no guard and works at any time of a thread's life.
-extern __thread thread_table_entry thread_table[thread_table_entries];
+extern __thread thread_table_word thread_table[thread_table_entries * words_per_entry];
 
 /// The resource's end of all its thread caches.
 class alignas(64) thread_caches {
@@ -42,10 +41,10 @@ class alignas(64) thread_caches {
 
   /// Returns the calling thread's cache when its table has it, else null. Complexity O(1).
   core::thread_cache* find() const noexcept {
-    const thread_table_entry& entry = own_entry();
-    if (__builtin_expect(entry.resource_id != id_, 0)) return nullptr;
-    if (entry.cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
-    return entry.cache;
+    if (__builtin_expect(thread_table[entry_] != id_, 0)) return nullptr;
+    auto* const cache = reinterpret_cast<core::thread_cache*>(thread_table[entry_ + 1]);
+    if (cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
+    return cache;
   }
 
   /// Returns the calling thread's cache; opens one when the thread has none yet.
@@ -85,10 +84,6 @@ class alignas(64) thread_caches {
   friend struct fork_handlers;
   friend struct thread_record;
 
-  // The calling thread's entry for this resource, at an offset that is known beforehand.
-  thread_table_entry& own_entry() const noexcept {
-    return *reinterpret_cast<thread_table_entry*>(reinterpret_cast<std::byte*>(thread_table) + entry_offset_);
-  }
   void take_id() noexcept;
 
   cache_node* open(const void* thread);
@@ -101,7 +96,7 @@ class alignas(64) thread_caches {
   void forget_other_threads() noexcept;
 
   std::uint64_t id_;            // changed by drop() alone; every hit reads it
-  std::size_t entry_offset_;    // bytes into thread_table; goes with id_
+  std::size_t entry_;           // the words of id_ in thread_table; goes with id_
   shared_slab_engine& engine_;  // its store().lock() guards the list of nodes
 
   alignas(64) cache_node* nodes_ = nullptr;  // one for each thread and view; newest first
