@@ -8,6 +8,7 @@
 
 namespace quarry {
 
+template class core::shared_shelves<resource_page_source, spin_lock, std::mutex>;
 template class core::shared_engine<resource_page_source, spin_lock, std::mutex>;
 
 namespace {

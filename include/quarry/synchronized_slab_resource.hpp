@@ -21,6 +21,7 @@
 
 namespace quarry {
 
+extern template class core::shared_shelves<resource_page_source, spin_lock, std::mutex>;
 extern template class core::shared_engine<resource_page_source, spin_lock, std::mutex>;
 
 /// A memory resource that cuts slabs into slots in constant time, for any number of threads at a time.

@@ -48,4 +48,13 @@ TEST(ShareSteps, ShrinkToWhatTheyStartedWith) {
   }
 }
 
+TEST(CacheBound, IsSharedByMoreThanEightCaches) {
+  using quarry::core::cache_bound_bytes;
+  EXPECT_EQ(cache_bound_bytes(1U << 20, 1), 1U << 20);
+  EXPECT_EQ(cache_bound_bytes(1U << 20, 8), 1U << 20);
+  EXPECT_EQ(cache_bound_bytes(1U << 20, 64), 1U << 17);
+  for (std::size_t caches = 9; caches < 2000; ++caches)
+    EXPECT_LE(cache_bound_bytes(100000, caches) * caches, 800000U);
+}
+
 }  // namespace

@@ -13,6 +13,13 @@
 
 namespace quarry::core {
 
+/// Returns what one cache may hold: `cache_bytes`, and of what eight such caches may hold together its part.
+/// Units       bytes of slots; `caches` are open.
+constexpr std::size_t cache_bound_bytes(std::size_t cache_bytes, std::size_t caches) noexcept {
+  constexpr std::size_t full_caches = 8;  // that may be full at a time
+  return caches <= full_caches ? cache_bytes : cache_bytes / caches * full_caches;
+}
+
 /// One magazine of `magazine_slots` slots, or two that are full size.
 struct class_share {
   std::uint8_t magazine_slots = 0;  // slots that each magazine takes

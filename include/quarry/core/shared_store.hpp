@@ -12,6 +12,7 @@
 #include <new>
 #include <quarry/core/arena.hpp>
 #include <quarry/core/depot.hpp>
+#include <quarry/core/first_slab.hpp>
 #include <quarry/core/page_source.hpp>
 #include <quarry/core/slab.hpp>
 #include <quarry/core/slab_store.hpp>
@@ -134,13 +135,7 @@ class shared_store {
     void* const place = parts_.allocate(sizeof(Shelf), alignof(Shelf), source_);
     if (place == nullptr) return nullptr;
     Shelf* const opened = ::new (place) Shelf(slab::layout(slot_bytes, slabs_.slab_bytes()));
-    if (slot_bytes > largest_first_slot_bytes) return opened;
-    const std::size_t slots = first_slab_bytes / slot_bytes;
-    const std::size_t alignment = slot_bytes & (~slot_bytes + 1);
-    void* const header = parts_.try_allocate(slab::header_bytes_for(slots), alignof(slab));
-    void* const first = header == nullptr ? nullptr : parts_.try_allocate(slots * slot_bytes, alignment);
-    if (first != nullptr)
-      opened->slots.adopt_first(slab::create_apart(header, first, slots, opened->slots.layout()));
+    adopt_first_slab(opened->slots, parts_);
     return opened;
   }
 
@@ -175,10 +170,6 @@ class shared_store {
   }
 
  private:
-  // The first slab of a class lies in the arena and is small, so that a resource of a few objects stays
-  // small.
-  static constexpr std::size_t first_slab_bytes = 1024;
-  static constexpr std::size_t largest_first_slot_bytes = 256;
   static constexpr std::size_t magazines_at_once = 4;  // taken from the arena together
 
   mutable Lock lock_;                          // guards all below

@@ -13,6 +13,7 @@
 #include <new>
 
 #include "arena.hpp"
+#include "first_slab.hpp"
 #include "page_source.hpp"
 #include "shelf.hpp"
 #include "size_class.hpp"
@@ -124,10 +125,6 @@ class slab_engine {
   const slab_store& store() const noexcept { return store_; }
 
  private:
-  // The first slab of a class lies in the arena and is small, so that a resource of a few objects stays
-  // small.
-  static constexpr std::size_t first_slab_bytes = 1024;
-  static constexpr std::size_t largest_first_slot_bytes = 256;
   static constexpr std::size_t smallest_front_bytes = 4096;  // of an initial buffer, for the arena
 
   __attribute__((noinline)) void* allocate_slow(class_index index);
@@ -214,19 +211,12 @@ std::size_t slab_engine<PageSource>::refill(shelf& from) {
 // one.
 template <class PageSource>
 bool slab_engine<PageSource>::open_shelf(class_index index) {
-  const std::size_t slot_bytes = slot_bytes_of(index);
   void* const place = parts_.allocate(sizeof(shelf), alignof(shelf), source_);
   if (place == nullptr) return false;
-  shelf& opened = *::new (place) shelf(slab::layout(slot_bytes, store_.slab_bytes()));
+  shelf& opened = *::new (place) shelf(slab::layout(slot_bytes_of(index), store_.slab_bytes()));
   shelves_[index] = &opened;
   cursors_[index].load(*opened.loaded, 0, opened.magazine_slots);
-  if (slot_bytes > largest_first_slot_bytes) return true;
-  const std::size_t slots = first_slab_bytes / slot_bytes;
-  const std::size_t alignment = slot_bytes & (~slot_bytes + 1);
-  void* const header = parts_.try_allocate(slab::header_bytes_for(slots), alignof(slab));
-  void* const first = header == nullptr ? nullptr : parts_.try_allocate(slots * slot_bytes, alignment);
-  if (first != nullptr)
-    opened.slots.adopt_first(slab::create_apart(header, first, slots, opened.slots.layout()));
+  adopt_first_slab(opened.slots, parts_);
   return true;
 }
 
