@@ -18,6 +18,7 @@
 
 #include "support/counting_resource.hpp"
 #include "support/failing_resource.hpp"
+#include "support/watching_lock.hpp"
 
 namespace {
 
@@ -472,33 +473,13 @@ TEST_F(SlabCache, MakesConstantObjects) {
   EXPECT_EQ(owner->words[0], 0U);
 }
 
-struct watching_lock {
-  static inline int depth = 0;
-  void lock() { ++depth; }
-  void unlock() { --depth; }
-};
-
 TEST_F(SlabCache, TheLockIsNeverHeldAcrossThePageSourceOrTheObject) {
-  struct source {
-    quarry_test::counting_resource* upstream;
-    void* allocate_pages(std::size_t bytes, std::size_t alignment) {
-      EXPECT_EQ(watching_lock::depth, 0);
-      return upstream->allocate(bytes, alignment);
-    }
-    void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
-      EXPECT_EQ(watching_lock::depth, 0);
-      upstream->deallocate(pages, bytes, alignment);
-    }
-  };
-  struct object {
-    object() { EXPECT_EQ(watching_lock::depth, 0); }
-    ~object() { EXPECT_EQ(watching_lock::depth, 0); }
-    char bytes[100];
-  };
-  using cache_type = slab_cache<object, watching_lock, small_slab_bytes, source>;
+  using quarry_test::watching_lock;
+  using cache_type =
+      slab_cache<quarry_test::watching_object, watching_lock, small_slab_bytes, quarry_test::watching_source>;
   std::vector<cache_type::ptr> owners;
   {
-    cache_type cache(source{&upstream});
+    cache_type cache(quarry_test::watching_source{&upstream});
     EXPECT_EQ(cache.reserve(100), slab_errc::ok);
     for (int i = 0; i < 500; ++i) owners.push_back(cache.make());
     owners.resize(250);

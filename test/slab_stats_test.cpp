@@ -9,6 +9,7 @@
 #include "quarry/synchronized_slab_resource.hpp"
 #include "quarry/unsynchronized_slab_resource.hpp"
 #include "support/counting_resource.hpp"
+#include "support/take_any.hpp"
 
 namespace {
 
@@ -113,9 +114,8 @@ TYPED_TEST(SlabStatsOf, AddsUpUnderRandomUse) {
       const std::size_t bytes = random() % 50 == 0 ? 8193 + random() % 100000 : random() % 700;
       live.push_back({resource.allocate(bytes), bytes});
     } else {
-      std::swap(live[random() % live.size()], live.back());
-      resource.deallocate(live.back().address, live.back().bytes);
-      live.pop_back();
+      const auto freed = quarry_test::take_any(live, random);
+      resource.deallocate(freed.address, freed.bytes);
     }
     if (i % 500 != 0) continue;
     const slab_stats stats = resource.stats();

@@ -66,6 +66,16 @@ void expect_same(const Mine& mine, const Reference& reference) {
   ASSERT_TRUE(std::equal(mine.begin(), mine.end(), reference.begin()));
 }
 
+/// Runs `step` again and again, and `compare` on what it left now and then, until that fails.
+template <class Step, class Compare>
+void repeat(Step step, Compare compare) {
+  for (std::size_t i = 0; i < steps; ++i) {
+    step();
+    if (i % 16 != 0) continue;
+    ASSERT_NO_FATAL_FAILURE(compare());
+  }
+}
+
 template <class Container>
 auto at(Container& container, std::size_t index) {
   return std::next(container.begin(), static_cast<std::ptrdiff_t>(index));
@@ -131,18 +141,10 @@ void sequence_step(Mine& mine, Reference& reference, Test&& test) {
   }
 }
 
-#define QUARRY_SEQUENCE_STEPS(mine, reference)                   \
-  for (std::size_t step = 0; step < steps; ++step) {             \
-    sequence_step(mine, reference, *this);                       \
-    if (step % 16 == 0) {                                        \
-      ASSERT_NO_FATAL_FAILURE(expect_same((mine), (reference))); \
-    }                                                            \
-  }
-
 TEST_F(BoostContainers, ListsMatchTheStandardOne) {
   bc::list<int, slab_allocator<int>> mine(&resource_);
   std::list<int> reference;
-  QUARRY_SEQUENCE_STEPS(mine, reference)
+  repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });
   mine.sort(), reference.sort();
   mine.unique(), reference.unique();
   expect_same(mine, reference);
@@ -151,7 +153,7 @@ TEST_F(BoostContainers, ListsMatchTheStandardOne) {
 TEST_F(BoostContainers, VectorsMatchTheStandardOne) {
   bc::vector<int, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::vector<int> reference;
-  QUARRY_SEQUENCE_STEPS(mine, reference)
+  repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });
   mine.resize(5000), reference.resize(5000);
   mine.erase(mine.begin() + 50, mine.end()), reference.erase(reference.begin() + 50, reference.end());
   mine.shrink_to_fit();
@@ -161,7 +163,7 @@ TEST_F(BoostContainers, VectorsMatchTheStandardOne) {
 TEST_F(BoostContainers, StableVectorsMatchTheStandardVector) {
   bc::stable_vector<int, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::vector<int> reference;
-  QUARRY_SEQUENCE_STEPS(mine, reference)
+  repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });
   mine.reserve(3000);
   mine.shrink_to_fit();
   expect_same(mine, reference);
@@ -171,13 +173,13 @@ TEST_F(BoostContainers, SmallVectorsMatchTheStandardVector) {
   using small_vector = bc::small_vector<int, 8, slab_allocator<int>>;
   small_vector mine{small_vector::allocator_type(slab_allocator<int>(&resource_))};
   std::vector<int> reference;
-  QUARRY_SEQUENCE_STEPS(mine, reference)
+  repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });
 }
 
 TEST_F(BoostContainers, DequesMatchTheStandardOne) {
   bc::deque<int, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::deque<int> reference;
-  QUARRY_SEQUENCE_STEPS(mine, reference)
+  repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });
 }
 
 // Boost 1.74 and 1.81 insert a range into an slist in reverse order with every version 2 allocator, their own
@@ -185,38 +187,37 @@ TEST_F(BoostContainers, DequesMatchTheStandardOne) {
 TEST_F(BoostContainers, SinglyLinkedListsMatchTheStandardOne) {
   bc::slist<int, slab_allocator<int>> mine(&resource_);
   std::forward_list<int> reference;
-  for (std::size_t step = 0; step < steps; ++step) {
-    const int next = value();
-    const std::vector<int> values = some_values();
-    switch (below(7)) {
-      case 0:
-        mine.push_front(next), reference.push_front(next);
-        break;
-      case 1:
-        mine.insert_after(mine.before_begin(), values.begin(), values.end());
-        reference.insert_after(reference.before_begin(), values.rbegin(), values.rend());
-        break;
-      case 2:
-        if (!mine.empty()) mine.pop_front(), reference.pop_front();
-        break;
-      case 3:
-        mine.remove(next), reference.remove(next);
-        break;
-      case 4:
-        mine.sort(), reference.sort();
-        break;
-      case 5: {
-        bc::slist<int, slab_allocator<int>> moved(std::move(mine));
-        mine = std::move(moved);
-        break;
-      }
-      default:
-        if (below(8) == 0) mine.clear(), reference.clear();
-    }
-    if (step % 16 == 0) {
-      ASSERT_NO_FATAL_FAILURE(expect_same(mine, reference));
-    }
-  }
+  repeat(
+      [&] {
+        const int next = value();
+        const std::vector<int> values = some_values();
+        switch (below(7)) {
+          case 0:
+            mine.push_front(next), reference.push_front(next);
+            break;
+          case 1:
+            mine.insert_after(mine.before_begin(), values.begin(), values.end());
+            reference.insert_after(reference.before_begin(), values.rbegin(), values.rend());
+            break;
+          case 2:
+            if (!mine.empty()) mine.pop_front(), reference.pop_front();
+            break;
+          case 3:
+            mine.remove(next), reference.remove(next);
+            break;
+          case 4:
+            mine.sort(), reference.sort();
+            break;
+          case 5: {
+            bc::slist<int, slab_allocator<int>> moved(std::move(mine));
+            mine = std::move(moved);
+            break;
+          }
+          default:
+            if (below(8) == 0) mine.clear(), reference.clear();
+        }
+      },
+      [&] { expect_same(mine, reference); });
 }
 
 template <class Mine, class Reference, class Test, class Make>
@@ -308,34 +309,19 @@ void expect_same_pairs(const Mine& mine, const Reference& reference) {
 TEST_F(BoostContainers, SetsMatchTheStandardOne) {
   bc::set<int, std::less<>, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::set<int> reference;
-  for (std::size_t step = 0; step < steps; ++step) {
-    ordered_step(mine, reference, *this, itself);
-    if (step % 16 == 0) {
-      ASSERT_NO_FATAL_FAILURE(expect_same(mine, reference));
-    }
-  }
+  repeat([&] { ordered_step(mine, reference, *this, itself); }, [&] { expect_same(mine, reference); });
 }
 
 TEST_F(BoostContainers, FlatSetsMatchTheStandardSet) {
   bc::flat_set<int, std::less<>, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::set<int> reference;
-  for (std::size_t step = 0; step < steps; ++step) {
-    ordered_step(mine, reference, *this, itself);
-    if (step % 16 == 0) {
-      ASSERT_NO_FATAL_FAILURE(expect_same(mine, reference));
-    }
-  }
+  repeat([&] { ordered_step(mine, reference, *this, itself); }, [&] { expect_same(mine, reference); });
 }
 
 TEST_F(BoostContainers, MultisetsMatchTheStandardOne) {
   bc::multiset<int, std::less<>, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::multiset<int> reference;
-  for (std::size_t step = 0; step < steps; ++step) {
-    multi_step(mine, reference, *this, itself);
-    if (step % 16 == 0) {
-      ASSERT_NO_FATAL_FAILURE(expect_same(mine, reference));
-    }
-  }
+  repeat([&] { multi_step(mine, reference, *this, itself); }, [&] { expect_same(mine, reference); });
 }
 
 // One value at a time: Boost 1.74 recurses without end, with any allocator, when some ranges with duplicates
@@ -343,17 +329,16 @@ TEST_F(BoostContainers, MultisetsMatchTheStandardOne) {
 TEST_F(BoostContainers, FlatMultisetsMatchTheStandardMultiset) {
   bc::flat_multiset<int, std::less<>, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::multiset<int> reference;
-  for (std::size_t step = 0; step < steps; ++step) {
-    const int key = value() / 10;
-    if (below(4) != 0) {
-      mine.insert(key), reference.insert(key);
-    } else {
-      EXPECT_EQ(mine.erase(key), reference.erase(key));
-    }
-    if (step % 16 == 0) {
-      ASSERT_NO_FATAL_FAILURE(expect_same(mine, reference));
-    }
-  }
+  repeat(
+      [&] {
+        const int key = value() / 10;
+        if (below(4) != 0) {
+          mine.insert(key), reference.insert(key);
+        } else {
+          EXPECT_EQ(mine.erase(key), reference.erase(key));
+        }
+      },
+      [&] { expect_same(mine, reference); });
 }
 
 using pair_allocator = slab_allocator<std::pair<const int, int>>;
@@ -388,19 +373,19 @@ TEST_F(BoostContainers, MapsMatchTheStandardOne) {
   bc::flat_map<int, int, std::less<>, slab_allocator<std::pair<int, int>>> flat{
       slab_allocator<std::pair<int, int>>(&resource_)};
   std::map<int, int> reference;
-  for (std::size_t step = 0; step < steps; ++step) {
-    std::map<int, int> second = reference;
-    const std::mt19937 before = random_;
-    map_step(mine, reference, *this);
-    random_ = before;
-    map_step(flat, second, *this);
-    if (step % 16 == 0) {
-      ASSERT_NO_FATAL_FAILURE(expect_same_pairs(mine, reference));
-    }
-    if (step % 16 == 0) {
-      ASSERT_NO_FATAL_FAILURE(expect_same_pairs(flat, second));
-    }
-  }
+  std::map<int, int> second;
+  repeat(
+      [&] {
+        second = reference;
+        const std::mt19937 before = random_;
+        map_step(mine, reference, *this);
+        random_ = before;
+        map_step(flat, second, *this);
+      },
+      [&] {
+        expect_same_pairs(mine, reference);
+        expect_same_pairs(flat, second);
+      });
 }
 
 TEST_F(BoostContainers, MultimapsMatchTheStandardOne) {
@@ -408,22 +393,21 @@ TEST_F(BoostContainers, MultimapsMatchTheStandardOne) {
   bc::flat_multimap<int, int, std::less<>, slab_allocator<std::pair<int, int>>> flat{
       slab_allocator<std::pair<int, int>>(&resource_)};
   std::multimap<int, int> reference;
-  for (std::size_t step = 0; step < steps; ++step) {
-    const int key = value() / 10;
-    if (below(3) != 0) {
-      mine.insert(paired(key)), flat.insert(paired(key)), reference.insert(paired(key));
-    } else {
-      const std::size_t erased = reference.erase(key);
-      EXPECT_EQ(mine.erase(key), erased);
-      EXPECT_EQ(flat.erase(key), erased);
-    }
-    if (step % 16 == 0) {
-      ASSERT_NO_FATAL_FAILURE(expect_same_pairs(mine, reference));
-    }
-    if (step % 16 == 0) {
-      ASSERT_NO_FATAL_FAILURE(expect_same_pairs(flat, reference));
-    }
-  }
+  repeat(
+      [&] {
+        const int key = value() / 10;
+        if (below(3) != 0) {
+          mine.insert(paired(key)), flat.insert(paired(key)), reference.insert(paired(key));
+        } else {
+          const std::size_t erased = reference.erase(key);
+          EXPECT_EQ(mine.erase(key), erased);
+          EXPECT_EQ(flat.erase(key), erased);
+        }
+      },
+      [&] {
+        expect_same_pairs(mine, reference);
+        expect_same_pairs(flat, reference);
+      });
 }
 
 TEST_F(BoostContainers, StringsMatchTheStandardOne) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/counting_resource.hpp"
+#include "support/take_any.hpp"
 
 namespace {
 
@@ -186,11 +187,8 @@ TEST(Bin, AgreesWithAModelUnderRandomRefillsAndFlushes) {
         used.insert(used.end(), taken.begin(), taken.end());
       } else {
         std::vector<void*> back;
-        for (std::size_t n = random() % 63; n > 0 && !used.empty(); --n) {
-          std::swap(used[random() % used.size()], used.back());
-          back.push_back(used.back());
-          used.pop_back();
-        }
+        for (std::size_t n = random() % 63; n > 0 && !used.empty(); --n)
+          back.push_back(quarry_test::take_any(used, random));
         if (random() % 2 == 0) std::sort(back.begin(), back.end());
         for (slab* emptied = many.slots.flush(back.data(), back.size()); emptied != nullptr;) {
           slab* const next = emptied->next;

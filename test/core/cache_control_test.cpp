@@ -11,6 +11,7 @@
 #include "support/counting_resource.hpp"
 #include "support/failing_resource.hpp"
 #include "support/page_sources.hpp"
+#include "support/watching_lock.hpp"
 
 namespace {
 
@@ -22,6 +23,8 @@ using quarry::core::cache_layout;
 using quarry::core::make_cache_layout;
 using quarry::core::slab;
 using quarry_test::null_on_failure_source;
+using quarry_test::watching_lock;
+using quarry_test::watching_source;
 
 constexpr std::size_t slab_bytes = 1024;
 constexpr std::size_t slot_bytes = 40;
@@ -183,28 +186,6 @@ TEST(CacheControlOverThrowingPages, PassesTheExceptionOnAndChangesNothing) {
   for (void* const each : slots) block->deallocate(each);
   block->drop_handle();
 }
-
-struct watching_lock {
-  static inline int depth = 0;
-  static inline int sections = 0;
-  void lock() {
-    EXPECT_EQ(depth++, 0);
-    ++sections;
-  }
-  void unlock() { --depth; }
-};
-
-struct watching_source {
-  quarry_test::counting_resource* memory;
-  void* allocate_pages(std::size_t bytes, std::size_t alignment) {
-    EXPECT_EQ(watching_lock::depth, 0);
-    return memory->allocate(bytes, alignment);
-  }
-  void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
-    EXPECT_EQ(watching_lock::depth, 0);
-    memory->deallocate(pages, bytes, alignment);
-  }
-};
 
 TEST(CacheControlUnderALock, HoldsItInEveryVerbAndNeverAcrossThePageSource) {
   quarry_test::counting_resource memory;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/cache_root_fixture.hpp"
+#include "support/take_any.hpp"
 
 namespace {
 
@@ -223,10 +224,9 @@ TEST_F(CacheRoot, RandomUseKeepsTheInvariants) {
       ASSERT_TRUE(distinct.insert(slot).second) << "a slot was handed out twice";
       out.push_back(slot);
     } else {
-      std::swap(out[random() % out.size()], out.back());
-      distinct.erase(out.back());
-      slabs -= length_of(root.deallocate(front, out.back()));
-      out.pop_back();
+      void* const freed = quarry_test::take_any(out, random);
+      distinct.erase(freed);
+      slabs -= length_of(root.deallocate(front, freed));
     }
     ASSERT_EQ(root.slab_count(), slabs);
     ASSERT_EQ(root.out_slots(), out.size() + root.cached_slots(front));

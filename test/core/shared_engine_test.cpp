@@ -10,6 +10,7 @@
 
 #include "support/counting_resource.hpp"
 #include "support/failing_resource.hpp"
+#include "support/take_any.hpp"
 
 namespace {
 
@@ -85,9 +86,7 @@ TEST_F(SharedEngine, HandsASlotToOneOwnerAtATimeWhicheverCacheFreesIt) {
       ASSERT_TRUE(addresses.insert(address).second) << "handed out twice";
       live.push_back({address, index});
     } else if (!live.empty()) {
-      std::swap(live[random() % live.size()], live.back());
-      const slot freed = live.back();
-      live.pop_back();
+      const slot freed = quarry_test::take_any(live, random);
       addresses.erase(freed.address);
       if (random() % 16 == 0) {
         shared.deallocate_direct(freed.address, freed.index);

@@ -9,6 +9,7 @@
 
 #include "support/failing_resource.hpp"
 #include "support/page_sources.hpp"
+#include "support/take_any.hpp"
 
 namespace {
 
@@ -227,9 +228,7 @@ TEST(SlabEngine, RunsMixWithSingleSlotsUnderRandomUse) {
   std::set<void*> addresses;
   std::mt19937 random(29);
   const auto free_some = [&] {
-    std::swap(live[random() % live.size()], live.back());
-    const live_run freed = live.back();
-    live.pop_back();
+    const live_run freed = quarry_test::take_any(live, random);
     for (void* const each : slots_of(freed.run)) addresses.erase(each);
     if (random() % 2 == 0) {
       slots.deallocate_run(freed.index, freed.run.first, freed.run.slots);

@@ -11,6 +11,7 @@
 #include "support/counting_resource.hpp"
 #include "support/failing_resource.hpp"
 #include "support/page_sources.hpp"
+#include "support/take_any.hpp"
 
 namespace {
 
@@ -142,9 +143,8 @@ TEST_F(SlabStore, LendsAndTakesBackInAnyOrder) {
     if (lent.empty() || random() % 200 > lent.size()) {
       lent.push_back(acquire(store));
     } else {
-      std::swap(lent[random() % lent.size()], lent.back());
-      store.give_back(lent.back().base, *lent.back().home, source);
-      lent.pop_back();
+      const lent_slab freed = quarry_test::take_any(lent, random);
+      store.give_back(freed.base, *freed.home, source);
     }
     ASSERT_EQ(store.lent_slabs(), lent.size());
     ASSERT_GE(store.held_slabs(), lent.size());
