@@ -4,7 +4,7 @@
 #include <ostream>
 
 #include "report.hpp"
-#include "resource_setup.hpp"
+#include "resource_stats.hpp"
 
 namespace quarry {
 
@@ -19,10 +19,10 @@ constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the
 
 synchronized_slab_resource::synchronized_slab_resource(const slab_options& options,
                                                        std::pmr::memory_resource* upstream)
-    : options_(options.resolved()),
-      last_class_(last_pooled_class(options, options_)),
-      engine_(resource_page_source(checked_upstream(upstream)), options_.max_bytes, options_.slab_bytes,
-              options_.retain_bytes, options_.thread_cache_bytes),
+    : setup_(options),
+      engine_(resource_page_source(detail::checked_upstream(upstream)), setup_.options().max_bytes,
+              setup_.options().slab_bytes, setup_.options().retain_bytes,
+              setup_.options().thread_cache_bytes),
       caches_(engine_) {}
 
 void synchronized_slab_resource::end() noexcept {
@@ -63,7 +63,7 @@ bool synchronized_slab_resource::owns(const void* pointer) const noexcept {
 
 void* synchronized_slab_resource::allocate_slow(std::size_t bytes, std::size_t alignment) {
   core::thread_cache* const cache =
-      pooled_class(bytes, alignment) == core::no_class ? nullptr : caches_.find_slow();
+      setup_.pooled_class(bytes, alignment) == core::no_class ? nullptr : caches_.find_slow();
   return allocate_in(cache, bytes, alignment);
 }
 
@@ -71,7 +71,7 @@ void synchronized_slab_resource::deallocate_slow(void* pointer, std::size_t byte
                                                  std::size_t alignment) noexcept {
   core::thread_cache* cache = nullptr;
   try {
-    if (pooled_class(bytes, alignment) != core::no_class) cache = caches_.find_slow();
+    if (setup_.pooled_class(bytes, alignment) != core::no_class) cache = caches_.find_slow();
   } catch (...) {
     // Without memory for a cache the slot goes straight to its bin.
   }
@@ -81,7 +81,7 @@ void synchronized_slab_resource::deallocate_slow(void* pointer, std::size_t byte
 // Allocates past the cursor of `cache`, or without a cache when that is null.
 void* synchronized_slab_resource::allocate_in(core::thread_cache* cache, std::size_t bytes,
                                               std::size_t alignment) {
-  const core::class_index index = pooled_class(bytes, alignment);
+  const core::class_index index = setup_.pooled_class(bytes, alignment);
   void* result = nullptr;
   if (index == core::no_class) {
     const std::lock_guard<std::mutex> held(engine_.store().lock());
@@ -98,7 +98,7 @@ void* synchronized_slab_resource::allocate_in(core::thread_cache* cache, std::si
 
 void synchronized_slab_resource::deallocate_in(core::thread_cache* cache, void* pointer, std::size_t bytes,
                                                std::size_t alignment) noexcept {
-  const core::class_index index = pooled_class(bytes, alignment);
+  const core::class_index index = setup_.pooled_class(bytes, alignment);
   if (index == core::no_class) {
     const std::lock_guard<std::mutex> held(engine_.store().lock());
     oversize_.deallocate(pointer, bytes, engine_.store().source());
@@ -111,7 +111,7 @@ void synchronized_slab_resource::deallocate_in(core::thread_cache* cache, void* 
 
 core::slot_run synchronized_slab_resource::allocate_run(std::size_t count, std::size_t bytes,
                                                         std::size_t alignment) {
-  const core::class_index index = pooled_class(bytes, alignment);
+  const core::class_index index = setup_.pooled_class(bytes, alignment);
   if (index != core::no_class && count >= shortest_run_slots) {
     const core::slot_run run = engine_.allocate_run(index, shortest_run_slots, count);
     if (run.slots != 0) return run;
@@ -121,7 +121,7 @@ core::slot_run synchronized_slab_resource::allocate_run(std::size_t count, std::
 
 void synchronized_slab_resource::deallocate_run(void* first, std::size_t count, std::size_t bytes,
                                                 std::size_t alignment) noexcept {
-  const core::class_index index = pooled_class(bytes, alignment);
+  const core::class_index index = setup_.pooled_class(bytes, alignment);
   if (index != core::no_class && count >= shortest_run_slots)
     return engine_.deallocate_run(index, first, count);
   const std::size_t step = good_size(bytes, alignment);
@@ -143,33 +143,12 @@ std::size_t synchronized_slab_resource::block_bytes(const void* pointer) const n
 slab_stats synchronized_slab_resource::stats() const {
   slab_stats result;
   engine_.for_each_shelf([&](core::class_index index, detail::shared_slab_engine::shelf_type& shelf) {
-    slab_class_stats& row = result.classes[result.class_rows++];
-    row.slot_bytes = core::slot_bytes_of(index);
-    row.cached_slots = caches_.cached_slots(index);
-    std::size_t slots = 0;
-    {
-      const std::lock_guard<spin_lock> held(shelf.lock);
-      row.cached_slots += shelf.parked.slots();
-      shelf.slots.for_each_slab([&](const core::slab& each) {
-        slots += each.slots();
-        row.free_slots += each.free_slots();
-        ++row.slab_count;
-      });
-    }
-    // Slots that move while this is counted may be seen twice.
-    const std::size_t known_slots = row.free_slots + row.cached_slots;
-    row.live_slots = slots > known_slots ? slots - known_slots : 0;
-    result.live_slots += row.live_slots;
-    result.live_bytes += row.live_slots * row.slot_bytes;
-    result.cached_slots += row.cached_slots;
-    result.slab_count += row.slab_count;
+    const std::size_t cached_slots = caches_.cached_slots(index);
+    const std::lock_guard<spin_lock> held(shelf.lock);
+    add_class(result, shelf.slots, cached_slots + shelf.parked.slots());
   });
   const std::lock_guard<std::mutex> held(engine_.store().lock());
-  result.oversize_blocks = oversize_.blocks();
-  result.oversize_bytes = oversize_.bytes();
-  result.live_bytes += result.oversize_bytes;
-  result.upstream_bytes = engine_.store().source().held_bytes();
-  result.upstream_peak_bytes = engine_.store().source().peak_bytes();
+  add_upstream(result, oversize_, engine_.store().source());
   return result;
 }
 

@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include "report.hpp"
-#include "resource_setup.hpp"
+#include "resource_stats.hpp"
 
 namespace quarry {
 
@@ -19,10 +19,9 @@ constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the
 
 unsynchronized_slab_resource::unsynchronized_slab_resource(const slab_options& options,
                                                            std::pmr::memory_resource* upstream)
-    : options_(options.resolved()),
-      last_class_(last_pooled_class(options, options_)),
-      engine_(resource_page_source(checked_upstream(upstream)), options_.max_bytes, options_.slab_bytes,
-              options_.retain_bytes) {}
+    : setup_(options),
+      engine_(resource_page_source(detail::checked_upstream(upstream)), setup_.options().max_bytes,
+              setup_.options().slab_bytes, setup_.options().retain_bytes) {}
 
 unsynchronized_slab_resource::unsynchronized_slab_resource(void* buffer, std::size_t bytes,
                                                            std::pmr::memory_resource* upstream)
@@ -53,7 +52,7 @@ void* unsynchronized_slab_resource::try_allocate(std::size_t bytes, std::size_t 
 }
 
 void* unsynchronized_slab_resource::allocate_slow(std::size_t bytes, std::size_t alignment) {
-  const core::class_index index = pooled_class(bytes, alignment);
+  const core::class_index index = setup_.pooled_class(bytes, alignment);
   void* const result = index == core::no_class ? oversize_.allocate(bytes, alignment, engine_.source())
                                                : engine_.allocate(index);
   if (result == nullptr) throw std::bad_alloc();  // past max_bytes
@@ -62,7 +61,7 @@ void* unsynchronized_slab_resource::allocate_slow(std::size_t bytes, std::size_t
 
 void unsynchronized_slab_resource::deallocate_slow(void* pointer, std::size_t bytes,
                                                    std::size_t alignment) noexcept {
-  const core::class_index index = pooled_class(bytes, alignment);
+  const core::class_index index = setup_.pooled_class(bytes, alignment);
   if (index == core::no_class) {
     oversize_.deallocate(pointer, bytes, engine_.source());
   } else {
@@ -72,7 +71,7 @@ void unsynchronized_slab_resource::deallocate_slow(void* pointer, std::size_t by
 
 core::slot_run unsynchronized_slab_resource::allocate_run(std::size_t count, std::size_t bytes,
                                                           std::size_t alignment) {
-  const core::class_index index = pooled_class(bytes, alignment);
+  const core::class_index index = setup_.pooled_class(bytes, alignment);
   if (index != core::no_class && count >= shortest_run_slots) {
     const core::slot_run run = engine_.allocate_run(index, shortest_run_slots, count);
     if (run.slots != 0) return run;
@@ -82,7 +81,7 @@ core::slot_run unsynchronized_slab_resource::allocate_run(std::size_t count, std
 
 void unsynchronized_slab_resource::deallocate_run(void* first, std::size_t count, std::size_t bytes,
                                                   std::size_t alignment) noexcept {
-  const core::class_index index = pooled_class(bytes, alignment);
+  const core::class_index index = setup_.pooled_class(bytes, alignment);
   if (index != core::no_class && count >= shortest_run_slots)
     return engine_.deallocate_run(index, first, count);
   const std::size_t step = good_size(bytes, alignment);
@@ -101,27 +100,10 @@ std::size_t unsynchronized_slab_resource::block_bytes(const void* pointer) const
 
 slab_stats unsynchronized_slab_resource::stats() const {
   slab_stats result;
-  engine_.for_each_shelf([&](core::class_index index, const core::shelf& each_shelf) {
-    slab_class_stats& row = result.classes[result.class_rows++];
-    row.slot_bytes = core::slot_bytes_of(index);
-    row.cached_slots = engine_.cached_slots(index);
-    std::size_t slots = 0;
-    each_shelf.slots.for_each_slab([&](const core::slab& each) {
-      slots += each.slots();
-      row.free_slots += each.free_slots();
-      ++row.slab_count;
-    });
-    row.live_slots = slots - row.free_slots - row.cached_slots;
-    result.live_slots += row.live_slots;
-    result.live_bytes += row.live_slots * row.slot_bytes;
-    result.cached_slots += row.cached_slots;
-    result.slab_count += row.slab_count;
+  engine_.for_each_shelf([&](core::class_index index, const core::shelf& each) {
+    add_class(result, each.slots, engine_.cached_slots(index));
   });
-  result.oversize_blocks = oversize_.blocks();
-  result.oversize_bytes = oversize_.bytes();
-  result.live_bytes += result.oversize_bytes;
-  result.upstream_bytes = engine_.source().held_bytes();
-  result.upstream_peak_bytes = engine_.source().peak_bytes();
+  add_upstream(result, oversize_, engine_.source());
   return result;
 }
 

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <quarry/core/oversize_list.hpp>
 #include <quarry/core/size_class.hpp>
+#include <quarry/detail/resource_setup.hpp>
 #include <quarry/detail/thread_caches.hpp>
 #include <quarry/page_sources.hpp>
 #include <quarry/slab_options.hpp>
@@ -68,7 +69,7 @@ class synchronized_slab_resource final : public std::pmr::memory_resource {
   std::size_t trim(std::size_t keep_bytes = 0) noexcept;
 
   /// Returns the options in force; none of them is 0 but max_bytes without a limit.
-  slab_options options() const noexcept { return options_; }
+  slab_options options() const noexcept { return setup_.options(); }
 
   std::pmr::memory_resource* upstream_resource() const noexcept {
     return engine_.store().source().below().upstream();
@@ -93,8 +94,7 @@ class synchronized_slab_resource final : public std::pmr::memory_resource {
   /// Returns the bytes that a request really gets, all of them usable.
   /// Units       bytes; `alignment` is a power of two.
   std::size_t good_size(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) const noexcept {
-    const core::class_index index = pooled_class(bytes, alignment);
-    return index == core::no_class ? bytes : core::slot_bytes_of(index);
+    return setup_.good_size(bytes, alignment);
   }
 
   // The typed face, as that of unsynchronized_slab_resource.
@@ -212,15 +212,7 @@ class synchronized_slab_resource final : public std::pmr::memory_resource {
   void deallocate_in(core::thread_cache* cache, void* pointer, std::size_t bytes,
                      std::size_t alignment) noexcept;
 
-  // The class that serves a request, or no_class when the request is a block of its own.
-  core::class_index pooled_class(std::size_t bytes, std::size_t alignment) const noexcept {
-    if (bytes > options_.largest_required_pool_block) return core::no_class;
-    const core::class_index index = core::class_of(bytes, alignment);
-    return index <= last_class_ ? index : core::no_class;
-  }
-
-  slab_options options_;               // resolved; never changes
-  core::class_index last_class_;       // the largest class that is pooled; never changes
+  detail::resource_setup setup_;       // never changes
   detail::shared_slab_engine engine_;  // any thread
   core::oversize_list oversize_;       // under the engine's store lock
   detail::thread_caches caches_;       // any thread; last, so that it ends first

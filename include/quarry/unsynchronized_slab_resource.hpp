@@ -13,6 +13,7 @@
 
 #include "core/oversize_list.hpp"
 #include "core/slab_engine.hpp"
+#include "detail/resource_setup.hpp"
 #include "page_sources.hpp"
 #include "slab_options.hpp"
 #include "slab_stats.hpp"
@@ -66,7 +67,7 @@ class unsynchronized_slab_resource final : public std::pmr::memory_resource {
   std::size_t trim(std::size_t keep_bytes = 0) noexcept;
 
   /// Returns the options in force; none of them is 0 but max_bytes without a limit.
-  slab_options options() const noexcept { return options_; }
+  slab_options options() const noexcept { return setup_.options(); }
 
   std::pmr::memory_resource* upstream_resource() const noexcept {
     return engine_.source().below().upstream();
@@ -91,8 +92,7 @@ class unsynchronized_slab_resource final : public std::pmr::memory_resource {
   /// Returns the bytes that a request really gets, all of them usable.
   /// Units       bytes; `alignment` is a power of two.
   std::size_t good_size(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) const noexcept {
-    const core::class_index index = pooled_class(bytes, alignment);
-    return index == core::no_class ? bytes : core::slot_bytes_of(index);
+    return setup_.good_size(bytes, alignment);
   }
 
   // The typed face of a resource: for callers that know sizes when they are compiled. slab_allocator works
@@ -191,15 +191,7 @@ class unsynchronized_slab_resource final : public std::pmr::memory_resource {
   void* allocate_slow(std::size_t bytes, std::size_t alignment);
   void deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
 
-  // The class that serves a request, or no_class when the request is a block of its own.
-  core::class_index pooled_class(std::size_t bytes, std::size_t alignment) const noexcept {
-    if (bytes > options_.largest_required_pool_block) return core::no_class;
-    const core::class_index index = core::class_of(bytes, alignment);
-    return index <= last_class_ ? index : core::no_class;
-  }
-
-  slab_options options_;          // resolved
-  core::class_index last_class_;  // the largest class that is pooled, by size or by alignment
+  detail::resource_setup setup_;
   core::slab_engine<resource_page_source> engine_;
   core::oversize_list oversize_;
 };

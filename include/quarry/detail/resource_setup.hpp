@@ -1,0 +1,45 @@
+// What both slab resources make of their constructor's arguments: the options in force, and which requests are
+// pooled in which class.
+//
+// Layer      1, behind the public face.
+// Threads    Never changes after construction.
+#pragma once
+
+#include <cstddef>
+#include <memory_resource>
+#include <quarry/core/size_class.hpp>
+#include <quarry/slab_options.hpp>
+
+namespace quarry::detail {
+
+class resource_setup {
+ public:
+  /// Errors      std::invalid_argument that names the option, its value and what is allowed.
+  explicit resource_setup(const slab_options& given);
+
+  /// Returns the options in force; none of them is 0 but max_bytes without a limit.
+  const slab_options& options() const noexcept { return options_; }
+
+  /// Returns the class that serves a request, or no_class when the request is a block of its own.
+  /// Units       bytes; `alignment` is a power of two.
+  core::class_index pooled_class(std::size_t bytes, std::size_t alignment) const noexcept {
+    if (bytes > options_.largest_required_pool_block) return core::no_class;
+    const core::class_index index = core::class_of(bytes, alignment);
+    return index <= last_class_ ? index : core::no_class;
+  }
+
+  /// Returns the bytes that a request really gets.
+  std::size_t good_size(std::size_t bytes, std::size_t alignment) const noexcept {
+    const core::class_index index = pooled_class(bytes, alignment);
+    return index == core::no_class ? bytes : core::slot_bytes_of(index);
+  }
+
+ private:
+  slab_options options_;          // resolved
+  core::class_index last_class_;  // the largest class that is pooled, by size or by alignment
+};
+
+/// Returns `upstream`. Errors: std::invalid_argument when it is null.
+std::pmr::memory_resource* checked_upstream(std::pmr::memory_resource* upstream);
+
+}  // namespace quarry::detail
