@@ -13,7 +13,6 @@ namespace {
 
 using quarry::core::cache_layout;
 using quarry::core::cache_parts;
-using quarry::core::cache_share;
 using quarry::core::choose_slab_bytes;
 using quarry::core::clear_marks;
 using quarry::core::control_of;
@@ -24,6 +23,7 @@ using quarry::core::kept_of;
 using quarry::core::make_cache_layout;
 using quarry::core::round_up;
 using quarry::core::slab;
+using quarry::core::slab_contents;
 using quarry::core::slot_bitmap;
 using quarry_test::slab_memory;
 
@@ -60,13 +60,14 @@ TEST_P(CacheGeometry, PartsOfARootAndOfAnExtensionSlabLieBesideEachOtherInTheSla
     // Neighbours differ in the colour of their headers.
     const slab_memory first(of.slab_bytes), second(of.slab_bytes), third(of.slab_bytes);
     for (const slab_memory* memory : {&first, &second, &third}) {
-      const cache_share& share = is_root ? layout.root : layout.extension;
-      const std::size_t slots = share.slots;
+      const slab_contents& contents = is_root ? layout.root : layout.extension;
+      const std::size_t slots = contents.slots;
       const std::size_t gap_bytes = is_root ? control_bytes : 0;
       ASSERT_GT(slots, 0U);
-      slab* const fresh = create_cache_slab(memory->base(), layout, share);
+      slab* const fresh = create_cache_slab(memory->base(), layout, contents);
       const auto* const header = reinterpret_cast<const std::byte*>(fresh);
-      const auto* const control = reinterpret_cast<const std::byte*>(fresh) + share.behind_bytes - gap_bytes;
+      const auto* const control =
+          reinterpret_cast<const std::byte*>(fresh) + contents.behind_bytes - gap_bytes;
       ASSERT_TRUE(!is_root || control_of(*fresh, layout, control_bytes) == control);
       ASSERT_GE(header, memory->base());
       ASSERT_EQ(reinterpret_cast<std::uintptr_t>(control) % alignof(void*), 0U);

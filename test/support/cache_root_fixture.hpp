@@ -23,9 +23,9 @@ class cache_root_fixture : public ::testing::Test {
       quarry::core::make_cache_layout({slot_bytes, 8, 100, true, 0}, slab_bytes);
 
   quarry::core::slab* make_slab(const quarry::core::cache_layout& of,
-                                const quarry::core::cache_share& share) {
+                                const quarry::core::slab_contents& contents) {
     slabs_.push_back(std::make_unique<slab_memory>(slab_bytes));
-    quarry::core::slab* const made = create_cache_slab(slabs_.back()->base(), of, share);
+    quarry::core::slab* const made = create_cache_slab(slabs_.back()->base(), of, contents);
     clear_marks(*made);
     made->owner = &front;
     return made;

@@ -94,10 +94,10 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
   }
 
   // Returns a slab of its own that belongs to no one yet, or null when the source does. Errors: what that throws.
-  static slab* take_slab(attached& from, const cache_layout& layout, const cache_share& share) {
+  static slab* take_slab(attached& from, const cache_layout& layout, const slab_contents& contents) {
     void* const base = from.source().allocate_pages(layout.slabs.slab_bytes, layout.slabs.slab_bytes);
     if (base == nullptr) return nullptr;
-    slab* const fresh = create_cache_slab(base, layout, share);
+    slab* const fresh = create_cache_slab(base, layout, contents);
     if constexpr (MarksKept) clear_marks(*fresh);
     return fresh;
   }

@@ -36,15 +36,15 @@ struct cache_parts {
 };
 
 /// What one slab of a cache holds.
-struct cache_share {
+struct slab_contents {
   std::size_t slots = 0;
   std::size_t behind_bytes = 0;  // from the header to where slots may begin: header, marks and control block
 };
 
 struct cache_layout {
-  slab_layout slabs;      // what root and extension slabs have in common
-  cache_share root;       // the slab with the control block
-  cache_share extension;  // every other slab
+  slab_layout slabs;        // what root and extension slabs have in common
+  slab_contents root;       // the slab with the control block
+  slab_contents extension;  // every other slab
   std::size_t slot_alignment = 1;
   std::size_t retain_slabs = 1;  // empty extension slabs kept at first
 };
@@ -56,8 +56,8 @@ constexpr std::size_t behind_header(std::size_t slots, bool marks_kept) noexcept
 
 /// Returns what a slab holds behind its header and `control_bytes` more.
 /// Complexity  O(1) steps but for rounding.
-constexpr cache_share share_behind(const cache_parts& parts, std::size_t slab_bytes, std::size_t colour_bytes,
-                                   std::size_t control_bytes) noexcept {
+constexpr slab_contents contents_behind(const cache_parts& parts, std::size_t slab_bytes,
+                                        std::size_t colour_bytes, std::size_t control_bytes) noexcept {
   const std::size_t fixed = colour_bytes + behind_header(0, parts.marks_kept) + control_bytes;
   if (fixed >= slab_bytes) return {};
   const std::size_t bits_per_slot = parts.slot_bytes * 8 + (parts.marks_kept ? 2 : 1);
@@ -79,8 +79,8 @@ constexpr cache_layout make_cache_layout(const cache_parts& parts, std::size_t s
   result.slabs.header_offset = 0;
   result.slabs.colour_mask = slab::layout(1, slab_bytes).colour_mask;
   const std::size_t colour_bytes = result.slabs.colour_mask;
-  result.root = share_behind(parts, slab_bytes, colour_bytes, parts.control_bytes);
-  result.extension = share_behind(parts, slab_bytes, colour_bytes, 0);
+  result.root = contents_behind(parts, slab_bytes, colour_bytes, parts.control_bytes);
+  result.extension = contents_behind(parts, slab_bytes, colour_bytes, 0);
   result.slabs.total_slots = static_cast<std::uint32_t>(result.extension.slots);
   result.slot_alignment = parts.slot_alignment;
   if (parts.retain_bytes > slab_bytes) result.retain_slabs = parts.retain_bytes / slab_bytes;
@@ -102,13 +102,14 @@ constexpr std::size_t choose_slab_bytes(const cache_parts& parts, std::size_t sm
   return slab_bytes;
 }
 
-/// Lays a slab that holds `share` over `base`.
+/// Lays a slab that holds `contents` over `base`.
 /// Requires    `base` is aligned to the slab's size.
-inline slab* create_cache_slab(void* base, const cache_layout& layout, const cache_share& share) noexcept {
+inline slab* create_cache_slab(void* base, const cache_layout& layout,
+                               const slab_contents& contents) noexcept {
   void* const header = slab::of(base, layout.slabs);
-  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + share.behind_bytes;
+  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + contents.behind_bytes;
   const std::uintptr_t begin = (behind + layout.slot_alignment - 1) & ~(layout.slot_alignment - 1);
-  return slab::create_apart(header, reinterpret_cast<void*>(begin), share.slots, layout.slabs);
+  return slab::create_apart(header, reinterpret_cast<void*>(begin), contents.slots, layout.slabs);
 }
 
 /// Returns where the room of `control_bytes` bytes begins that a root slab spares, at the alignment of a word.
