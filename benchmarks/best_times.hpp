@@ -42,10 +42,11 @@ class best_times final : public benchmark::BenchmarkReporter {
 };
 
 /// Takes --smoke out of the arguments, lets `prepare(smoke, rest)` register benchmarks and look at the arguments
-/// that are not Google Benchmark's, and runs them. Returns false for a wrong option.
+/// that are not Google Benchmark's, and runs each of them `rounds` times: short ones need many, for a machine is
+/// slow for a second now and then. Returns false for a wrong option.
 template <class Prepare>
-bool run_in_turns(int argc, char** argv, best_times& times, Prepare prepare) {
-  std::string repetitions = "--benchmark_repetitions=5";
+bool run_in_turns(int argc, char** argv, best_times& times, Prepare prepare, unsigned rounds = 5) {
+  std::string repetitions = "--benchmark_repetitions=" + std::to_string(rounds);
   std::string turns = "--benchmark_enable_random_interleaving=true";
   std::string least = "--benchmark_min_time=0.001";
   std::vector<char*> arguments = {argv[0], repetitions.data(), turns.data(), least.data()};

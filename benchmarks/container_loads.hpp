@@ -1,6 +1,8 @@
 // The allocators and the form of a load that the container benchmark's files share.
 #pragma once
 
+#include <benchmark/benchmark.h>
+
 #include <boost/container/adaptive_pool.hpp>
 #include <boost/container/node_allocator.hpp>
 #include <boost/pool/pool_alloc.hpp>
@@ -113,13 +115,17 @@ struct bump {
     if (count == 1) return allocate_one();
     return static_cast<T*>(bump_array_of_program().allocate(count * sizeof(T)));
   }
-  void deallocate(T*, std::size_t) noexcept {}
+  void deallocate(T* place, std::size_t) noexcept { deallocate_one(place); }
   T* allocate_one() { return static_cast<T*>(bump_array_of_program().allocate(sizeof(T))); }
-  void deallocate_one(T*) noexcept {}
+  // Else the compiler finds that nobody needs the walk over the nodes.
+  void deallocate_one(T* place) noexcept { benchmark::DoNotOptimize(place); }
   void allocate_individual(std::size_t count, multiallocation_chain& chain) {
     chain.push_back_run(bump_array_of_program().allocate(count * sizeof(T)), count, sizeof(T));
   }
-  void deallocate_individual(multiallocation_chain& chain) noexcept { chain.clear(); }
+  void deallocate_individual(multiallocation_chain& chain) noexcept {
+    benchmark::DoNotOptimize(chain.begin().operator->());
+    chain.clear();
+  }
   friend bool operator==(bump, bump) noexcept { return true; }
   friend bool operator!=(bump, bump) noexcept { return false; }
 };
