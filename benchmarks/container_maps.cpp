@@ -87,7 +87,8 @@ const Map& source_map(std::size_t count) {
   static const Map map = [count] {
     Map built = make_map<Map>();
     insert_into(built, count);
-    bump_array_of_program().keep();
+    if constexpr (std::is_same_v<typename Map::allocator_type, bump<typename Map::value_type>>)
+      bump_array_of_program().keep();
     return built;
   }();
   return map;
