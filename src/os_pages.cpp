@@ -9,8 +9,29 @@
 #if defined(_WIN32)
 #include <windows.h>
 #else
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <quarry/locks.hpp>
+
+#include "spare_ranges.hpp"
+#endif
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+#if defined(__ELF__)
+// Defined where the program is built with a sanitizer that looks for leaks, however this file is built.
+extern "C" {
+__attribute__((weak)) void __lsan_register_root_region(const void* begin, std::size_t bytes);    // NOLINT
+__attribute__((weak)) void __lsan_unregister_root_region(const void* begin, std::size_t bytes);  // NOLINT
+}
 #endif
 
 namespace quarry {
@@ -26,15 +47,9 @@ std::size_t page_bytes() noexcept {
 #endif
 }
 
-// Returns `bytes` rounded up to whole pages, or 0 when that overflows.
-std::size_t whole_pages(std::size_t bytes) noexcept {
-  const std::size_t page = page_bytes();
-  return (bytes + page - 1) & ~(page - 1);
-}
-
 class os_page_resource_type final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-    void* const pages = map_pages(bytes == 0 ? 1 : bytes, alignment);
+    void* const pages = os_page_source().allocate_pages(bytes == 0 ? 1 : bytes, alignment);
     if (pages == nullptr) throw std::bad_alloc();
     return pages;
   }
@@ -46,9 +61,26 @@ class os_page_resource_type final : public std::pmr::memory_resource {
 
 }  // namespace
 
+std::size_t whole_pages(std::size_t bytes) noexcept {
+  const std::size_t page = page_bytes();
+  return (bytes + page - 1) & ~(page - 1);
+}
+
+void watch_pages([[maybe_unused]] void* pages, [[maybe_unused]] std::size_t bytes) noexcept {
+#if defined(__ELF__)
+  if (__lsan_register_root_region != nullptr) __lsan_register_root_region(pages, bytes);
+#endif
+}
+
+void unwatch_pages([[maybe_unused]] void* pages, [[maybe_unused]] std::size_t bytes) noexcept {
+#if defined(__ELF__)
+  if (__lsan_unregister_root_region != nullptr) __lsan_unregister_root_region(pages, bytes);
+#endif
+}
+
 #if defined(_WIN32)
 
-void* map_pages(std::size_t bytes, std::size_t alignment) noexcept {
+void* map_pages(std::size_t bytes, std::size_t alignment, bool) noexcept {
   const std::size_t page = page_bytes();
   const std::size_t wanted = whole_pages(bytes);
   if (wanted < bytes) return nullptr;
@@ -71,48 +103,227 @@ void unmap_pages(void* pages, std::size_t) noexcept {
   VirtualFree(pages, 0, MEM_RELEASE);
 }
 
+// There is no call that frees the memory behind pages, leaves them usable and makes them read as zero.
+bool discard_pages(void*, std::size_t) noexcept {
+  return false;
+}
+
+void advise_small_pages(void*, std::size_t) noexcept {}
+void advise_huge_pages(void*, std::size_t) noexcept {}
+
 #else
 
-void* map_pages(std::size_t bytes, std::size_t alignment) noexcept {
-  constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
-  const std::size_t page = page_bytes();
-  const std::size_t wanted = whole_pages(bytes);
-  if (wanted < bytes) return nullptr;
-  if (wanted >= huge_page_bytes && alignment < huge_page_bytes) alignment = huge_page_bytes;
-  const std::size_t slack = alignment > page ? alignment - page : 0;
-  if (wanted > SIZE_MAX - slack) return nullptr;
-  if (slack != 0 && wanted < huge_page_bytes) {  // beside the last mapping it is often aligned already
-    void* const exact = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (exact == MAP_FAILED) return nullptr;
-    if ((reinterpret_cast<std::uintptr_t>(exact) & (alignment - 1)) == 0) return exact;
-    munmap(exact, wanted);
+namespace {
+
+// What unmapping small ranges may add to the process's mappings, of which Linux allows 65,530.
+constexpr long most_torn_mappings = 16384;
+
+spin_lock spare_lock;                     // guards `spare`; a leaf: nothing is taken or called under it
+detail::spare_ranges spare;               // under the lock
+std::atomic<std::size_t> spare_count{0};  // of its ranges; written under the lock
+std::atomic<long> torn_mappings{0};       // an estimate: ranges below 2 MiB unmapped minus mapped; any thread
+
+// Deallocation leaves errno as it was.
+class errno_keeper {
+ public:
+  errno_keeper() noexcept = default;
+  errno_keeper(const errno_keeper&) = delete;
+  errno_keeper& operator=(const errno_keeper&) = delete;
+  ~errno_keeper() { errno = kept_; }
+
+ private:
+  int kept_ = errno;
+};
+
+// The lock is taken last and let go first: registered when the program or library is loaded, before any handler
+// of a resource, so that no thread waits for it with a resource's lock in hand that fork() waits for.
+__attribute__((constructor(101))) void install_fork_handlers() noexcept {
+  pthread_atfork([] { spare_lock.lock(); }, [] { spare_lock.unlock(); }, [] { spare_lock.unlock(); });
+}
+
+void name_pages([[maybe_unused]] void* pages, [[maybe_unused]] std::size_t bytes) noexcept {
+#if defined(__linux__)
+  constexpr int set_mapping = 0x53564d41;  // PR_SET_VMA; the headers of older systems lack it
+  constexpr unsigned long set_name = 0;    // PR_SET_VMA_ANON_NAME
+  static std::atomic<bool> is_unknown{false};
+  // Relaxed, both: all that a late look costs is a call of the system.
+  if (is_unknown.load(std::memory_order_relaxed)) return;
+  const errno_keeper kept;
+  if (prctl(set_mapping, set_name, pages, bytes, "quarry") != 0 && errno != ENOMEM)
+    is_unknown.store(true, std::memory_order_relaxed);
+#endif
+}
+
+bool is_mapped(std::uintptr_t page_begin, std::size_t page) noexcept {
+#if defined(__linux__)
+  unsigned char is_resident = 0;
+  return mincore(reinterpret_cast<void*>(page_begin), page, &is_resident) == 0;
+#else
+  static_cast<void>(page_begin);
+  static_cast<void>(page);
+  return false;
+#endif
+}
+
+// Relaxed, as all accesses of torn_mappings: it is an estimate and orders nothing.
+void count_torn(long change) noexcept {
+  const long before = torn_mappings.load(std::memory_order_relaxed);
+  if (before + change >= 0) torn_mappings.store(before + change, std::memory_order_relaxed);
+}
+
+// Unmaps a range unless the system refuses or a small range would tear one mapping too many.
+bool try_unmap(void* pages, std::size_t bytes) noexcept {
+  long torn = bytes < huge_page_bytes ? 1 : 0;
+  if (torn != 0 && torn_mappings.load(std::memory_order_relaxed) >= most_torn_mappings) {
+    const std::size_t page = page_bytes();
+    const auto begin = reinterpret_cast<std::uintptr_t>(pages);
+    torn = (is_mapped(begin - page, page) ? 1 : 0) + (is_mapped(begin + bytes, page) ? 1 : 0) - 1;
+    if (torn > 0) return false;
   }
-  void* const room =
-      mmap(nullptr, wanted + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (room == MAP_FAILED) return nullptr;
+  if (munmap(pages, bytes) != 0) return false;
+  count_torn(torn);
+  return true;
+}
+
+// Runs `call` on the spare ranges and returns what it does.
+template <class Call>
+detail::spare_ranges::range with_spare(Call call) noexcept {
+  const std::size_t page = page_bytes();
+  const std::lock_guard<spin_lock> held(spare_lock);
+  const detail::spare_ranges::range result = call(page);
+  // Relaxed: a count that says whether a look under the lock is worth it.
+  spare_count.store(spare.count(), std::memory_order_relaxed);
+  return result;
+}
+
+bool has_spare() noexcept {
+  return spare_count.load(std::memory_order_relaxed) != 0;  // relaxed: as above
+}
+
+void add_spare(const detail::spare_ranges::range& added) noexcept {
+  with_spare([&](std::size_t page) {
+    spare.add(spare.join(added), page);  // another thread may have added a neighbour
+    return added;
+  });
+}
+
+// Where one range could be unmapped, a spare one often can, too.
+void retry_spare() noexcept {
+  if (!has_spare()) return;
+  // Relaxed: as in count_torn().
+  if (torn_mappings.load(std::memory_order_relaxed) >= most_torn_mappings) return;
+  const detail::spare_ranges::range tried = with_spare([](std::size_t) { return spare.take_any(); });
+  if (tried.pages != nullptr && !try_unmap(tried.pages, tried.bytes)) add_spare(tried);
+}
+
+// Together with its spare neighbours a range can often be unmapped where none of them can be alone.
+void give_to_system(void* pages, std::size_t bytes) noexcept {
+  detail::spare_ranges::range given{pages, bytes, true};
+  if (has_spare()) given = with_spare([&](std::size_t) { return spare.join(given); });
+  if (try_unmap(given.pages, given.bytes)) return retry_spare();
+  if (!discard_pages(pages, bytes)) given.reads_as_zero = false;
+  add_spare(given);
+}
+
+void* map_raw(std::size_t bytes) noexcept {
+  void* const pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return nullptr;
+  if (bytes < huge_page_bytes) count_torn(-1);
+  return pages;
+}
+
+// Requires whole pages and an alignment of at least one.
+void* map_aligned(std::size_t bytes, std::size_t alignment) noexcept {
+  const std::size_t slack = alignment - page_bytes();
+  if (bytes > SIZE_MAX - slack) return nullptr;
+  void* const exact = map_raw(bytes);  // beside the last mapping it is often aligned already
+  if (exact == nullptr) return nullptr;
+  if ((reinterpret_cast<std::uintptr_t>(exact) & (alignment - 1)) == 0) return exact;
+  give_to_system(exact, bytes);
+  void* const room = map_raw(bytes + slack);
+  if (room == nullptr) return nullptr;
   const auto begin = reinterpret_cast<std::uintptr_t>(room);
   const std::uintptr_t aligned = (begin + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
-  if (aligned != begin) munmap(room, aligned - begin);
-  const std::size_t behind = begin + wanted + slack - (aligned + wanted);
-  if (behind != 0) munmap(reinterpret_cast<void*>(aligned + wanted), behind);
-#if defined(MADV_HUGEPAGE)
-  if (wanted >= huge_page_bytes) madvise(reinterpret_cast<void*>(aligned), wanted, MADV_HUGEPAGE);
-#endif
+  if (aligned != begin) give_to_system(room, aligned - begin);
+  const std::size_t behind = begin + slack - aligned;
+  if (behind != 0) give_to_system(reinterpret_cast<void*>(aligned + bytes), behind);
   return reinterpret_cast<void*>(aligned);
 }
 
+// A spare range may carry the advice of its last use.
+void* map_spare(std::size_t bytes, std::size_t alignment, bool huge_pages) noexcept {
+  if (!has_spare()) return nullptr;
+  const detail::spare_ranges::range taken =
+      with_spare([&](std::size_t page) { return spare.take(bytes, alignment, page); });
+  if (taken.pages == nullptr) return nullptr;
+  if (!taken.reads_as_zero) std::memset(taken.pages, 0, taken.bytes);
+  if (!huge_pages && bytes >= huge_page_bytes) advise_small_pages(taken.pages, bytes);
+  return taken.pages;
+}
+
+}  // namespace
+
+void* map_pages(std::size_t bytes, std::size_t alignment, bool huge_pages) noexcept {
+  const std::size_t wanted = whole_pages(bytes);
+  if (wanted < bytes) return nullptr;
+  if (alignment < page_bytes()) alignment = page_bytes();
+  huge_pages = huge_pages && wanted >= huge_page_bytes;
+  if (huge_pages && alignment < huge_page_bytes) alignment = huge_page_bytes;
+  void* pages = map_spare(wanted, alignment, huge_pages);
+  if (pages == nullptr) {
+    pages = map_aligned(wanted, alignment);
+    if (pages == nullptr) return nullptr;
+    name_pages(pages, wanted);
+  }
+  if (huge_pages) advise_huge_pages(pages, wanted);
+  watch_pages(pages, wanted);
+  return pages;
+}
+
 void unmap_pages(void* pages, std::size_t bytes) noexcept {
-  munmap(pages, whole_pages(bytes));
+  const errno_keeper kept;
+  const std::size_t mapped = whole_pages(bytes);
+  unwatch_pages(pages, mapped);
+  give_to_system(pages, mapped);
+}
+
+bool discard_pages([[maybe_unused]] void* pages, [[maybe_unused]] std::size_t bytes) noexcept {
+#if defined(__linux__)
+  const errno_keeper kept;
+  // The system would round the length up.
+  return whole_pages(bytes) == bytes && madvise(pages, bytes, MADV_DONTNEED) == 0;
+#else
+  return false;  // elsewhere MADV_DONTNEED keeps the contents, or the memory
+#endif
+}
+
+void advise_small_pages([[maybe_unused]] void* pages, [[maybe_unused]] std::size_t bytes) noexcept {
+#if defined(MADV_NOHUGEPAGE)
+  const errno_keeper kept;
+  madvise(pages, bytes, MADV_NOHUGEPAGE);
+#endif
+}
+
+void advise_huge_pages([[maybe_unused]] void* pages, [[maybe_unused]] std::size_t bytes) noexcept {
+#if defined(MADV_HUGEPAGE)
+  const errno_keeper kept;
+  madvise(pages, bytes, MADV_HUGEPAGE);
+#endif
 }
 
 #endif
 
+// Exactly 2 MiB is an extent, about to be used whole; anything larger may be sparse.
 void* os_page_source::allocate_pages(std::size_t bytes, std::size_t alignment) noexcept {
-  return map_pages(bytes, alignment);
+  return map_pages(bytes, alignment, bytes == huge_page_bytes);
 }
 
 void os_page_source::deallocate_pages(void* pages, std::size_t bytes, std::size_t) noexcept {
   unmap_pages(pages, bytes);
+}
+
+bool os_page_source::discard_pages(void* pages, std::size_t bytes) noexcept {
+  return quarry::discard_pages(pages, bytes);
 }
 
 std::pmr::memory_resource* os_page_resource() noexcept {

@@ -34,7 +34,7 @@ void write_table(std::ostream& out, const slab_stats& stats) {
   }
   table << "live " << stats.live_bytes << " bytes in " << stats.live_slots << " slots and "
         << stats.oversize_blocks << " oversize blocks (" << stats.oversize_bytes << " bytes); cached "
-        << stats.cached_slots << " slots; upstream " << stats.upstream_bytes << " bytes, peak "
+        << stats.cached_slots << " slots; upstream " << stats.upstream_bytes << " bytes, " << stats.discarded_bytes << " of them discarded, peak "
         << stats.upstream_peak_bytes << " bytes in " << stats.slab_count << " slabs\n";
   out << table.str();
 }
@@ -48,6 +48,7 @@ void write_json(std::ostream& out, const slab_stats& stats) {
   write_json_field(json, "cached_slots", stats.cached_slots);
   write_json_field(json, "slab_count", stats.slab_count);
   write_json_field(json, "upstream_bytes", stats.upstream_bytes);
+  write_json_field(json, "discarded_bytes", stats.discarded_bytes);
   write_json_field(json, "upstream_peak_bytes", stats.upstream_peak_bytes);
   write_json_field(json, "oversize_bytes", stats.oversize_bytes);
   write_json_field(json, "oversize_blocks", stats.oversize_blocks);

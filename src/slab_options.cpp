@@ -3,8 +3,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "quarry/core/bin.hpp"
-#include "quarry/core/size_class.hpp"
+#include "quarry/core/bins/size_class.hpp"
 
 namespace quarry {
 namespace {
@@ -13,8 +12,8 @@ constexpr std::size_t default_slab_bytes = 65536;
 constexpr std::size_t smallest_slab_bytes = 1024;
 constexpr std::size_t largest_slab_bytes = std::size_t{1} << 24;
 constexpr std::size_t default_retain_bytes = std::size_t{32} << 20;
-constexpr std::size_t default_thread_cache_bytes = std::size_t{1} << 20;
-constexpr std::size_t slots_per_default_slab = 8;
+constexpr std::size_t default_thread_cache_bytes = std::size_t{4} << 20;
+constexpr std::size_t least_slots = 2;  // of a slab
 
 [[noreturn]] void refuse(const char* field, std::size_t value, const std::string& allowed) {
   throw std::invalid_argument("quarry::slab_options::" + std::string(field) + " is " + std::to_string(value) +
@@ -40,20 +39,15 @@ slab_options slab_options::resolved() const {
   // The largest block: rounded up to its class; what no class holds is cut down to the largest one.
   std::size_t& largest = result.largest_required_pool_block;
   const std::size_t slab = slab_bytes != 0 ? slab_bytes : default_slab_bytes;
-  if (largest == 0) largest = slab / slots_per_default_slab;
+  if (largest == 0) largest = slab / least_slots;
   if (largest > core::largest_slot_bytes) largest = core::largest_slot_bytes;
   largest = core::slot_bytes_of(core::class_of_bytes(largest));
-
   if (slab_bytes == 0) {
-    result.slab_bytes = power_of_two_from(largest * slots_per_default_slab);
-    if (result.slab_bytes < default_slab_bytes) result.slab_bytes = default_slab_bytes;
-  } else {
-    const core::slab_layout layout = core::slab::layout(largest, slab_bytes);
-    if (2 * largest + layout.header_bytes > slab_bytes)
-      refuse("slab_bytes", slab_bytes,
-             "at least " + std::to_string(power_of_two_from(2 * largest + layout.header_bytes)) +
-                 ", so that a slab holds its header and two slots of largest_required_pool_block (" +
-                 std::to_string(largest) + ")");
+    result.slab_bytes = default_slab_bytes;
+  } else if (least_slots * largest > slab_bytes) {
+    refuse("slab_bytes", slab_bytes,
+           "at least " + std::to_string(power_of_two_from(least_slots * largest)) +
+               ", so that a slab holds two slots of largest_required_pool_block (" + std::to_string(largest) + ")");
   }
   result.max_blocks_per_chunk = result.slab_bytes / core::smallest_slot_bytes;
   if (retain_bytes == 0) result.retain_bytes = default_retain_bytes;

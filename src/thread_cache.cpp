@@ -4,6 +4,7 @@
 #include <mutex>
 #include <new>
 #include <quarry/detail/thread_caches.hpp>
+#include <quarry/locks.hpp>
 
 #include "os_pages.hpp"
 #include "thread_cache_node.hpp"
@@ -22,7 +23,7 @@ struct cache_node {
   node_handshake tie;
   std::uint64_t resource_id = 0;           // of the resource it was opened for
   thread_caches* resource = nullptr;       // exists while the tie is live or flushing
-  core::thread_cache* cache = nullptr;     // exists as long as the resource
+  core::cache* cache = nullptr;     // exists as long as the resource
   const void* thread = nullptr;            // the record of its thread; null for a view
   cache_node* next_of_thread = nullptr;    // in a bucket of its thread; the thread's. Unused: the pool's list
   cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's store lock
@@ -190,7 +191,7 @@ struct fork_handlers {
   }
 };
 
-thread_caches::thread_caches(shared_slab_engine& engine) noexcept : engine_(engine) {
+thread_caches::thread_caches(shared_engine& engine) noexcept : engine_(engine) {
   const std::lock_guard<std::mutex> held(registry_lock);
   if (!forks_are_handled) fork_handlers::install();
   forks_are_handled = true;
@@ -212,12 +213,11 @@ thread_caches::~thread_caches() {
   // a child the sanitizer does not follow locks.
   if (is_a_child) return;
   __tsan_mutex_destroy(&exit_lock_, 0);
-  __tsan_mutex_destroy(&engine_.store().lock(), 0);
 #endif
 }
 
-core::thread_cache* thread_caches::find_slow() {
-  if (core::thread_cache* const found = find()) return found;
+core::cache* thread_caches::find_slow() {
+  if (core::cache* const found = find()) return found;
   if (record.is_over) return nullptr;
   cache_node* node = record.find(id_);
   if (node == nullptr) {
@@ -231,7 +231,7 @@ core::thread_cache* thread_caches::find_slow() {
   return node->cache;
 }
 
-core::thread_cache* thread_caches::find_opened() noexcept {
+core::cache* thread_caches::find_opened() noexcept {
   const cache_node* const node = record.find(id_);
   return node != nullptr ? node->cache : nullptr;
 }
@@ -241,11 +241,11 @@ cache_node* thread_caches::open_view() {
 }
 
 cache_node* thread_caches::open(const void* thread) {
-  core::thread_cache* const cache = engine_.store().open_cache();
+  core::cache* const cache = engine_.open_cache();
   if (cache == nullptr) return nullptr;
   cache_node* const node = pool.take();
   if (node == nullptr) {
-    engine_.store().close_cache(*cache);
+    engine_.close_cache(*cache);
     return nullptr;
   }
   node->tie.start();
@@ -253,7 +253,7 @@ cache_node* thread_caches::open(const void* thread) {
   node->resource = this;
   node->cache = cache;
   node->thread = thread;
-  const std::lock_guard<std::mutex> held(engine_.store().lock());
+  const core::lock_holder held(engine_.cache_lock());
   sweep();
   node->next_of_resource = nodes_;
   nodes_ = node;
@@ -264,7 +264,7 @@ void thread_caches::close_view(cache_node& view) noexcept {
   part(view);
 }
 
-core::thread_cache& thread_caches::cache_of(const cache_node& view) noexcept {
+core::cache& thread_caches::cache_of(const cache_node& view) noexcept {
   return *view.cache;
 }
 
@@ -318,7 +318,7 @@ void thread_caches::take_id() noexcept {
 }
 
 std::size_t thread_caches::cached_slots(core::class_index index) const noexcept {
-  const std::lock_guard<std::mutex> held(engine_.store().lock());
+  const core::lock_holder held(engine_.cache_lock());
   std::size_t slots = 0;
   for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
     if (each->tie.is_live()) slots += each->cache->cached_slots(index);
@@ -333,13 +333,15 @@ void thread_caches::flush_all() noexcept {
 
 void thread_caches::lock_all() noexcept {
   exit_lock_.lock();
-  engine_.store().lock().lock();
-  engine_.for_each_shelf([](core::class_index, shared_slab_engine::shelf_type& each) { each.lock.lock(); });
+  engine_.memory().lock_all();
+  engine_.cache_lock().lock();
+  engine_.for_each_shelf([](shared_engine::shelf_type& each) { each.lock.lock(); });
 }
 
 void thread_caches::unlock_all() noexcept {
-  engine_.for_each_shelf([](core::class_index, shared_slab_engine::shelf_type& each) { each.lock.unlock(); });
-  engine_.store().lock().unlock();
+  engine_.for_each_shelf([](shared_engine::shelf_type& each) { each.lock.unlock(); });
+  engine_.cache_lock().unlock();
+  engine_.memory().unlock_all();
   exit_lock_.unlock();
 }
 

@@ -1,6 +1,6 @@
 // Page sources as values: attach a cache or a resource to memory from anywhere.
 //
-// Layer      Vocabulary of the public face; core/page_source.hpp states what a page source is. Freestanding
+// Layer      Vocabulary of the public face; core/memory/page_source.hpp states what a page source is. Freestanding
 //            builds get hooked_page_source and static_page_source, hosted builds all four.
 #pragma once
 
@@ -61,12 +61,20 @@ class hooked_page_source {
 #if __STDC_HOSTED__
 
 /// A page source that takes whole pages from the operating system.
+/// Effects     Requests of exactly 2 MiB, which are extents, are placed and advised for huge pages; larger ones
+///             may be sparse and are not.
 /// Errors      Returns null when the system refuses.
 /// Threads     Any number at a time.
 class os_page_source {
  public:
   void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept;
   void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
+
+  /// Drops the contents of part of what allocate_pages returned and frees the memory behind it.
+  /// Units       bytes; begin and length are whole pages.
+  /// Effects     The part stays allocated and reads as zero.
+  /// Returns     False when nothing has changed: the system refuses (locked memory) or knows no such thing.
+  bool discard_pages(void* pages, std::size_t bytes) noexcept;
 };
 
 /// The page source of a cache that names none: the operating system's pages, or the hooks without one.

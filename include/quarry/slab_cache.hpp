@@ -7,9 +7,9 @@
 // Source     Bonwick 1994 (slabs, object caching); docs/design.md.
 #pragma once
 
-#include <quarry/core/attached_source.hpp>
-#include <quarry/core/cache_control.hpp>
-#include <quarry/core/slot_cache.hpp>
+#include <quarry/core/typed/attached_source.hpp>
+#include <quarry/core/typed/cache_control.hpp>
+#include <quarry/core/typed/slot_cache.hpp>
 #include <quarry/detail/cached_object.hpp>
 #include <quarry/recycle_policy.hpp>
 #include <quarry/slab_cache_stats.hpp>

@@ -7,7 +7,7 @@
 // Threads    As a raw pointer; destroying the object needs what the cache's lock gives.
 #pragma once
 
-#include <quarry/core/cache_layout.hpp>
+#include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/locks.hpp>
 #include <quarry/page_sources.hpp>
 

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstddef>
 
-#include "core/size_class.hpp"
+#include "core/bins/size_class.hpp"
 
 namespace quarry {
 
@@ -27,6 +27,7 @@ struct slab_stats {
   std::size_t cached_slots = 0;         // resting in magazines
   std::size_t slab_count = 0;           // slabs in use by a class
   std::size_t upstream_bytes = 0;       // held from upstream now
+  std::size_t discarded_bytes = 0;      // part of upstream_bytes whose pages were discarded: addresses without memory
   std::size_t upstream_peak_bytes = 0;  // held from upstream at most, since construction
   std::size_t oversize_bytes = 0;       // live bytes of blocks that went straight upstream
   std::size_t oversize_blocks = 0;      // live blocks that went straight upstream

@@ -14,10 +14,10 @@ namespace quarry {
 /// A handle on a synchronized_slab_resource with a cache that belongs to the handle instead of the thread.
 /// Looks up no thread_local, so it costs less than the resource itself, and it flushes when it ends, not when
 /// the thread does. What it allocates the resource and its other views may free, and the other way round.
-class slab_thread_view final : public std::pmr::memory_resource {
+class slab_thread_view final : public detail::slab_face<slab_thread_view> {
  public:
   /// Requires    The resource outlives the last allocation and deallocation through this view.
-  /// Errors      What upstream throws, or std::bad_alloc; then nothing has changed.
+  /// Errors      std::bad_alloc; then nothing has changed.
   explicit slab_thread_view(synchronized_slab_resource& resource);
   slab_thread_view(const slab_thread_view&) = delete;
   slab_thread_view& operator=(const slab_thread_view&) = delete;
@@ -27,33 +27,26 @@ class slab_thread_view final : public std::pmr::memory_resource {
 
   synchronized_slab_resource& resource() const noexcept { return *resource_; }
 
-  /// Returns memory as allocate() does, or null where that throws.
-  void* try_allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept;
-
   /// Moves all free slots that rest here to the resource. Complexity O(cached slots).
   void flush() noexcept;
 
  private:
-  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-    const std::size_t last_byte = core::last_byte_of(bytes, alignment);
-    if (__builtin_expect(last_byte < core::table_bytes, 1))
-      if (void* const slot = cache_->cursor_at(core::class_keys[last_byte]).pop()) return slot;
-    return resource_->allocate_in(cache_, bytes, alignment);
-  }
+  template <class>
+  friend class detail::slab_face;
 
-  void do_deallocate(void* pointer, std::size_t bytes, std::size_t alignment) override {
-    const std::size_t last_byte = core::last_byte_of(bytes, alignment);
-    if (__builtin_expect(last_byte < core::table_bytes, 1))
-      if (cache_->cursor_at(core::class_keys[last_byte]).push(pointer)) return;
-    resource_->deallocate_in(cache_, pointer, bytes, alignment);
-  }
+  core::cache* cache_at_hand() const noexcept { return cache_; }
+  core::cache* cache_or_open() noexcept { return cache_; }
+  auto& host() noexcept { return resource_->host(); }
+  const auto& host() const noexcept { return static_cast<const synchronized_slab_resource&>(*resource_).host(); }
 
-  /// Equal to every view of the same resource: what one allocates the other may free.
+  /// Equal to every view of the same resource, and to the resource: what one allocates the other may free.
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override;
 
   synchronized_slab_resource* resource_;
-  detail::cache_node* node_;   // ties this view to the resource
-  core::thread_cache* cache_;  // node_'s
+  detail::cache_node* node_;  // ties this view to the resource
+  core::cache* cache_;        // node_'s
 };
+
+extern template class detail::slab_face<slab_thread_view>;
 
 }  // namespace quarry

@@ -1,6 +1,6 @@
 // A page source that is its own memory: a buffer of fixed size, for machines without a heap.
 //
-// Layer      Vocabulary of the public face; freestanding. core/page_source.hpp states what a page source is.
+// Layer      Vocabulary of the public face; freestanding. core/memory/page_source.hpp states what a page source is.
 // Invariant  A set bit of the map is a granule that is lent, or for a few instructions one that an allocation
 //            is about to give back because its run was not free.
 // Threads    Any number at a time, interrupt handlers included: nothing waits, nothing is locked. Needs

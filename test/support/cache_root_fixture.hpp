@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <quarry/core/cache_root.hpp>
+#include <quarry/core/typed/cache_root.hpp>
 #include <vector>
 
 #include "support/slab_memory.hpp"

@@ -3,7 +3,7 @@
 // Layer      1. Freestanding.
 #pragma once
 
-#include <quarry/core/cache_layout.hpp>
+#include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/slab_ptr.hpp>
 
 #include <cstddef>

@@ -7,7 +7,8 @@
 
 #include <cstddef>
 #include <memory_resource>
-#include <quarry/core/size_class.hpp>
+#include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/engine/store.hpp>
 #include <quarry/slab_options.hpp>
 
 namespace quarry::detail {
@@ -23,9 +24,13 @@ class resource_setup {
   /// Returns the class that serves a request, or no_class when the request is a block of its own.
   /// Units       bytes; `alignment` is a power of two.
   core::class_index pooled_class(std::size_t bytes, std::size_t alignment) const noexcept {
-    if (bytes > options_.largest_required_pool_block) return core::no_class;
     const core::class_index index = core::class_of(bytes, alignment);
     return index <= last_class_ ? index : core::no_class;
+  }
+
+  /// Returns what the engine is made with.
+  core::engine_limits limits() const noexcept {
+    return {options_.slab_bytes, options_.max_bytes, options_.retain_bytes, options_.thread_cache_bytes};
   }
 
   /// Returns the bytes that a request really gets.

@@ -9,13 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <quarry/core/shared_engine.hpp>
-#include <quarry/locks.hpp>
-#include <quarry/page_sources.hpp>
+#include <quarry/core/engine/engine.hpp>
+#include <quarry/detail/resource_supply.hpp>
+#include <quarry/detail/sleeping_lock.hpp>
 
 namespace quarry::detail {
 
-using shared_slab_engine = core::shared_engine<resource_page_source, spin_lock, std::mutex>;
+using shared_engine = core::engine<resource_supply, sleeping_lock>;
 
 struct cache_node;  // ties one thread or view to one resource; src/thread_cache_node.hpp
 
@@ -31,7 +31,7 @@ extern __thread thread_table_word thread_table[thread_table_entries * words_per_
 /// The resource's end of all its thread caches.
 class alignas(64) thread_caches {
  public:
-  explicit thread_caches(shared_slab_engine& engine) noexcept;
+  explicit thread_caches(shared_engine& engine) noexcept;
   thread_caches(const thread_caches&) = delete;
   thread_caches& operator=(const thread_caches&) = delete;
 
@@ -40,9 +40,9 @@ class alignas(64) thread_caches {
   ~thread_caches();
 
   /// Returns the calling thread's cache when its table has it, else null. Complexity O(1).
-  core::thread_cache* find() const noexcept {
+  core::cache* find() const noexcept {
     if (__builtin_expect(thread_table[entry_] != id_, 0)) return nullptr;
-    auto* const cache = reinterpret_cast<core::thread_cache*>(thread_table[entry_ + 1]);
+    auto* const cache = reinterpret_cast<core::cache*>(thread_table[entry_ + 1]);
     if (cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
     return cache;
   }
@@ -51,10 +51,10 @@ class alignas(64) thread_caches {
   /// Returns     Null when there is no memory for one, or when the thread's caches have been closed already.
   /// Errors      What upstream throws; then nothing has changed.
   /// Complexity  O(1).
-  core::thread_cache* find_slow();
+  core::cache* find_slow();
 
   /// Returns the calling thread's cache, or null when it has none. Complexity O(1).
-  core::thread_cache* find_opened() noexcept;
+  core::cache* find_opened() noexcept;
 
   /// Opens a cache that belongs to no thread. Returns null when there is no memory for one.
   cache_node* open_view();
@@ -62,7 +62,7 @@ class alignas(64) thread_caches {
   /// Closes the cache of a view, also after the resource's end.
   static void close_view(cache_node& view) noexcept;
 
-  static core::thread_cache& cache_of(const cache_node& view) noexcept;
+  static core::cache& cache_of(const cache_node& view) noexcept;
 
   /// Parts from every thread, and takes a new id: what threads remember of this resource is void.
   /// Requires    No other thread is inside a call of the resource.
@@ -97,7 +97,7 @@ class alignas(64) thread_caches {
 
   std::uint64_t id_;            // changed by drop() alone; every hit reads it
   std::size_t entry_;           // the words of id_ in thread_table; goes with id_
-  shared_slab_engine& engine_;  // its store().lock() guards the list of nodes
+  shared_engine& engine_;  // its cache_lock() guards the list of nodes
 
   alignas(64) cache_node* nodes_ = nullptr;  // one for each thread and view; newest first
   cache_node** next_swept_ = nullptr;        // link to the node that sweep() looks at next; null: the newest
@@ -107,3 +107,8 @@ class alignas(64) thread_caches {
 };
 
 }  // namespace quarry::detail
+
+namespace quarry {
+extern template class core::store<detail::resource_supply, detail::sleeping_lock>;
+extern template class core::engine<detail::resource_supply, detail::sleeping_lock>;
+}  // namespace quarry

@@ -1,0 +1,281 @@
+// A bin: all slabs of one slot size, grouped by how full they are.
+//
+// Layer      3. Freestanding. Owns no memory: slabs are adopted from and handed back to whoever keeps them.
+// Invariant  Every slab of the bin is in exactly one group, chosen by its free slots: full, scant (less than
+//            1/8 free), half (less than 1/2 free) or ample. A slab that becomes empty leaves the bin, unless
+//            it is pinned. used_slots() counts the slots that are not free.
+// Threads    One thread at a time, or under the owner's lock.
+// Source     Emptiness groups: Berger et al. 2000 (Hoard). Refill in address order: docs/results.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <quarry/core/slabs/slab.hpp>
+
+namespace quarry::core {
+
+class bin {
+ public:
+  explicit bin(const slab_layout& layout) noexcept : layout_(layout) {}
+  bin(const bin&) = delete;
+  bin& operator=(const bin&) = delete;
+
+  const slab_layout& layout() const noexcept { return layout_; }
+
+  /// Takes up to `count` free slots from the bin's slabs and writes them below `end`.
+  /// Effects     Prefers half-full slabs, then emptier ones, then nearly full ones; in each, the lowest
+  ///             addresses first.
+  /// Returns     How many were written; 0 when every slab is full.
+  /// Complexity  O(count); at most `most_visits` slabs are looked at.
+  std::size_t refill(void** end, std::size_t count) noexcept;
+
+  /// Takes a run of at most `count` neighbours from the slab that refill() would look at first; nothing when
+  /// the run has fewer than about `least`. Complexity O(count / 64).
+  slot_run take_run(std::size_t least, std::size_t count) noexcept {
+    slab* const source = fullest();
+    if (source == nullptr) return {};
+    const slot_run run = source->take_run(least, count, layout_);
+    used_slots_ += run.slots;
+    settle(*source);
+    return run;
+  }
+
+  /// Puts `count` slots back, runs of neighbours at once; home(std::size_t i) is the slab of slots[i].
+  /// Requires    Every slot came from refill() of this bin and is not free.
+  /// Returns     The slabs that became empty, chained by `next`; they have left the bin.
+  /// Complexity  O(count).
+  template <class Home>
+  slab* flush(void* const* slots, std::size_t count, Home home) noexcept;
+
+  /// Puts `count` neighbours back, the lowest of which is `first`; home(void* slot) is the slab of a slot.
+  /// Requires, returns and complexity as flush(), but O(slabs + count / 64).
+  template <class Home>
+  slab* flush_run(void* first, std::size_t count, Home home) noexcept;
+
+  /// Returns whether any slab has a free slot.
+  bool any_free() const noexcept { return fullest() != nullptr; }
+
+  /// Adds a slab whose slots are all free.
+  void adopt(slab* fresh) noexcept {
+    ++slabs_;
+    slots_ += fresh->slots();
+    link(fresh);
+  }
+
+  /// Adds a pinned slab that no directory and no mask finds: find_apart() does.
+  void adopt_apart(slab* fresh) noexcept {
+    fresh->pinned = true;
+    fresh->owner = apart_;
+    apart_ = fresh;
+    apart_bytes_ += fresh->slots() * layout_.slot_bytes;
+    ++apart_slabs_;
+    adopt(fresh);
+  }
+
+  /// Returns the slab apart that holds `pointer`, or null. Complexity O(apart_slabs()), a few dozen at most.
+  slab* find_apart(const void* pointer) const noexcept {
+    slab* each = apart_;
+    while (each != nullptr && !each->holds(pointer, layout_)) each = static_cast<slab*>(each->owner);
+    return each;
+  }
+  std::size_t apart_slabs() const noexcept { return apart_slabs_; }
+  std::size_t apart_bytes() const noexcept { return apart_bytes_; }  // of their slots
+
+  /// Calls f(slab&) for every slab of the bin. Complexity O(slabs).
+  template <class F>
+  void for_each_slab(F f) const {
+    for (slab* head : groups_)
+      for (slab* each = head; each != nullptr;) {
+        slab* const next = each->next;
+        f(*each);
+        each = next;
+      }
+  }
+
+  std::size_t slabs() const noexcept { return slabs_; }
+  std::size_t slots() const noexcept { return slots_; }            // of all slabs
+  std::size_t used_slots() const noexcept { return used_slots_; }  // that are not free
+
+  bool check_invariants() const noexcept;
+
+ private:
+  enum group : std::uint8_t { full, scant, half, ample, group_count };
+  static constexpr std::size_t most_visits = 8;
+
+  static group group_of(const slab& each) noexcept {
+    const std::size_t free = each.free_slots();
+    if (free == 0) return full;
+    return free * 8 < each.slots() ? scant : free * 2 < each.slots() ? half : ample;
+  }
+
+  static std::uint32_t regroup_at(const slab& each, group current) noexcept {
+    const auto slots = static_cast<std::uint32_t>(each.slots());
+    if (current == full) return 1;
+    if (current == scant) return (slots + 7) / 8;
+    if (current == half) return (slots + 1) / 2;
+    return each.pinned ? UINT32_MAX : slots;
+  }
+
+  slab* fullest() const noexcept {
+    return groups_[half] != nullptr    ? groups_[half]
+           : groups_[ample] != nullptr ? groups_[ample]
+                                       : groups_[scant];
+  }
+
+  void link(slab* each) noexcept {
+    const group target = group_of(*each);
+    each->group = target;
+    each->bitmap().notice_at(regroup_at(*each, target));
+    each->previous = nullptr;
+    each->next = groups_[target];
+    if (each->next != nullptr) each->next->previous = each;
+    groups_[target] = each;
+  }
+
+  void unlink(slab* each) noexcept {
+    (each->previous != nullptr ? each->previous->next : groups_[each->group]) = each->next;
+    if (each->next != nullptr) each->next->previous = each->previous;
+  }
+
+  // Moves a slab from which slots were taken to the group that it belongs to now.
+  void settle(slab& each) noexcept {
+    if (group_of(each) == each.group) return;
+    unlink(&each);
+    link(&each);
+  }
+
+  static std::ptrdiff_t distance(const void* to, const void* from) noexcept {
+    return static_cast<const std::byte*>(to) - static_cast<const std::byte*>(from);
+  }
+
+  static std::size_t run_length(const slab& target, std::size_t index, void* const* slots, std::size_t count,
+                                std::ptrdiff_t step) noexcept;
+  slab* regroup(slab* each, slab* emptied) noexcept;
+
+  slab_layout layout_;
+  slab* groups_[group_count] = {};  // heads of the lists
+  std::size_t slabs_ = 0;
+  std::size_t slots_ = 0;       // of all slabs
+  std::size_t used_slots_ = 0;  // not free
+  slab* apart_ = nullptr;       // slabs apart, linked by owner
+  std::size_t apart_bytes_ = 0;
+  std::uint32_t apart_slabs_ = 0;
+};
+
+inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
+  std::size_t taken = 0;
+  if constexpr (prefers_small_code) {
+    for (std::size_t visit = 0; visit < most_visits && taken * 2 < count; ++visit) {
+      slab* const source = fullest();
+      if (source == nullptr) break;
+      do {
+        *--end = source->take_one(layout_);
+      } while (++taken != count && source->bitmap().any());
+      settle(*source);
+    }
+    used_slots_ += taken;
+    return taken;
+  }
+  for (std::size_t visit = 0; visit < most_visits; ++visit) {
+    slab* const source = fullest();
+    if (source == nullptr) break;
+    const std::size_t wanted = count - taken;
+    const std::size_t available = source->free_slots() < wanted ? source->free_slots() : wanted;
+    source->take(end - taken, available, layout_);
+    taken += available;
+    settle(*source);
+    if (taken * 2 >= count) break;
+  }
+  used_slots_ += taken;
+  return taken;
+}
+
+template <class Home>
+slab* bin::flush(void* const* slots, std::size_t count, Home home) noexcept {
+  slab* emptied = nullptr;
+  used_slots_ -= count;
+  const auto step = static_cast<std::ptrdiff_t>(layout_.slot_bytes);
+  for (std::size_t at = 0; at != count;) {
+    slab* const target = home(at);
+    const std::size_t index = target->index_of(slots[at], layout_);
+    const std::ptrdiff_t ahead = at + 1 == count ? 0 : distance(slots[at + 1], slots[at]);
+    bool noticed = false;
+    if (!prefers_small_code && __builtin_expect(ahead == step || ahead == -step, 0)) {
+      const std::size_t run = run_length(*target, index, slots + at, count - at, ahead);
+      noticed = target->put(ahead > 0 ? index : index + 1 - run, run);
+      at += run;
+    } else {
+      noticed = target->put_one(index);
+      ++at;
+    }
+    if (__builtin_expect(noticed, 0)) emptied = regroup(target, emptied);
+  }
+  return emptied;
+}
+
+template <class Home>
+slab* bin::flush_run(void* first, std::size_t count, Home home) noexcept {
+  slab* emptied = nullptr;
+  used_slots_ -= count;
+  for (;;) {  // the slots of the next slab in memory may begin where this one's end
+    slab* const target = home(first);
+    const std::size_t index = target->index_of(first, layout_);
+    const std::size_t room = target->slots() - index;
+    const std::size_t here = count < room ? count : room;
+    if (target->put(index, here)) emptied = regroup(target, emptied);
+    if ((count -= here) == 0) return emptied;
+    first = static_cast<std::byte*>(first) + here * layout_.slot_bytes;
+  }
+}
+
+// Returns how many slots at the front of [slots, slots + count) follow each other at a distance of `step`.
+inline std::size_t bin::run_length(const slab& target, std::size_t index, void* const* slots,
+                                   std::size_t count, std::ptrdiff_t step) noexcept {
+  // A run stays inside its slab: in memory the next slab may begin where this one's slots end.
+  const std::size_t room = step > 0 ? target.slots() - index : index + 1;
+  const std::size_t most = count < room ? count : room;
+  const auto bytes = static_cast<std::uintptr_t>(step);
+  auto expected = reinterpret_cast<std::uintptr_t>(slots[0]) + bytes;
+  std::size_t run = 1;
+  // A stride at a time without a branch for each slot; then where in its stride the run ends.
+  for (constexpr std::size_t stride = 8; run + stride <= most; run += stride, expected += stride * bytes) {
+    std::uintptr_t differences = 0;
+    for (std::size_t i = 0; i < stride; ++i)
+      differences |= reinterpret_cast<std::uintptr_t>(slots[run + i]) ^ (expected + i * bytes);
+    if (differences != 0) break;
+  }
+  for (; run < most && reinterpret_cast<std::uintptr_t>(slots[run]) == expected; expected += bytes) ++run;
+  return run;
+}
+
+// Moves a slab to the group that its free slots ask for, or, when it became empty, out of the bin onto
+// `emptied`.
+inline slab* bin::regroup(slab* each, slab* emptied) noexcept {
+  unlink(each);
+  if (!each->empty() || each->pinned) {
+    link(each);
+    return emptied;
+  }
+  --slabs_;
+  slots_ -= each->slots();
+  each->next = emptied;
+  return each;
+}
+
+inline bool bin::check_invariants() const noexcept {
+  std::size_t slabs = 0, slots = 0, used = 0;
+  for_each_slab([&](const slab& each) {
+    ++slabs;
+    slots += each.slots();
+    used += each.slots() - each.free_slots();
+  });
+  bool good = slabs == slabs_ && slots == slots_ && used == used_slots_;
+  for (std::uint8_t i = 0; i < group_count; ++i)
+    for (const slab* each = groups_[i]; each != nullptr; each = each->next)
+      good = good && each->group == i && group_of(*each) == i && each->bitmap().check_invariants() &&
+             (each->previous == nullptr ? groups_[i] == each : each->previous->next == each);
+  return good;
+}
+
+}  // namespace quarry::core

@@ -1,0 +1,131 @@
+// Size classes: which slot size serves a request.
+//
+// Layer      3 (bytes -> class). Freestanding.
+// Invariant  Classes step by 8 bytes up to 128, then by 16 classes a doubling up to 1 KiB and by 8 up to 32
+//            KiB. Rounding a size up to a multiple of its alignment always lands in a class whose slot_bytes is
+//            a multiple of that alignment; slots start at multiples of it from the slab's base, so they are
+//            aligned too.
+// Source     16 classes a doubling where most sizes lie: measured in docs/results.md against 8.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry::core {
+
+using class_index = std::uint32_t;
+
+inline constexpr std::size_t smallest_slot_bytes = 8;
+inline constexpr std::size_t largest_slot_bytes = 32768;  // bytes; the largest class
+inline constexpr std::size_t table_bytes = 1024;          // requests up to here are one table look-up
+inline constexpr class_index class_count = 104;           // 16 linear, 3 doublings of 16, 5 doublings of 8
+inline constexpr class_index no_class = class_count;      // what a request beyond the largest class maps to
+
+namespace detail {
+inline constexpr class_index linear_classes = 16;                     // of 8 bytes to 128 bytes
+inline constexpr class_index fine_classes = linear_classes + 3 * 16;  // those up to 1 KiB
+}  // namespace detail
+
+/// Returns the size of the slots of class `index`.
+/// Units       bytes.
+/// Requires    index < class_count
+/// Complexity  O(1).
+constexpr std::size_t slot_bytes_of(class_index index) noexcept {
+  if (index < detail::linear_classes) return (std::size_t{index} + 1) * 8;
+  if (index < detail::fine_classes) {
+    const class_index above = index - detail::linear_classes;
+    return (std::size_t{128} << (above / 16)) + (std::size_t{8} << (above / 16)) * (above % 16 + 1);
+  }
+  const class_index above = index - detail::fine_classes;
+  return (std::size_t{1024} << (above / 8)) + (std::size_t{128} << (above / 8)) * (above % 8 + 1);
+}
+
+/// Returns the smallest class whose slots hold `bytes`, or `no_class`.
+/// Units       bytes.
+/// Complexity  O(1).
+constexpr class_index class_of_bytes(std::size_t bytes) noexcept {
+  if (bytes <= 128) return bytes == 0 ? 0 : static_cast<class_index>((bytes - 1) / 8);
+  if (bytes > largest_slot_bytes) return no_class;
+  class_index doubling = 0;  // at most 7 steps
+  while ((std::size_t{256} << doubling) < bytes) ++doubling;
+  const std::size_t beyond = bytes - 1 - (std::size_t{128} << doubling);
+  if (doubling < 3)
+    return detail::linear_classes + doubling * 16 + static_cast<class_index>(beyond >> (3 + doubling));
+  return detail::fine_classes + (doubling - 3) * 8 + static_cast<class_index>(beyond >> (4 + doubling));
+}
+
+/// Twice a class: the form in which a hit path keeps it, so that a row of two words is found by one scaled index.
+using class_key = std::uint8_t;
+
+namespace detail {
+constexpr std::array<class_key, table_bytes> make_class_keys() noexcept {
+  std::array<class_key, table_bytes> keys{};
+  for (std::size_t last_byte = 0; last_byte < table_bytes; ++last_byte)
+    keys[last_byte] = static_cast<class_key>(2 * class_of_bytes(last_byte + 1));
+  return keys;
+}
+}  // namespace detail
+
+/// Indexed by `last_byte_of(bytes, alignment)` below table_bytes.
+inline constexpr std::array<class_key, table_bytes> class_keys = detail::make_class_keys();
+
+namespace detail {
+inline constexpr std::uint32_t coarse_shift = 7;  // classes above table_bytes are multiples of 128 bytes
+constexpr std::array<class_key, (largest_slot_bytes >> coarse_shift)> make_coarse_keys() noexcept {
+  std::array<class_key, (largest_slot_bytes >> coarse_shift)> keys{};
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    keys[i] = static_cast<class_key>(2 * class_of_bytes((i + 1) << coarse_shift));
+  return keys;
+}
+}  // namespace detail
+
+/// Indexed by `last_byte_of(bytes, alignment) >> 7` below largest_slot_bytes, for what lies beyond class_keys.
+inline constexpr std::array<class_key, (largest_slot_bytes >> detail::coarse_shift)> coarse_class_keys =
+    detail::make_coarse_keys();
+
+/// Returns the offset of the last byte of a request rounded up to its alignment; the index of `class_keys`.
+/// Units       bytes; `alignment` is a power of two. A size of 0 wraps to SIZE_MAX and so leaves the table.
+constexpr std::size_t last_byte_of(std::size_t bytes, std::size_t alignment) noexcept {
+  return (bytes - 1) | (alignment - 1);
+}
+
+/// Returns the key of the class of a request. Requires last_byte < largest_slot_bytes. Complexity O(1).
+constexpr class_key key_of(std::size_t last_byte) noexcept {
+  if (__builtin_expect(last_byte < table_bytes, 1)) return class_keys[last_byte];
+  return coarse_class_keys[last_byte >> detail::coarse_shift];
+}
+
+/// Returns the class that serves any request, or `no_class` when it is beyond the largest one.
+/// Units       bytes; `alignment` is a power of two.
+/// Complexity  O(1).
+constexpr class_index class_of(std::size_t bytes, std::size_t alignment) noexcept {
+  const std::size_t last_byte = last_byte_of(bytes == 0 ? 1 : bytes, alignment);
+  return last_byte < largest_slot_bytes ? key_of(last_byte) / 2U : no_class;
+}
+
+/// Returns how many granules make a slab of a class: the fewest of which at most 1/8 is left over.
+/// Units       bytes; 0 < slot_bytes.
+/// Complexity  O(most).
+constexpr std::size_t granules_for(std::size_t slot_bytes, std::size_t granule_bytes) noexcept {
+  constexpr std::size_t most = 64;  // of an extent
+  std::size_t best = 0, best_waste = 1, best_bytes = 1;
+  for (std::size_t granules = 1; granules <= most; ++granules) {
+    const std::size_t bytes = granules * granule_bytes;
+    if (bytes < slot_bytes) continue;
+    const std::size_t waste = bytes % slot_bytes;
+    if (waste * 8 <= bytes) return granules;
+    if (best == 0 || waste * best_bytes < best_waste * bytes) best = granules, best_waste = waste, best_bytes = bytes;
+  }
+  return best;
+}
+
+static_assert(slot_bytes_of(class_count - 1) == largest_slot_bytes,
+              "The last class must be the largest slot size.");
+static_assert(2 * class_count <= 256, "A key is a byte that holds twice the class.");
+static_assert(class_of_bytes(65) == 8 && slot_bytes_of(8) == 72,
+              "The first class above 64 bytes must hold 72 bytes.");
+static_assert(slot_bytes_of(class_of(24, 16)) % 16 == 0,
+              "A class must keep the alignment that it is chosen for.");
+
+}  // namespace quarry::core

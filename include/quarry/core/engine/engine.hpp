@@ -1,0 +1,202 @@
+// The engine: caches in front of a shelf for each size class, over one store. With null locks and one cache it serves one
+// thread; with locks, any number of threads that each bring a cache, or none.
+//
+// Layer      2. Freestanding. Puts floors 2 to 5 together, once.
+// Invariant  A slot is in exactly one place: the user's hands, one cache, one depot or one bin. Nobody holds the locks of
+//            two shelves, and nobody waits for the store while holding a shelf's.
+// Threads    Any number at a time, each with a cache of its own, where Lock locks. A hit in a cache touches nothing else.
+// Source     Bonwick & Adams 2001; docs/design.md walks one allocation down and one free up.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/engine/shelf.hpp>
+#include <quarry/core/engine/store.hpp>
+#include <quarry/core/magazines/cache.hpp>
+#include <type_traits>
+
+namespace quarry::core {
+
+template <class Supply, class Lock>
+class engine {
+ public:
+  using shelf_type = shelf<Lock>;
+  using store_type = store<Supply, Lock>;
+
+  /// Units       `growth_log2`: a cache's magazines grow by this power of two.
+  engine(Supply supply, const engine_limits& limits, std::uint32_t growth_log2)
+      : store_(supply, limits), cache_bytes_(limits.cache_bytes), growth_log2_(growth_log2) {}
+  engine(const engine&) = delete;
+  engine& operator=(const engine&) = delete;
+
+  /// Returns a slot of class `index` after a miss in `own`; null when the supply returns null or the limit is reached.
+  /// Errors      What the supply throws, after everything that rests was tried; then nothing has changed for the user.
+  /// Complexity  O(magazine slots), a few calls of the supply.
+  void* allocate_slow(cache& own, class_index index);
+
+  /// Takes back a slot of class `index` that `own` had no room for; null is dropped.
+  /// Complexity  O(1): at most `portion_slots` slots go to their slabs.
+  void deallocate_slow(cache& own, void* slot, class_index index) noexcept;
+
+  /// As allocate_slow() and deallocate_slow(), without a cache.
+  void* allocate_direct(class_index index);
+  void deallocate_direct(void* slot, class_index index) noexcept { flush_portion(*shelf_of(index), &slot, 1); }
+
+  /// Returns a run of at most `count` neighbours of class `index`; an empty one when none of `least` slots is at hand or
+  /// memory is short.
+  slot_run allocate_run(class_index index, std::size_t least, std::size_t count) noexcept;
+
+  /// Takes back `count` neighbours of class `index`, the lowest of which is `first`.
+  void deallocate_run(class_index index, void* first, std::size_t count) noexcept;
+
+  /// Returns a block of its own, or null as allocate_slow(). Errors: as allocate_slow().
+  void* allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment);
+  bool deallocate_oversize(void* block) noexcept { return store_.give_back_oversize(block); }
+
+  /// Returns a cache whose magazines are empty, or null when memory is short.
+  cache* open_cache() noexcept;
+
+  /// Takes a cache back: moves every slot to the bins, and lets the next owner of the cache start small.
+  void close_cache(cache& own) noexcept;
+
+  /// Moves every slot of a cache to the bins. Requires that its owner rests.
+  void flush_cache(cache& own) noexcept;
+
+  /// Moves every slot of the depots to the bins.
+  void flush_depots() noexcept;
+
+  /// Gives free memory back until at most `keep_bytes` bytes are held. Returns the bytes given back or discarded.
+  std::size_t trim(std::size_t keep_bytes) noexcept { return store_.trim(keep_bytes); }
+
+  /// Gives all memory back: every slot and every cache is gone. Requires that no other thread is inside a call.
+  void release() noexcept {
+    for (std::atomic<shelf_type*>& each : shelves_) each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
+    caches_ = nullptr;
+    magazines_ = magazine_stack();
+    open_caches_.store(0, std::memory_order_relaxed);  // Relaxed: alone.
+    store_.release();
+  }
+
+  /// Returns the bytes of the slot or block that `pointer` lies in, or `none`. Complexity O(1) expected.
+  std::size_t block_bytes(const void* pointer, std::size_t none) const noexcept;
+
+  bool owns(const void* pointer) const noexcept { return store_.owns(pointer); }
+
+  /// Returns the shelf of class `index`, or null when the class was never used.
+  shelf_type* shelf_of(class_index index) const noexcept {
+    return shelves_[index].load(std::memory_order_acquire);  // Acquire: pairs with open_shelf().
+  }
+
+  /// Calls f(shelf&) for each class in use, in ascending order.
+  template <class F>
+  void for_each_shelf(F f) const {
+    for (class_index index = 0; index < class_count; ++index)
+      if (shelf_type* const each = shelf_of(index)) f(*each);
+  }
+
+  /// Calls f(void* slot, std::size_t slot_bytes) for every slot that is in no bin. Requires that nothing rests in caches
+  /// and depots, and that nobody else is inside a call.
+  template <class F>
+  void for_each_used(F f) const {
+    for_each_shelf([&](const shelf_type& each) {
+      const slab_layout& layout = each.slots.layout();
+      each.slots.for_each_slab([&](const slab& one) {
+        one.for_each_used(layout, [&](void* slot) { f(slot, layout.slot_bytes); });
+      });
+    });
+  }
+
+  /// Returns the slots that are in no bin. Complexity O(classes).
+  std::size_t used_slots() const noexcept {
+    std::size_t used = 0;
+    for_each_shelf([&](shelf_type& each) {
+      const lock_holder<Lock> held(each.lock);
+      used += each.slots.used_slots();
+    });
+    return used;
+  }
+
+  /// Returns whether no oversize block is live.
+  bool has_no_block() const noexcept {
+    bool none = false;
+    store_.inspect([&](const extents&, const oversize_blocks& oversize) { none = oversize.blocks() == 0; });
+    return none;
+  }
+
+  std::size_t open_caches() const noexcept {
+    if constexpr (!is_shared) return 1;
+    return open_caches_.load(std::memory_order_relaxed);  // Relaxed: a number that steers.
+  }
+  store_type& memory() noexcept { return store_; }
+  const store_type& memory() const noexcept { return store_; }
+  Lock& cache_lock() const noexcept { return cache_lock_; }
+
+ private:
+  static constexpr bool is_shared = !std::is_empty_v<Lock>;  // by threads that have caches of their own
+  static constexpr std::size_t line_bytes = is_shared ? 64 : alignof(void*);  // between what two threads write
+  static constexpr std::size_t portion_slots = 8;      // that one call moves to their slabs
+  static constexpr std::size_t most_empty = 4;         // magazines without slots that a depot keeps
+  static constexpr std::size_t magazines_at_once = 4;  // taken from the store together, where there are many caches
+
+  shelf_type* opened_shelf_of(class_index index, cache* own);
+  __attribute__((noinline)) shelf_type* open_shelf(class_index index) noexcept;
+  slab_layout layout_of(class_index index) const noexcept;
+  class_cache* attach(cache& own, class_index index) noexcept;
+  magazine* take_magazine() noexcept;
+  void rest(magazine& empty) noexcept {
+    const lock_holder<Lock> held(cache_lock_);
+    magazines_.push(empty);
+  }
+
+  share_steps steps_of(class_index index) const noexcept { return share_steps(slot_bytes_of(index), growth_log2_); }
+  void widen(cache& own, class_index index, class_cache& local) noexcept;
+  bool load_magazine(cache& own, class_index index, class_cache& local) noexcept;
+  void shrink(cache& own, class_index index, bool is_unused) noexcept;
+  void drop_share(cache& own, class_index index, class_cache& local) noexcept;
+  void age_depot(shelf_type& of) noexcept;
+  std::uint32_t limit_of(const shelf_type& of, const class_cache& local) const noexcept {
+    const std::uint32_t resting = of.resting_limit();
+    return resting < local.share.magazine_slots ? resting : local.share.magazine_slots;
+  }
+
+  void* refill(cache& own, shelf_type& from, class_cache& local);
+  bool grow(shelf_type& to, cache* own);
+  void adopt(shelf_type& to, slab& fresh) noexcept;
+  slab* next_slab(shelf_type& to) noexcept;
+  slab* smallest_slab(shelf_type& to) noexcept;
+  void reclaim(cache* own) noexcept;
+
+  // The slabs that a class starts with lie apart: 1, 4 and 16 KiB, from the first of four slots on; 0: no more of them.
+  static constexpr std::size_t next_apart_bytes(std::size_t slot_bytes, std::size_t apart_bytes) noexcept {
+    for (std::size_t bytes = 1024; bytes <= 16384; bytes *= 4)
+      if (slot_bytes * 4 <= bytes && apart_bytes * 2 < bytes) return bytes;
+    return 0;
+  }
+
+  bool exchange(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
+  magazine* hand_in(shelf_type& into, magazine& full, std::size_t count) noexcept;
+  bool park_older(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
+  void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
+  void drop_older(cache& own, class_index index, class_cache& local, std::size_t count, std::size_t older) noexcept;
+  void flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept;
+  void flush(shelf_type& into, void* const* slots, std::size_t count) noexcept;
+  void flush_class(cache& own, shelf_type& into, class_cache& local) noexcept;
+
+  std::atomic<shelf_type*> shelves_[class_count] = {};  // by class; written under cache_lock_, once
+  mutable Lock cache_lock_;                             // guards caches_, magazines_ and the opening of shelves
+  cache* caches_ = nullptr;                             // closed ones
+  magazine_stack magazines_;                            // without slots
+  std::atomic<std::uint32_t> open_caches_{0};           // written under cache_lock_, read by any thread
+  store_type store_;
+  const std::size_t cache_bytes_;  // bytes of slots that one cache may hold
+  const std::uint32_t growth_log2_;
+};
+
+}  // namespace quarry::core
+
+#include <quarry/core/engine/flush.hpp>
+#include <quarry/core/engine/refill.hpp>
+#include <quarry/core/engine/shares.hpp>

@@ -1,0 +1,226 @@
+// The way of a free up: previous magazine, depot, and, a portion a call, back to the slabs.
+//
+// Layer      2. Part of engine.hpp.
+#pragma once
+
+#include <quarry/core/engine/engine.hpp>
+
+namespace quarry::core {
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index index) noexcept {
+  if (slot == nullptr) return;
+  shelf_type& into = *shelf_of(index);
+  class_cache* local = own.of(index);
+  if (local == nullptr) local = attach(own, index);
+  if (local == nullptr) return flush_portion(into, &slot, 1);
+  cursor& loaded = own.cursors[index];
+  widen(own, index, *local);
+  const std::size_t count = loaded.count(local->entries());
+  const std::uint32_t limit = limit_of(into, *local);
+  if (count < limit) {
+    loaded.limit_to(local->entries(), limit);
+    loaded.push(slot);
+  } else if (exchange(own, into, *local, count) || park_older(own, into, *local, count)) {
+    loaded.push(slot);
+  } else {
+    drain(own, into, *local, slot);
+  }
+}
+
+// Lets the full magazine become the previous one, whose slots, if it has any, are parked whole. Returns whether the
+// loaded one is empty now.
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::exchange(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept {
+  // Relaxed: pairs with note_limit(); a number that steers.
+  if (!local.share.is_paired() || count < into.magazine_slots || into.is_tight.load(std::memory_order_relaxed)) return false;
+  if (local.previous == nullptr) local.previous = take_magazine();
+  magazine* next = local.previous;
+  if (next != nullptr && local.slots_in_previous() != 0) next = hand_in(into, *next, local.slots_in_previous());
+  if (next == nullptr) return false;
+  local.previous = &local.loaded_magazine();
+  local.set_slots_in_previous(count);
+  local.set_entries(next->entries);
+  own.cursors[into.index].load(next->entries, 0, into.magazine_slots);
+  return true;
+}
+
+// Parks a magazine of `count` slots whole when it is full and the depot has room. Returns an empty one in its place, or null.
+template <class Supply, class Lock>
+magazine* engine<Supply, Lock>::hand_in(shelf_type& into, magazine& full, std::size_t count) noexcept {
+  if (count != into.magazine_slots) return nullptr;
+  magazine* fresh = nullptr;
+  for (;;) {
+    {
+      const lock_holder<Lock> held(into.lock);
+      ++into.visits;
+      const bool has_room = into.may_park(count, open_caches());
+      if (has_room && fresh == nullptr) fresh = into.parked.take_empty();
+      if (has_room && fresh != nullptr) {
+        into.parked.park(full);
+        return fresh;
+      }
+      if (!has_room) break;
+    }
+    fresh = take_magazine();
+    if (fresh == nullptr) return nullptr;
+  }
+  if (fresh != nullptr) rest(*fresh);
+  return nullptr;
+}
+
+// Moves the older half of a single magazine to the depot when that has room and an empty magazine at hand. Returns whether
+// it did.
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept {
+  const std::size_t older = (count + 1) / 2;
+  if (local.share.is_paired() || count != local.share.magazine_slots || older == 0) return false;
+  magazine* fresh = nullptr;
+  std::size_t parked = 0;
+  for (bool again = true; again;) {
+    {
+      const lock_holder<Lock> held(into.lock);
+      ++into.visits;
+      if (fresh != nullptr) into.parked.rest(*fresh);
+      if (!into.may_park(older - parked, open_caches())) break;
+      parked += into.parked.park_slots(local.entries() + 1 + parked, older - parked);
+    }
+    again = parked < older && fresh == nullptr;
+    if (again) fresh = take_magazine();
+    if (fresh == nullptr) break;
+  }
+  if (parked == 0) return false;
+  drop_older(own, into.index, local, count, parked);
+  return true;
+}
+
+// Puts a portion back into the slabs: of the previous magazine or of a depot that holds too much, and the slot itself; else
+// the oldest of the loaded magazine, which then takes the slot.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
+  void* portion[portion_slots];
+  std::size_t count = 0;
+  if (const std::size_t previous = local.slots_in_previous()) {
+    count = previous < portion_slots - 1 ? previous : portion_slots - 1;
+    for (std::size_t i = 0; i < count; ++i) portion[i] = local.previous->entries[previous - count + 1 + i];
+    local.set_slots_in_previous(previous - count);
+  } else {
+    const lock_holder<Lock> held(into.lock);
+    if (into.pins_too_much(0)) count = into.parked.take_slots(portion, portion_slots - 1);
+  }
+  const std::size_t loaded = own.cursors[into.index].count(local.entries());
+  if (count != 0 || loaded == 0) {
+    portion[count] = slot;
+    return flush_portion(into, portion, count + 1);
+  }
+  const std::size_t older = loaded < portion_slots ? loaded : portion_slots;
+  flush_portion(into, local.entries() + 1, older);
+  drop_older(own, into.index, local, loaded, older);
+  own.cursors[into.index].push(slot);
+}
+
+// Takes the `older` oldest of the `count` slots out of the loaded magazine; where they went is the caller's affair.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::drop_older(cache& own, class_index index, class_cache& local, std::size_t count,
+                                      std::size_t older) noexcept {
+  void** const entries = local.entries();
+  const std::size_t left = count - older;
+  for (std::size_t i = 1; i <= left; ++i) entries[i] = entries[i + older];
+  const std::uint32_t limit = limit_of(*shelf_of(index), local);
+  own.cursors[index].load(entries, left, left + 1 < limit ? limit : left + 1);
+}
+
+// Puts at most portion_slots slots back into their slabs. Their headers are found before the lock is taken.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept {
+  void* present[portion_slots];
+  slab* homes[portion_slots];
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    void* const slot = slots[i];
+    if (__builtin_expect(slot == nullptr, 0)) continue;
+    slab* const home = store_.slab_of(slot);
+    __builtin_prefetch(home, 1);
+    present[found] = slot;
+    homes[found++] = home;
+  }
+  slab* emptied = nullptr;
+  {
+    const lock_holder<Lock> held(into.lock);
+    emptied = into.slots.flush(present, found, [&](std::size_t i) noexcept {
+      return __builtin_expect(homes[i] != nullptr, 1) ? homes[i] : into.slots.find_apart(present[i]);
+    });
+    into.note_limit();
+  }
+  if (__builtin_expect(emptied != nullptr, 0)) store_.give_back(emptied);
+}
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::flush(shelf_type& into, void* const* slots, std::size_t count) noexcept {
+  for (; count > portion_slots; slots += portion_slots, count -= portion_slots)
+    flush_portion(into, slots, portion_slots);
+  if (count != 0) flush_portion(into, slots, count);
+}
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::deallocate_run(class_index index, void* first, std::size_t count) noexcept {
+  shelf_type& into = *shelf_of(index);
+  slab* emptied = nullptr;
+  {
+    const lock_holder<Lock> held(into.lock);
+    emptied = into.slots.flush_run(first, count, [&](const void* slot) noexcept {
+      slab* const home = store_.slab_of(slot);
+      return home != nullptr ? home : into.slots.find_apart(slot);
+    });
+    into.note_limit();
+  }
+  store_.give_back(emptied);
+}
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::flush_class(cache& own, shelf_type& into, class_cache& local) noexcept {
+  cursor& loaded = own.cursors[into.index];
+  const std::size_t count = loaded.count(local.entries());
+  loaded.load(local.entries(), 0, 0);
+  flush(into, local.entries() + 1, count);
+  if (local.slots_in_previous() != 0) flush(into, local.previous->entries + 1, local.slots_in_previous());
+  local.set_slots_in_previous(0);
+}
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::flush_cache(cache& own) noexcept {
+  for (class_index index = 0; index < class_count; ++index)
+    if (class_cache* const local = own.of(index)) flush_class(own, *shelf_of(index), *local);
+}
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::flush_depots() noexcept {
+  for_each_shelf([this](shelf_type& each) {
+    void* taken[portion_slots];
+    for (;;) {
+      std::size_t count = 0;
+      magazine* spare = nullptr;
+      {
+        const lock_holder<Lock> held(each.lock);
+        count = each.parked.take_slots(taken, portion_slots);
+        spare = each.parked.take_empty();
+      }
+      if (count != 0) flush_portion(each, taken, count);
+      if (spare != nullptr) rest(*spare);
+      if (count == 0 && spare == nullptr) return;
+    }
+  });
+}
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::close_cache(cache& own) noexcept {
+  flush_cache(own);
+  for (class_index index = 0; index < class_count; ++index)
+    if (class_cache* const local = own.of(index)) drop_share(own, index, *local);
+  const lock_holder<Lock> held(cache_lock_);
+  open_caches_.fetch_sub(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
+  own.next = caches_;
+  caches_ = &own;
+}
+
+}  // namespace quarry::core

@@ -1,0 +1,164 @@
+// How the store gives memory back: granules of slabs, extents, oversize blocks, and everything at the end.
+//
+// Layer      2. Part of store.hpp.
+#pragma once
+
+#include <quarry/core/engine/store.hpp>
+
+namespace quarry::core {
+
+// Marks granules free. Returns their extent's memory when that is to go back to the supply: the extent is idle, and either
+// more than enough is free or none of it holds a page. Requires the lock.
+template <class Supply, class Lock>
+auto store<Supply, Lock>::settle(const granule_run& run, bool is_blank) noexcept -> surplus {
+  extent& home = *run.home;
+  if (!extents_.put(run, is_blank) || home.is_fixed) return {};
+  if (!extents::is_blank(home) && free_bytes() <= retain_bytes_) return {};
+  return take_out(home);
+}
+
+template <class Supply, class Lock>
+auto store<Supply, Lock>::take_out(extent& idle) noexcept -> surplus {
+  const surplus result{idle.base, idle.granules * granule_bytes()};
+  extents_.remove(idle);
+  return result;
+}
+
+template <class Supply, class Lock>
+void store<Supply, Lock>::give_back(const surplus& extent) noexcept {
+  if (extent.bytes == 0) return;
+  const lock_holder<Lock> supplied(supply_lock_);
+  supply_.deallocate_extent(extent.base, extent.bytes, granule_bytes());
+  discharge(extent.bytes);
+}
+
+// Discards granules that nobody else can take meanwhile, and marks them free. Returns the bytes given back.
+template <class Supply, class Lock>
+std::size_t store<Supply, Lock>::discard(const granule_run& run, bool has_holes) noexcept {
+  bool is_blank = false;
+  {
+    const lock_holder<Lock> supplied(supply_lock_);
+    if (!has_holes) supply_.expect_holes(run.home->base, run.home->granules * granule_bytes());
+    is_blank = supply_.discard_pages(extents_.address_of(run), extents_.bytes_of(run));
+  }
+  surplus gone;
+  {
+    const lock_holder<Lock> held(lock_);
+    gone = settle(run, is_blank);
+  }
+  give_back(gone);
+  return gone.bytes != 0 ? gone.bytes : is_blank ? extents_.bytes_of(run) : 0;
+}
+
+template <class Supply, class Lock>
+void store<Supply, Lock>::give_back_one(slab& each) noexcept {
+  granule_run run;
+  surplus gone;
+  bool has_holes = false;
+  {
+    const lock_holder<Lock> held(lock_);
+    run = extents_.run_at(*static_cast<extent*>(each.owner), each.begin(), each.granules);
+    directory_.erase(each.begin(), each.granules);
+    headers_.put(&each, slab::header_bytes_for(each.slots()));
+    has_holes = run.home->discarded != 0;
+    const bool is_surplus = free_bytes() + extents_.bytes_of(run) > retain_bytes_;
+    if (!is_surplus || !supply_.can_discard() || run.home->is_fixed || extents::would_idle(run)) {
+      gone = settle(run, false);
+      run.home = nullptr;
+    }
+  }
+  if (run.home != nullptr) discard(run, has_holes);
+  give_back(gone);
+}
+
+template <class Supply, class Lock>
+bool store<Supply, Lock>::give_back_oversize(void* memory) noexcept {
+  oversize_block* freed = nullptr;
+  {
+    const lock_holder<Lock> held(lock_);
+    freed = oversize_.find(memory);
+    if (freed == nullptr || freed->memory != memory) return false;
+    oversize_.remove(*freed);
+    if (supply_.keeps_blocks() && freed->held_bytes <= retain_bytes_) {
+      oversize_.keep(*freed);
+      freed = free_bytes() > retain_bytes_ ? oversize_.take_oldest() : nullptr;
+    }
+  }
+  if (freed != nullptr) give_back(*freed);
+  return true;
+}
+
+template <class Supply, class Lock>
+void store<Supply, Lock>::give_back(oversize_block& freed) noexcept {
+  {
+    const lock_holder<Lock> supplied(supply_lock_);
+    supply_.deallocate_pages(freed.memory, freed.held_bytes, freed.alignment);
+    discharge(freed.held_bytes);
+  }
+  const lock_holder<Lock> held(lock_);
+  oversize_.recycle(freed);
+}
+
+template <class Supply, class Lock>
+std::size_t store<Supply, Lock>::trim(std::size_t keep_bytes) noexcept {
+  std::size_t given_bytes = 0;
+  for (;;) {  // one extent, run or block a turn: nobody waits for long
+    surplus gone;
+    granule_run touched;
+    oversize_block* kept = nullptr;
+    bool has_holes = false;
+    {
+      const lock_holder<Lock> held(lock_);
+      const bool is_surplus = free_bytes() > keep_bytes;
+      extent* const idle = extents_.idle();
+      if (idle != nullptr && (is_surplus || extents::is_blank(*idle))) {
+        gone = take_out(*idle);
+      } else if (!is_surplus) {
+        return given_bytes;
+      } else {
+        kept = oversize_.take_oldest();
+        if (kept == nullptr && supply_.can_discard()) touched = extents_.take_touched();
+        if (kept == nullptr && touched.home == nullptr) return given_bytes;
+        has_holes = touched.home != nullptr && touched.home->discarded != 0;
+      }
+    }
+    if (touched.home != nullptr) {
+      const std::size_t discarded_bytes = discard(touched, has_holes);
+      if (discarded_bytes == 0) return given_bytes;  // the system refuses
+      given_bytes += discarded_bytes;
+    } else if (kept != nullptr) {
+      given_bytes += kept->held_bytes;
+      give_back(*kept);
+    } else {
+      given_bytes += gone.bytes;
+      give_back(gone);
+    }
+  }
+}
+
+template <class Supply, class Lock>
+void store<Supply, Lock>::release() noexcept {
+  const lock_holder<Lock> supplied(supply_lock_);
+  const lock_holder<Lock> held(lock_);
+  oversize_.release([&](const oversize_block& each) {
+    supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
+  });
+  extents_.release([&](std::byte* base, std::size_t bytes) { supply_.keep_extent(base, bytes, granule_bytes()); });
+  directory_.release();
+  headers_.release();
+  parts_.release([&](void* memory, std::size_t bytes) {
+    supply_.deallocate_pages(memory, bytes, arena::block_alignment);
+  });
+  held_bytes_.store(0, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
+  attach_buffer();
+}
+
+template <class Supply, class Lock>
+bool store<Supply, Lock>::owns(const void* pointer) const noexcept {
+  if (directory_.find(pointer) != nullptr) return true;
+  const lock_holder<Lock> held(lock_);
+  return parts_.owns(pointer) || oversize_.find(pointer) != nullptr ||
+         reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(buffer_) < buffer_bytes_;
+}
+
+}  // namespace quarry::core

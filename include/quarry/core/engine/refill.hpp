@@ -1,0 +1,261 @@
+// The way of a miss down: previous magazine, depot, bin, slab, memory; and what is tried before memory is refused.
+//
+// Layer      2. Part of engine.hpp.
+#pragma once
+
+#include <quarry/core/engine/engine.hpp>
+
+namespace quarry::core {
+
+template <class Supply, class Lock>
+void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
+  class_cache* local = own.of(index);
+  if (local != nullptr) {
+    own.cursors[index].drop_nulls(local->entries());
+    if (void* const slot = own.cursors[index].pop()) return slot;
+    if (local->slots_in_previous() != 0) {
+      if (void* const slot = own.load_previous(index, *local)) return slot;
+      return allocate_slow(own, index);  // nulls on top of what was freed
+    }
+  }
+  shelf_type* const from = opened_shelf_of(index, &own);
+  if (from == nullptr) return nullptr;
+  if (local == nullptr) local = attach(own, index);
+  if (local == nullptr) return allocate_direct(index);
+  return refill(own, *from, *local);
+}
+
+// Exchanges the empty magazine for a full one of the depot, or fills it from depot and bin. A single magazine is
+// filled to one half, so that there is as much room for frees.
+template <class Supply, class Lock>
+void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& local) {
+  cursor& loaded = own.cursors[from.index];
+  widen(own, from.index, local);
+  if (local.share.magazines == 0) return allocate_direct(from.index);
+  do {
+    const std::uint32_t limit = limit_of(from, local);
+    const bool exchanges = local.share.is_paired() && limit == from.magazine_slots;
+    const std::size_t wanted = local.share.is_paired() ? limit : (limit + 1U) / 2;
+    std::size_t taken = 0;
+    magazine* surplus = nullptr;
+    {
+      const lock_holder<Lock> held(from.lock);
+      ++from.visits;
+      if (magazine* const parked = exchanges ? from.parked.take() : nullptr) {
+        magazine& emptied = local.loaded_magazine();
+        from.parked.resting() < most_empty ? from.parked.rest(emptied) : void(surplus = &emptied);
+        local.set_entries(parked->entries);
+        taken = from.magazine_slots;
+      } else {
+        taken = from.refill(local.entries() + 1, wanted);
+      }
+      from.note_limit();
+    }
+    if (surplus != nullptr) rest(*surplus);
+    loaded.load(local.entries(), taken, taken < limit ? limit : taken);
+    if (taken != 0) {
+      if (void* const slot = loaded.pop()) return slot;
+      return allocate_slow(own, from.index);  // nulls on top of what was freed
+    }
+  } while (grow(from, &own));
+  return nullptr;
+}
+
+template <class Supply, class Lock>
+void* engine<Supply, Lock>::allocate_direct(class_index index) {
+  shelf_type* const from = opened_shelf_of(index, nullptr);
+  if (from == nullptr) return nullptr;
+  do {
+    const lock_holder<Lock> held(from->lock);
+    void* slot = nullptr;
+    while (from->refill(&slot, 1) != 0)
+      if (slot != nullptr) return slot;  // parked nulls are dropped
+  } while (grow(*from, nullptr));
+  return nullptr;
+}
+
+template <class Supply, class Lock>
+slot_run engine<Supply, Lock>::allocate_run(class_index index, std::size_t least, std::size_t count) noexcept {
+  shelf_type* from = shelf_of(index);
+  if (from == nullptr) from = open_shelf(index);
+  if (from == nullptr) return {};
+  for (;;) {
+    {
+      const lock_holder<Lock> held(from->lock);
+      if (from->slots.any_free()) {
+        const slot_run run = from->slots.take_run(least, count);
+        from->note_limit();
+        return run;
+      }
+      if (from->parked.slots() != 0) return {};  // single slots are at hand
+    }
+    slab* const fresh = next_slab(*from);
+    if (fresh == nullptr) return {};
+    adopt(*from, *fresh);
+  }
+}
+
+template <class Supply, class Lock>
+void* engine<Supply, Lock>::allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment) {
+  if (void* const block = without_throwing([&] { return store_.take_oversize(bytes, alignment); })) return block;
+  reclaim(own);
+  return store_.take_oversize(bytes, alignment, insist());
+}
+
+// Adds a slab to a bin whose slots are all taken. Returns whether there is a free slot now.
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::grow(shelf_type& to, cache* own) {
+  slab* fresh = next_slab(to);
+  if (fresh == nullptr) {
+    reclaim(own);
+    {
+      const lock_holder<Lock> held(to.lock);
+      if (to.slots.any_free() || to.parked.slots() != 0) return true;
+    }
+    fresh = next_slab(to);
+  }
+  if (fresh == nullptr) fresh = smallest_slab(to);
+  if (fresh == nullptr) {
+    if (!store_.insist_on_slab(to.slots.layout())) return false;
+    fresh = next_slab(to);
+    if (fresh == nullptr) return false;
+  }
+  adopt(to, *fresh);
+  return true;
+}
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::adopt(shelf_type& to, slab& fresh) noexcept {
+  const lock_holder<Lock> held(to.lock);
+  fresh.granules != 0 ? to.slots.adopt(&fresh) : to.slots.adopt_apart(&fresh);
+  to.note_limit();
+}
+
+// The slabs of a class start small and apart, so that a resource of a few objects stays small. In an initial buffer they go
+// on so, each half as large as all before.
+template <class Supply, class Lock>
+slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
+  const slab_layout& layout = to.slots.layout();
+  std::size_t apart_bytes = 0, slabs = 0;
+  {
+    const lock_holder<Lock> held(to.lock);
+    apart_bytes = to.slots.apart_bytes();
+    slabs = to.slots.slabs();
+  }
+  std::size_t bytes = next_apart_bytes(layout.slot_bytes, apart_bytes);
+  if (store_.is_in_buffer()) {
+    const std::size_t room = store_.room_apart(layout.slot_bytes);
+    if (bytes < apart_bytes / 2) bytes = apart_bytes / 2;
+    if (bytes < layout.slot_bytes) bytes = layout.slot_bytes;
+    if (bytes > room) bytes = room;
+  } else if (bytes * 2 > layout.slab_bytes) {
+    bytes = 0;
+  }
+  if (bytes >= layout.slot_bytes)
+    if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
+  return store_.take_slab(layout, to.index, slabs);
+}
+
+// Where no slab of the usual size is to be had: what is left in the store's parts, then as large a piece as the supply gives.
+template <class Supply, class Lock>
+slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
+  constexpr std::size_t most_bytes = 32768;
+  constexpr std::size_t most_apart = 64;
+  const slab_layout& layout = to.slots.layout();
+  {
+    const lock_holder<Lock> held(to.lock);
+    if (to.slots.apart_slabs() >= most_apart) return nullptr;
+  }
+  const std::size_t room = store_.room_apart(layout.slot_bytes);
+  if (room >= layout.slot_bytes)
+    if (slab* const fresh = store_.take_slab_apart(layout, to.index, room < most_bytes ? room : most_bytes)) return fresh;
+  for (std::size_t bytes = most_bytes; bytes >= layout.slot_bytes; bytes /= 2)
+    if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
+  return nullptr;
+}
+
+// Gives back what rests, so that it can be had again in another form.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::reclaim(cache* own) noexcept {
+  if (own != nullptr) flush_cache(*own);
+  flush_depots();
+  store_.trim(0);
+}
+
+// Returns the shelf of a class; null when the limit is reached or the supply returns null. Errors: what the supply throws.
+template <class Supply, class Lock>
+auto engine<Supply, Lock>::opened_shelf_of(class_index index, cache* own) -> shelf_type* {
+  shelf_type* opened = shelf_of(index);
+  if (opened == nullptr) opened = open_shelf(index);
+  if (opened != nullptr) return opened;
+  reclaim(own);
+  store_.insist_on_part(sizeof(shelf_type), line_bytes);
+  return open_shelf(index);
+}
+
+template <class Supply, class Lock>
+auto engine<Supply, Lock>::open_shelf(class_index index) noexcept -> shelf_type* {
+  void* const place = store_.take_part(sizeof(shelf_type), line_bytes);
+  if (place == nullptr) return nullptr;
+  const lock_holder<Lock> held(cache_lock_);
+  shelf_type* opened = shelf_of(index);
+  if (opened != nullptr) return opened;  // another thread came first
+  opened = ::new (place) shelf_type(index, layout_of(index));
+  shelves_[index].store(opened, std::memory_order_release);  // Release: pairs with shelf_of().
+  return opened;
+}
+
+template <class Supply, class Lock>
+slab_layout engine<Supply, Lock>::layout_of(class_index index) const noexcept {
+  const std::size_t slot_bytes = slot_bytes_of(index);
+  return slab::layout(slot_bytes, granules_for(slot_bytes, store_.granule_bytes()) * store_.granule_bytes());
+}
+
+template <class Supply, class Lock>
+magazine* engine<Supply, Lock>::take_magazine() noexcept {
+  {
+    const lock_holder<Lock> held(cache_lock_);
+    if (magazine* const rested = magazines_.pop()) return rested;
+  }
+  constexpr std::size_t count = is_shared ? magazines_at_once : 1;
+  auto* const taken = static_cast<magazine*>(store_.take_part(count * sizeof(magazine), line_bytes));
+  if (taken == nullptr) return nullptr;
+  for (std::size_t i = 1; i < count; ++i) rest(*::new (taken + i) magazine);
+  return ::new (taken) magazine;
+}
+
+template <class Supply, class Lock>
+cache* engine<Supply, Lock>::open_cache() noexcept {
+  for (void* place = nullptr;;) {
+    {
+      const lock_holder<Lock> held(cache_lock_);
+      cache* opened = caches_;
+      if (opened != nullptr) {
+        caches_ = opened->next;
+      } else if (place != nullptr) {
+        opened = ::new (place) cache;
+      }
+      if (opened != nullptr) {
+        open_caches_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
+        return opened;
+      }
+    }
+    place = store_.take_part(sizeof(cache), alignof(cache));
+    if (place == nullptr) return nullptr;
+  }
+}
+
+// Gives a class its first, small magazine in a cache; it is empty and takes nothing until the class has a share.
+template <class Supply, class Lock>
+class_cache* engine<Supply, Lock>::attach(cache& own, class_index index) noexcept {
+  constexpr std::size_t bytes = (sizeof(class_cache) + line_bytes - 1) / line_bytes * line_bytes;
+  void* const place = store_.take_part(bytes, line_bytes);
+  if (place == nullptr) return nullptr;
+  auto* const local = ::new (place) class_cache;
+  local->set_entries(local->first);
+  own.cursors[index].load(local->first, 0, 0);
+  own.set(index, local);
+  return local;
+}
+
+}  // namespace quarry::core

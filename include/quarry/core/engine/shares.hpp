@@ -1,0 +1,121 @@
+// What each class of a cache may hold: it grows with misses, yields to others, and goes to nothing when unused.
+//
+// Layer      2. Part of engine.hpp.
+#pragma once
+
+#include <quarry/core/engine/engine.hpp>
+
+namespace quarry::core {
+
+// Gives a class that missed its next larger share, when the cache's bound allows it. Each call also looks at one other
+// class, and takes a step of it back when that is unused, or when its share is much larger and the room is wanted.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::widen(cache& own, class_index index, class_cache& local) noexcept {
+  // Who yields half of its share to one a quarter as large does not at once ask for it back.
+  constexpr std::size_t much_larger = 4;
+  bool is_unused = false;
+  const class_index other = own.look(index, is_unused);
+  const share_steps steps = steps_of(index);
+  const class_share wider = steps.grown(local.share);
+  const std::size_t more_bytes = steps.bytes_of(wider) - steps.bytes_of(local.share);
+  const std::size_t bound_bytes = cache_bound_bytes(cache_bytes_, open_caches());
+  const bool wants_room = own.share_bytes + more_bytes > bound_bytes && steps.bytes_of(wider) <= bound_bytes;
+  if (other != no_class) {
+    const bool is_larger = own.of(other)->share.slots() >= much_larger * local.share.slots();
+    if (is_unused || (wants_room && is_larger)) shrink(own, other, is_unused);
+  }
+  if (more_bytes == 0 || own.share_bytes + more_bytes > bound_bytes) return;
+  const bool wants_magazine = wider.is_paired() || wider.magazine_slots > share_steps::first_slots;
+  if (wants_magazine && local.has_first() && !load_magazine(own, index, local)) return;
+  own.share_bytes += more_bytes;
+  local.share = wider;
+}
+
+// Exchanges the small first magazine of a class for a real one. Returns false when there is no memory.
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::load_magazine(cache& own, class_index index, class_cache& local) noexcept {
+  magazine* const fresh = take_magazine();
+  if (fresh == nullptr) return false;
+  const std::size_t count = own.cursors[index].count(local.entries());
+  for (std::size_t i = 1; i <= count; ++i) fresh->entries[i] = local.first[i];
+  local.set_entries(fresh->entries);
+  own.cursors[index].load(fresh->entries, count, count);
+  return true;
+}
+
+// Takes a step of a class's share back: what rests there goes first, a portion a call, then the share. An unused class goes
+// on to nothing, and then its depot does.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused) noexcept {
+  class_cache& local = *own.of(index);
+  shelf_type& into = *shelf_of(index);
+  if (const std::size_t previous = local.slots_in_previous()) {
+    const std::size_t count = previous < portion_slots ? previous : portion_slots;
+    local.set_slots_in_previous(previous - count);
+    return flush_portion(into, local.previous->entries + 1 + previous - count, count);
+  }
+  const std::size_t count = own.cursors[index].count(local.entries());
+  const class_share smaller = is_unused && !local.share.is_paired() ? class_share() : steps_of(index).shrunk(local.share);
+  if (count > smaller.magazine_slots) {
+    const std::size_t older = count - smaller.magazine_slots < portion_slots ? count - smaller.magazine_slots : portion_slots;
+    flush_portion(into, local.entries() + 1, older);
+    drop_older(own, index, local, count, older);
+    local.slots_at_look = static_cast<std::uint8_t>(count - older);
+    return;
+  }
+  if (is_unused && smaller.magazines == 0) {
+    drop_share(own, index, local);
+    return age_depot(into);
+  }
+  own.share_bytes -= steps_of(index).bytes_of(local.share) - steps_of(index).bytes_of(smaller);
+  if (local.share.is_paired() && local.previous != nullptr) {
+    rest(*local.previous);
+    local.previous = nullptr;
+  }
+  local.share = smaller;
+  own.cursors[index].limit_to(local.entries(), smaller.magazine_slots);
+}
+
+// Takes the whole share of a class back. Requires that nothing rests there.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::drop_share(cache& own, class_index index, class_cache& local) noexcept {
+  own.share_bytes -= steps_of(index).bytes_of(local.share);
+  local.share = class_share();
+  if (local.previous != nullptr) rest(*local.previous);
+  local.previous = nullptr;
+  if (!local.has_first()) rest(local.loaded_magazine());
+  local.set_entries(local.first);
+  own.cursors[index].load(local.first, 0, 0);
+}
+
+// Puts a portion of a depot back that nobody visited since it was last looked at.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::age_depot(shelf_type& of) noexcept {
+  void* taken[portion_slots];
+  std::size_t count = 0;
+  {
+    const lock_holder<Lock> held(of.lock);
+    if (of.visits == 0) count = of.parked.take_slots(taken, portion_slots);
+    of.visits = 0;
+  }
+  if (count != 0) flush_portion(of, taken, count);
+}
+
+template <class Supply, class Lock>
+std::size_t engine<Supply, Lock>::block_bytes(const void* pointer, std::size_t none) const noexcept {
+  if (const slab* const home = store_.slab_of(pointer)) {
+    const std::size_t slot_bytes = slot_bytes_of(home->size_class);
+    const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
+    return offset < home->slots() * slot_bytes ? slot_bytes : none;
+  }
+  const std::size_t oversize_bytes = store_.oversize_bytes_of(pointer, none);
+  if (oversize_bytes != none) return oversize_bytes;
+  std::size_t slot_bytes = none;
+  for_each_shelf([&](shelf_type& each) {
+    const lock_holder<Lock> held(each.lock);
+    if (each.slots.find_apart(pointer) != nullptr) slot_bytes = each.slots.layout().slot_bytes;
+  });
+  return slot_bytes;
+}
+
+}  // namespace quarry::core

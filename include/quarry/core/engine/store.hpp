@@ -1,0 +1,258 @@
+// The store: what an engine takes its memory from and gives it back to, in slabs, parts and oversize blocks.
+//
+// Layer      2. Freestanding. Puts what lies on floors 4 and 5 behind two locks.
+// Invariant  Nobody calls the supply without the supply's lock, so it is called by one thread at a time; nobody waits for
+//            that lock while holding another. What needs no memory from below takes only the store's lock.
+// Threads    Any number at a time, where Lock locks.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <quarry/core/bins/bin.hpp>
+#include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/memory/arena.hpp>
+#include <quarry/core/memory/extents.hpp>
+#include <quarry/core/memory/oversize_blocks.hpp>
+#include <quarry/core/memory/page_source.hpp>
+#include <quarry/core/slabs/directory.hpp>
+#include <quarry/core/slabs/slab.hpp>
+#include <quarry/core/slabs/spare_headers.hpp>
+
+namespace quarry::core {
+
+/// Holds `lock` until the end of a block.
+template <class Lock>
+class [[nodiscard]] lock_holder {
+ public:
+  explicit lock_holder(Lock& lock) : lock_(lock) { lock_.lock(); }
+  ~lock_holder() { lock_.unlock(); }
+  lock_holder(const lock_holder&) = delete;
+  lock_holder& operator=(const lock_holder&) = delete;
+
+ private:
+  Lock& lock_;
+};
+
+/// What an engine is made with. Units: bytes.
+struct engine_limits {
+  std::size_t slab_bytes = 65536;  // of a granule, a power of two: slabs are made of granules
+  std::size_t max_bytes = 0;       // held from the supply at most; 0: no limit
+  std::size_t retain_bytes = 0;    // free memory that is kept
+  std::size_t cache_bytes = 0;     // of slots that one cache may hold
+};
+
+/// Given to a verb, lets what the supply throws pass.
+struct insist {};
+
+/// Supply: see memory/page_source.hpp.
+template <class Supply, class Lock>
+class store {
+ public:
+  store(Supply supply, const engine_limits& limits)
+      : supply_(supply),
+        max_bytes_(limits.max_bytes),
+        retain_bytes_(limits.retain_bytes),
+        extents_(limits.slab_bytes),
+        directory_(limits.slab_bytes) {
+    if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
+  }
+  ~store() { release(); }
+  store(const store&) = delete;
+  store& operator=(const store&) = delete;
+
+  /// Lets the store use [buffer, buffer + bytes) before its supply; the buffer stays the caller's.
+  void start_in(void* buffer, std::size_t bytes) noexcept {
+    buffer_ = static_cast<std::byte*>(buffer);
+    buffer_bytes_ = bytes;
+    attach_buffer();
+  }
+
+  /// Returns `bytes` bytes that live until release(), or null when the supply refuses or the limit is reached.
+  /// Complexity  O(1), at most two calls of the supply.
+  void* take_part(std::size_t bytes, std::size_t alignment) noexcept {
+    for (;;) {
+      std::size_t wished = 0;
+      {
+        const lock_holder<Lock> held(lock_);
+        if (void* const part = parts_.try_allocate(bytes, alignment)) return part;
+        wished = parts_.wished_block_bytes(bytes, alignment);
+      }
+      if (!add_block(wished, arena::least_block_bytes(bytes, alignment))) return nullptr;
+    }
+  }
+
+  /// Returns a slab of free slots for a bin of class `index`, of the granules that its layout asks for; null when the supply
+  /// refuses or the limit is reached.
+  /// Effects     Headers come some at a time; `siblings`, the slabs that the bin has, tell how many.
+  /// Complexity  O(slots / 64), at most four calls of the supply.
+  slab* take_slab(const slab_layout& layout, class_index index, std::size_t siblings) noexcept;
+
+  /// Returns a slab of at most `bytes` bytes of slots that lies apart in the store's parts, or null. The bin keeps it until
+  /// release().
+  slab* take_slab_apart(const slab_layout& layout, class_index index, std::size_t bytes) noexcept;
+
+  /// Returns the most bytes of slots for which take_slab_apart() needs no supply. Complexity O(1).
+  std::size_t room_apart(std::size_t slot_bytes) const noexcept {
+    const lock_holder<Lock> held(lock_);
+    const std::size_t room = parts_.room_bytes();
+    const std::size_t other = slab::header_bytes_for(room / slot_bytes) + alignment_of(slot_bytes) + sizeof(void*);
+    return room > other ? room - other : 0;
+  }
+  bool is_in_buffer() const noexcept {
+    const lock_holder<Lock> held(lock_);
+    return parts_.is_in_buffer();
+  }
+
+  /// Takes back the slabs of a chain linked by `next`; all their slots are free.
+  /// Effects     Above retain_bytes, idle extents go back to the supply, and other granules are discarded if it can.
+  void give_back(slab* emptied) noexcept {
+    while (emptied != nullptr) {
+      slab* const next = emptied->next;
+      give_back_one(*emptied);
+      emptied = next;
+    }
+  }
+
+  /// Returns a block of its own, or null when the supply refuses or the limit is reached. Complexity O(1) expected.
+  /// Errors      With `insist`, what the supply throws.
+  template <class... Insist>
+  void* take_oversize(std::size_t bytes, std::size_t alignment, Insist...);
+
+  /// Takes back the block that begins at `memory`. Returns false when there is none. Complexity O(1) expected.
+  bool give_back_oversize(void* memory) noexcept;
+
+  /// Asks the supply for an extent of one slab and lets what it throws pass. Returns false when the limit is reached or
+  /// the supply returns null; else the memory is there for the next take_slab().
+  bool insist_on_slab(const slab_layout& layout);
+
+  /// Asks the supply for room for a part and lets what it throws pass.
+  void insist_on_part(std::size_t bytes, std::size_t alignment) {
+    const std::size_t least = arena::least_block_bytes(bytes, alignment);
+    add_block(least, least, insist());
+  }
+
+  /// Gives free memory back until at most `keep_bytes` bytes of it are held, some steps at a time. Returns the bytes given
+  /// back or discarded.
+  std::size_t trim(std::size_t keep_bytes) noexcept;
+
+  /// Takes memory for `bytes` bytes of slots now. Returns false when the supply refuses or the limit is reached.
+  bool reserve(std::size_t bytes, bool prefault) noexcept;
+
+  /// Gives all memory back: slabs, parts and blocks are gone.
+  void release() noexcept;
+  bool untouched() const noexcept { return parts_.untouched() && held_bytes() == 0; }
+
+  /// Returns the slab that `pointer` lies in, or null; slabs apart are found by their bin. Complexity O(1).
+  slab* slab_of(const void* pointer) const noexcept { return directory_.find(pointer); }
+  bool owns(const void* pointer) const noexcept;
+
+  /// Returns the bytes asked for the oversize block that `pointer` lies in, or `none`. Complexity O(1) expected.
+  std::size_t oversize_bytes_of(const void* pointer, std::size_t none) const noexcept {
+    const lock_holder<Lock> held(lock_);
+    const oversize_block* const found = oversize_.find(pointer);
+    return found != nullptr ? found->bytes : none;
+  }
+
+  /// What is held from the supply. Relaxed: numbers of the moment.
+  std::size_t held_bytes() const noexcept { return held_bytes_.load(std::memory_order_relaxed); }
+  std::size_t peak_bytes() const noexcept { return peak_bytes_.load(std::memory_order_relaxed); }
+
+  /// Calls f(const extents&, const oversize_blocks&) under the lock.
+  template <class F>
+  void inspect(F f) const {
+    const lock_holder<Lock> held(lock_);
+    f(static_cast<const extents&>(extents_), static_cast<const oversize_blocks&>(oversize_));
+  }
+  bool check_invariants() const noexcept {
+    const lock_holder<Lock> held(lock_);
+    return extents_.check_invariants() && directory_.check_invariants() && oversize_.check_invariants();
+  }
+
+  const Supply& supply() const noexcept { return supply_; }
+  std::size_t granule_bytes() const noexcept { return extents_.granule_bytes(); }
+  std::size_t granules_of(const slab_layout& layout) const noexcept { return layout.slab_bytes / granule_bytes(); }
+
+  void lock_all() noexcept {
+    supply_lock_.lock();
+    lock_.lock();
+  }
+  void unlock_all() noexcept {
+    lock_.unlock();
+    supply_lock_.unlock();
+  }
+
+ private:
+  static constexpr std::size_t smallest_front_bytes = 4096;  // of an initial buffer, for the parts
+  static constexpr std::size_t least_buffer_granules = 8;    // of an initial buffer that is cut into granules
+  static constexpr std::size_t headers_at_once = 8;
+
+  // An extent on its way to the supply.
+  struct surplus {
+    std::byte* base = nullptr;
+    std::size_t bytes = 0;
+  };
+
+  static constexpr std::size_t alignment_of(std::size_t slot_bytes) noexcept { return slot_bytes & (~slot_bytes + 1); }
+  static constexpr std::size_t headers_for(std::size_t siblings) noexcept {
+    return siblings < 1 ? 1 : siblings < headers_at_once ? siblings : headers_at_once;
+  }
+
+  // Calls the supply for `bytes` bytes through `ask`, counted; null past the limit or when it returns null. Requires the
+  // supply's lock.
+  template <class Ask>
+  void* charge(std::size_t bytes, Ask ask) {
+    const std::size_t held = held_bytes();
+    if (max_bytes_ != 0 && (bytes > max_bytes_ || held > max_bytes_ - bytes)) return nullptr;
+    void* const memory = ask();
+    if (memory == nullptr) return nullptr;
+    held_bytes_.store(held + bytes, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
+    if (held + bytes > peak_bytes()) peak_bytes_.store(held + bytes, std::memory_order_relaxed);  // Relaxed: as above.
+    return memory;
+  }
+  void discharge(std::size_t bytes) noexcept {
+    held_bytes_.store(held_bytes() - bytes, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
+  }
+
+  std::size_t free_bytes() const noexcept { return extents_.idle_bytes() + oversize_.kept_bytes(); }
+
+  template <class... Insist>
+  bool add_block(std::size_t wished, std::size_t least, Insist...);
+  std::size_t missing_part_bytes(const slab_layout& layout, std::size_t siblings) const noexcept;
+  void bring_parts(const slab_layout& layout, std::size_t siblings) noexcept;
+  std::size_t wished_granules(std::size_t least) const noexcept;
+  template <class... Insist>
+  bool grow(std::size_t least, Insist...);
+  slab* make_slab(const granule_run& run, const slab_layout& layout, class_index index) noexcept;
+
+  void give_back_one(slab& each) noexcept;
+  surplus settle(const granule_run& run, bool is_blank) noexcept;
+  surplus take_out(extent& idle) noexcept;
+  void give_back(const surplus& extent) noexcept;
+  std::size_t discard(const granule_run& run, bool has_holes) noexcept;
+
+  oversize_block* take_record() noexcept;
+  void give_back(oversize_block& freed) noexcept;
+  void attach_buffer() noexcept;
+
+  mutable Lock supply_lock_;                // held across calls of the supply; taken before lock_
+  Supply supply_;                           // under supply_lock_
+  std::atomic<std::size_t> held_bytes_{0};  // written under supply_lock_, read by any thread
+  std::atomic<std::size_t> peak_bytes_{0};  // as held_bytes_
+  const std::size_t max_bytes_;             // 0: no limit
+  const std::size_t retain_bytes_;
+  mutable Lock lock_;    // guards what follows, but for what may be read without it
+  arena parts_;          // shelves, magazines, headers, records, slabs apart
+  extents extents_;
+  directory directory_;  // read by any thread
+  spare_headers headers_;
+  oversize_blocks oversize_;
+  std::byte* buffer_ = nullptr;  // the user's initial buffer
+  std::size_t buffer_bytes_ = 0;
+};
+
+}  // namespace quarry::core
+
+#include <quarry/core/engine/give_back.hpp>
+#include <quarry/core/engine/take.hpp>

@@ -1,0 +1,288 @@
+// How the store takes memory: blocks for parts, extents for slabs, oversize blocks.
+//
+// Layer      2. Part of store.hpp.
+#pragma once
+
+#include <quarry/core/engine/store.hpp>
+
+namespace quarry::core {
+
+template <class Supply, class Lock>
+template <class... Insist>
+bool store<Supply, Lock>::add_block(std::size_t wished, std::size_t least, Insist...) {
+  const lock_holder<Lock> supplied(supply_lock_);
+  for (std::size_t bytes = wished;; bytes = least) {
+    const auto ask = [&] { return supply_.allocate_pages(bytes, arena::block_alignment); };
+    void* const memory = charge(bytes, [&] {
+      if constexpr (sizeof...(Insist) != 0) {
+        return ask();
+      } else {
+        return without_throwing(ask);
+      }
+    });
+    if (memory != nullptr) {
+      const lock_holder<Lock> held(lock_);
+      parts_.add(memory, bytes);
+      return true;
+    }
+    if (bytes == least) return false;
+  }
+}
+
+// What the next slab needs of the parts: a header, entries in the directory, the record of an extent.
+template <class Supply, class Lock>
+std::size_t store<Supply, Lock>::missing_part_bytes(const slab_layout& layout, std::size_t siblings) const noexcept {
+  std::size_t bytes = directory_.missing_bytes(granules_of(layout));
+  if (!headers_.has(layout.header_bytes))
+    bytes += headers_for(siblings) * spare_headers::room_for(layout.header_bytes) + spare_headers::unit_bytes;
+  if (!extents_.has_spare()) bytes += sizeof(extent);
+  return bytes;
+}
+
+// Requires room for missing_part_bytes() in the parts.
+template <class Supply, class Lock>
+void store<Supply, Lock>::bring_parts(const slab_layout& layout, std::size_t siblings) noexcept {
+  if (!headers_.has(layout.header_bytes)) {
+    const std::size_t count = headers_for(siblings);
+    const std::size_t bytes = count * spare_headers::room_for(layout.header_bytes);
+    headers_.bring(parts_.try_allocate(bytes, spare_headers::unit_bytes), count, layout.header_bytes);
+  }
+  if (const std::size_t bytes = directory_.missing_bytes(granules_of(layout)))
+    directory_.bring(parts_.try_allocate(bytes, sizeof(void*)), bytes);
+  if (!extents_.has_spare())
+    extents_.bring_spare(*::new (parts_.try_allocate(sizeof(extent), alignof(extent))) extent);
+}
+
+template <class Supply, class Lock>
+slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index index, std::size_t siblings) noexcept {
+  const std::size_t granules = granules_of(layout);
+  for (;;) {
+    std::size_t part_bytes = 0, wished = 0;
+    {
+      const lock_holder<Lock> held(lock_);
+      part_bytes = missing_part_bytes(layout, siblings);
+      if (part_bytes == 0 || parts_.has_room(part_bytes)) {
+        bring_parts(layout, siblings);
+        const granule_run run = extents_.take(static_cast<std::uint32_t>(granules));
+        if (run.home != nullptr) return make_slab(run, layout, index);
+        part_bytes = 0;
+      } else {
+        wished = parts_.wished_block_bytes(part_bytes, spare_headers::unit_bytes);
+      }
+    }
+    const bool has_more = part_bytes == 0
+                              ? grow(granules)
+                              : add_block(wished, arena::least_block_bytes(part_bytes, spare_headers::unit_bytes));
+    if (!has_more) return nullptr;
+  }
+}
+
+// Returns how large an extent should be: larger the more is held.
+template <class Supply, class Lock>
+std::size_t store<Supply, Lock>::wished_granules(std::size_t least) const noexcept {
+  constexpr std::size_t largest_extent_bytes = std::size_t{2} << 20;
+  constexpr std::size_t most_without_discarding = 4;
+  std::size_t most = supply_.can_discard() ? largest_extent_bytes / granule_bytes() : most_without_discarding;
+  if (most > extents::most_granules) most = extents::most_granules;
+  std::size_t wished = 1;
+  while (wished * 4 <= extents_.held_granules() && wished * 2 <= most) wished *= 2;
+  while (wished < least && wished < extents::most_granules) wished *= 2;
+  return wished;
+}
+
+// Adds an extent of at least `least` granules; near a limit it is as small as can be.
+template <class Supply, class Lock>
+template <class... Insist>
+bool store<Supply, Lock>::grow(std::size_t least, Insist...) {
+  const lock_holder<Lock> supplied(supply_lock_);
+  std::size_t granules = least;
+  {
+    const lock_holder<Lock> held(lock_);
+    if (!extents_.has_spare()) return true;  // another thread took it: its extent may do, or the caller comes again
+    granules = wished_granules(least);
+  }
+  for (;; granules = granules / 2 > least ? granules / 2 : least) {
+    const std::size_t bytes = granules * granule_bytes();
+    const auto ask = [&] { return supply_.allocate_extent(bytes, granule_bytes()); };
+    void* const base = charge(bytes, [&] {
+      if constexpr (sizeof...(Insist) != 0) {
+        if (granules == least) return ask();
+      }
+      return without_throwing(ask);
+    });
+    if (base != nullptr) {
+      const lock_holder<Lock> held(lock_);
+      extents_.add(base, static_cast<std::uint32_t>(granules), false);
+      return true;
+    }
+    if (granules == least) return false;
+  }
+}
+
+template <class Supply, class Lock>
+bool store<Supply, Lock>::insist_on_slab(const slab_layout& layout) {
+  std::size_t part_bytes = 0;
+  {
+    const lock_holder<Lock> held(lock_);
+    part_bytes = missing_part_bytes(layout, 1);
+    if (part_bytes == 0 || parts_.has_room(part_bytes)) {
+      bring_parts(layout, 1);
+      part_bytes = 0;
+    }
+  }
+  if (part_bytes != 0) insist_on_part(part_bytes, spare_headers::unit_bytes);
+  return grow(granules_of(layout), insist());
+}
+
+template <class Supply, class Lock>
+slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& layout, class_index index) noexcept {
+  std::byte* const begin = extents_.address_of(run);
+  slab* const fresh = slab::create(headers_.take(layout.header_bytes), begin, layout.total_slots);
+  fresh->size_class = static_cast<std::uint8_t>(index);
+  fresh->granules = static_cast<std::uint8_t>(run.count);
+  fresh->owner = run.home;
+  directory_.insert(begin, run.count, fresh);
+  return fresh;
+}
+
+template <class Supply, class Lock>
+slab* store<Supply, Lock>::take_slab_apart(const slab_layout& layout, class_index index, std::size_t bytes) noexcept {
+  std::size_t slots = bytes / layout.slot_bytes;
+  if (slots > slot_bitmap::most_slots) slots = slot_bitmap::most_slots;
+  if (slots == 0) return nullptr;
+  const std::size_t alignment = alignment_of(layout.slot_bytes);
+  const std::size_t header_bytes = slab::header_bytes_for(slots);
+  void* const header =
+      take_part(header_bytes + alignment - sizeof(void*) + slots * layout.slot_bytes, sizeof(void*));
+  if (header == nullptr) return nullptr;
+  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + header_bytes;
+  const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
+  slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
+  fresh->size_class = static_cast<std::uint8_t>(index);
+  return fresh;
+}
+
+// Returns a record for a block, with room in the index; null when there is no memory for it.
+template <class Supply, class Lock>
+oversize_block* store<Supply, Lock>::take_record() noexcept {
+  for (void* record = nullptr;;) {
+    std::size_t index_bytes = 0;
+    {
+      const lock_holder<Lock> held(lock_);
+      if (record != nullptr) oversize_.bring_spare(record);
+      index_bytes = oversize_.missing_bytes();
+      if (index_bytes == 0 && oversize_.has_spare()) return &oversize_.take_spare();
+    }
+    record = nullptr;
+    if (index_bytes == 0) {
+      record = take_part(sizeof(oversize_block), alignof(oversize_block));
+      if (record == nullptr) return nullptr;
+      continue;
+    }
+    void* const index = take_part(index_bytes, alignof(oversize_block*));
+    const lock_holder<Lock> held(lock_);
+    if (index != nullptr && oversize_.missing_bytes() == index_bytes) oversize_.bring(index);
+    if (index == nullptr) return oversize_.has_index() && oversize_.has_spare() ? &oversize_.take_spare() : nullptr;
+  }
+}
+
+template <class Supply, class Lock>
+template <class... Insist>
+void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignment, Insist...) {
+  if (alignment < arena::block_alignment) alignment = arena::block_alignment;
+  oversize_block* record = take_record();
+  if (record == nullptr) return nullptr;
+  {
+    const lock_holder<Lock> held(lock_);
+    if (oversize_block* const kept = supply_.keeps_blocks() ? oversize_.take_kept(bytes, alignment) : nullptr) {
+      oversize_.recycle(*record);
+      kept->bytes = bytes;
+      oversize_.insert(*kept);
+      return kept->memory;
+    }
+  }
+  const auto ask = [&] {
+    const lock_holder<Lock> supplied(supply_lock_);
+    return charge(bytes, [&] { return supply_.allocate_pages(bytes, alignment); });
+  };
+  void* memory = nullptr;
+  if constexpr (sizeof...(Insist) != 0) {
+    {
+      const lock_holder<Lock> held(lock_);
+      oversize_.recycle(*record);  // what the supply throws must not lose it
+    }
+    memory = ask();
+    if (memory == nullptr) return nullptr;
+    record = take_record();
+    if (record == nullptr) {  // another thread took the last one
+      const lock_holder<Lock> supplied(supply_lock_);
+      supply_.deallocate_pages(memory, bytes, alignment);
+      discharge(bytes);
+      return nullptr;
+    }
+  } else {
+    memory = without_throwing(ask);
+  }
+  const lock_holder<Lock> held(lock_);
+  if (memory == nullptr) {
+    oversize_.recycle(*record);
+    return nullptr;
+  }
+  record->memory = memory;
+  record->bytes = record->held_bytes = bytes;
+  record->alignment = alignment;
+  oversize_.insert(*record);
+  return memory;
+}
+
+template <class Supply, class Lock>
+bool store<Supply, Lock>::reserve(std::size_t bytes, bool prefault) noexcept {
+  constexpr std::size_t page_bytes = 4096;
+  for (std::size_t reserved = 0; reserved < bytes;) {
+    std::size_t granules = (bytes - reserved + granule_bytes() - 1) / granule_bytes();
+    if (granules > extents::most_granules) granules = extents::most_granules;
+    const std::size_t extent_bytes = granules * granule_bytes();
+    void* const record = take_part(sizeof(extent), alignof(extent));
+    if (record == nullptr) return false;
+    std::byte* base = nullptr;
+    {
+      const lock_holder<Lock> supplied(supply_lock_);
+      base = static_cast<std::byte*>(charge(extent_bytes, [&] {
+        return without_throwing([&] { return supply_.allocate_extent(extent_bytes, granule_bytes()); });
+      }));
+    }
+    for (std::size_t at = 0; base != nullptr && prefault && at < extent_bytes; at += page_bytes)
+      *static_cast<volatile std::byte*>(base + at) = std::byte{0};
+    const lock_holder<Lock> held(lock_);
+    extents_.bring_spare(*::new (record) extent);
+    if (base == nullptr) return false;
+    extents_.add(base, static_cast<std::uint32_t>(granules), false);
+    reserved += extent_bytes;
+  }
+  return true;
+}
+
+// A large buffer is split: a front part for the parts, the aligned rest becomes extents.
+template <class Supply, class Lock>
+void store<Supply, Lock>::attach_buffer() noexcept {
+  if (buffer_ == nullptr) return;
+  const auto begin = reinterpret_cast<std::uintptr_t>(buffer_);
+  const std::uintptr_t wanted = begin + smallest_front_bytes;
+  const std::uintptr_t first = (wanted + granule_bytes() - 1) & ~(std::uintptr_t{granule_bytes()} - 1);
+  const std::size_t front_bytes = first - begin;
+  std::size_t granules = front_bytes < buffer_bytes_ ? (buffer_bytes_ - front_bytes) / granule_bytes() : 0;
+  if (granules < least_buffer_granules) granules = 0;
+  parts_.start_in(buffer_, granules == 0 ? buffer_bytes_ : front_bytes);
+  std::byte* base = buffer_ + front_bytes;
+  while (granules != 0) {
+    const std::size_t count = granules < extents::most_granules ? granules : extents::most_granules;
+    void* const record = parts_.try_allocate(sizeof(extent), alignof(extent));
+    if (record == nullptr) return;
+    extents_.bring_spare(*::new (record) extent);
+    extents_.add(base, static_cast<std::uint32_t>(count), true);
+    base += count * granule_bytes();
+    granules -= count;
+  }
+}
+
+}  // namespace quarry::core

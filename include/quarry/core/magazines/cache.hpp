@@ -1,0 +1,123 @@
+// A cache: the magazines of one owner in one resource, behind one cursor for each size class.
+//
+// Layer      2. Freestanding. Owns no memory: magazines come from and go back to the engine.
+// Invariant  A cursor is loaded exactly when the class has a class_cache; a previous magazine is empty or
+//            holds previous_slots slots.
+// Threads    One thread at a time; any thread may read cached_slots(), which is exact while the owner rests.
+// Source     Bonwick & Adams 2001, section 3.1: with two magazines, one magazine's worth of operations lies
+//            between two visits to the depot.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/magazines/magazine.hpp>
+#include <quarry/core/magazines/share.hpp>
+
+namespace quarry::core {
+
+/// What a cache keeps of one class beside the cursor.
+struct class_cache {
+  void* first[share_steps::first_slots + 1];     // the magazine that a class starts with; the owner's
+  std::atomic<void**> loaded{nullptr};           // entries under the cursor; written by the owner, read by any thread
+  magazine* previous = nullptr;                  // the one loaded before, when the share has two; the owner's
+  std::atomic<std::uint32_t> previous_slots{0};  // slots in `previous`; written by the owner, read by any thread
+  class_share share;                             // what the class may hold here; the owner's
+  std::uint8_t slots_at_look = 0;                // under the cursor when it was last looked at; the owner's
+  std::uint8_t quiet_looks = 0;                  // such looks in a row that found nothing changed; the owner's
+
+  void** entries() const noexcept { return loaded.load(std::memory_order_relaxed); }  // Relaxed: a pointer to count by.
+  void set_entries(void** entries) noexcept { loaded.store(entries, std::memory_order_relaxed); }  // Relaxed: as above.
+  bool has_first() const noexcept { return entries() == first; }
+  /// The loaded magazine. Requires that it is not the first one.
+  magazine& loaded_magazine() const noexcept { return *reinterpret_cast<magazine*>(entries()); }
+
+  std::uint32_t slots_in_previous() const noexcept {
+    return previous_slots.load(std::memory_order_relaxed);  // Relaxed: the owner's own store, or a report.
+  }
+  void set_slots_in_previous(std::size_t slots) noexcept {
+    previous_slots.store(static_cast<std::uint32_t>(slots), std::memory_order_relaxed);  // Relaxed: as above.
+  }
+};
+
+struct alignas(64) cache {
+  void* nothing = nullptr;                         // the entry of every cursor without a magazine; never written
+  std::size_t share_bytes = 0;                     // bytes of slots that all classes together may hold now
+  cache* next = nullptr;                           // in the engine's list of caches at rest; under its lock
+  class_index next_to_look_at = 0;                 // where the search for an unused class goes on
+  cursor cursors[class_count];                     // by class; what a hit uses
+  std::atomic<class_cache*> classes[class_count];  // by class; what a miss uses; null: not used here
+
+  cache() noexcept { reset(); }
+  cache(const cache&) = delete;
+  cache& operator=(const cache&) = delete;
+
+  /// Forgets every magazine: the memory they lie in is gone.
+  void reset() noexcept {
+    for (cursor& each : cursors) each.unload(nothing);
+    for (auto& each : classes) each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
+    share_bytes = 0;
+    next_to_look_at = 0;
+  }
+
+  /// Returns the cursor of the class of `key`. Complexity O(1).
+  cursor& cursor_at(class_key key) noexcept {
+    return *reinterpret_cast<cursor*>(reinterpret_cast<std::byte*>(cursors) + key * (sizeof(cursor) / 2));
+  }
+
+  class_cache* of(class_index index) const noexcept {
+    return classes[index].load(std::memory_order_acquire);  // Acquire: pairs with set(); for who reads counts.
+  }
+  void set(class_index index, class_cache* opened) noexcept {
+    classes[index].store(opened, std::memory_order_release);  // Release: pairs with of().
+  }
+
+  /// Exchanges the loaded magazine of a class, which is empty and not the first one, for the previous one, which is not.
+  /// Returns     A slot.
+  void* load_previous(class_index index, class_cache& own) noexcept {
+    magazine& emptied = own.loaded_magazine();
+    own.set_entries(own.previous->entries);
+    own.previous = &emptied;
+    cursors[index].load(own.entries(), own.slots_in_previous(), own.share.magazine_slots);
+    own.set_slots_in_previous(0);
+    return cursors[index].pop();
+  }
+
+  /// Looks at one class in turn.
+  /// Returns     The class, or no_class when there is none but `index`; `is_unused` tells whether two looks in a row found
+  ///             it as it was.
+  /// Complexity  O(1).
+  class_index look(class_index index, bool& is_unused) noexcept {
+    class_index looked_at = no_class;
+    for (int skips = 0; skips < most_skips && looked_at == no_class; ++skips) {
+      if (next_to_look_at != index && of(next_to_look_at) != nullptr) looked_at = next_to_look_at;
+      next_to_look_at = next_to_look_at + 1 < class_count ? next_to_look_at + 1 : 0;
+    }
+    if (looked_at == no_class) return no_class;
+    class_cache& other = *of(looked_at);
+    const auto slots = static_cast<std::uint8_t>(cursors[looked_at].count(other.entries()));
+    other.quiet_looks = slots != other.slots_at_look ? std::uint8_t{0}
+                        : other.quiet_looks < quiet_looks_of_unused
+                            ? static_cast<std::uint8_t>(other.quiet_looks + 1)
+                            : other.quiet_looks;
+    other.slots_at_look = slots;
+    is_unused = other.quiet_looks == quiet_looks_of_unused;
+    return looked_at;
+  }
+
+  /// Returns the slots of class `index` that rest here. Threads: any.
+  std::size_t cached_slots(class_index index) const noexcept {
+    const class_cache* const own = of(index);
+    if (own == nullptr) return 0;
+    const std::size_t loaded = cursors[index].count(own->entries());
+    // While the owner exchanges magazines the two addresses may not belong together.
+    return (loaded <= magazine::capacity ? loaded : 0) + own->slots_in_previous();
+  }
+
+ private:
+  static constexpr int most_skips = 16;  // classes without a magazine passed over in a look
+  static constexpr std::uint8_t quiet_looks_of_unused = 2;  // then a class counts as unused
+};
+
+}  // namespace quarry::core

@@ -1,0 +1,106 @@
+// The arena: where a resource keeps its own small parts (shelves, magazines, headers, slabs apart) until it is
+// released.
+//
+// Layer      5. Freestanding. Calls no page source: who holds it brings blocks.
+// Invariant  [cursor, end) of the newest block is unused. A block's header lies at its start, except in a
+//            block that was given by the user, which has none and is never freed.
+// Threads    One thread at a time, or under the owner's lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+namespace quarry::core {
+
+class arena {
+ public:
+  static constexpr std::size_t block_alignment = alignof(std::max_align_t);
+
+  constexpr arena() noexcept = default;
+  arena(const arena&) = delete;
+  arena& operator=(const arena&) = delete;
+
+  /// Lets the arena use [begin, begin + bytes) first; it stays the caller's. Requires that nothing was
+  /// allocated yet.
+  void start_in(void* begin, std::size_t bytes) noexcept {
+    cursor_ = start_ = reinterpret_cast<std::uintptr_t>(begin);
+    end_ = cursor_ + bytes;
+  }
+
+  /// Returns `bytes` bytes that live until release(), from the newest block; null when they do not fit.
+  /// Units       bytes; `alignment` is a power of two.
+  /// Complexity  O(1).
+  void* try_allocate(std::size_t bytes, std::size_t alignment) noexcept {
+    const std::uintptr_t place = (cursor_ + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
+    if (place > end_ || end_ - place < bytes) return nullptr;
+    cursor_ = place + bytes;
+    return reinterpret_cast<void*>(place);
+  }
+
+  /// Returns whether `bytes` bytes fit into the newest block at any alignment up to that of a block.
+  bool has_room(std::size_t bytes) const noexcept { return end_ - cursor_ >= bytes + block_alignment; }
+  std::size_t room_bytes() const noexcept { return end_ - cursor_; }  // left in the newest block
+  bool is_in_buffer() const noexcept { return start_ != 0 && blocks_ == nullptr; }
+
+  /// Returns the bytes of a block in which `bytes` bytes fit: the least, and what add() would like.
+  static constexpr std::size_t least_block_bytes(std::size_t bytes, std::size_t alignment) noexcept {
+    return bytes + alignment + sizeof(block);
+  }
+  std::size_t wished_block_bytes(std::size_t bytes, std::size_t alignment) const noexcept {
+    std::size_t wished = next_bytes_;
+    while (wished < least_block_bytes(bytes, alignment)) wished *= 2;
+    return wished;
+  }
+
+  /// Adds a block of `bytes` bytes; what is left of the one before is used no more. Blocks wished for double up to 64 KiB.
+  void add(void* memory, std::size_t bytes) noexcept {
+    blocks_ = ::new (memory) block{blocks_, bytes};
+    cursor_ = reinterpret_cast<std::uintptr_t>(memory) + sizeof(block);
+    end_ = reinterpret_cast<std::uintptr_t>(memory) + bytes;
+    if (next_bytes_ < largest_block_bytes) next_bytes_ *= 2;
+  }
+
+  /// Makes the first block wished for as large as the largest: where a block costs address space until it is touched.
+  void wish_large_blocks() noexcept { first_bytes_ = next_bytes_ = largest_block_bytes; }
+
+  /// Gives every block back: f(void* memory, std::size_t bytes) gets each.
+  template <class F>
+  void release(F f) noexcept {
+    while (blocks_ != nullptr) {
+      block* const each = blocks_;
+      blocks_ = each->next;
+      f(each, each->bytes);
+    }
+    cursor_ = end_ = start_ = 0;
+    next_bytes_ = first_bytes_;
+  }
+
+  /// Returns whether nothing was allocated since construction, start_in() or release(). Complexity O(1).
+  bool untouched() const noexcept { return cursor_ == start_; }
+
+  /// Returns whether `pointer` lies in one of the blocks that were added. Complexity O(blocks).
+  bool owns(const void* pointer) const noexcept {
+    for (const block* each = blocks_; each != nullptr; each = each->next)
+      if (reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each) < each->bytes) return true;
+    return false;
+  }
+
+ private:
+  struct alignas(block_alignment) block {
+    block* next;        // the block before it
+    std::size_t bytes;  // header included
+  };
+
+  static constexpr std::size_t first_block_bytes = 2048;
+  static constexpr std::size_t largest_block_bytes = 65536;
+
+  std::uintptr_t cursor_ = 0;  // address of the first unused byte
+  std::uintptr_t end_ = 0;     // address behind the newest block
+  std::uintptr_t start_ = 0;   // where the user's buffer begins; 0 without one
+  block* blocks_ = nullptr;    // newest first
+  std::size_t first_bytes_ = first_block_bytes;
+  std::size_t next_bytes_ = first_block_bytes;
+};
+
+}  // namespace quarry::core

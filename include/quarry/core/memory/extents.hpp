@@ -1,0 +1,273 @@
+// Extents: memory of several slabs from one call of the page source, lent and taken back in granules.
+//
+//   base | granule 0 | granule 1 | ... | granule n-1 |      n <= 64: one word says which are free
+//
+// Layer      5. Freestanding. Knows granules, nothing of slots; calls no page source: who holds it does.
+// Invariant  Every extent with memory is in the group that its lent granules ask for. idle_bytes() counts the free granules
+//            that may hold touched pages; a blank granule is free and holds none: never used, or discarded.
+// Threads    One thread at a time, or under the owner's lock.
+// Source     Bonwick & Adams 2001 (vmem's spans); fullest first: Hoard, and docs/results.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry::core {
+
+using granule_mask = std::uint64_t;
+
+/// Memory of several granules that came from the page source in one call; its record lies elsewhere.
+struct extent {
+  extent* next = nullptr;      // in its group's list; among the spare records without memory
+  extent* previous = nullptr;  // in its group's list
+  std::byte* base = nullptr;   // aligned to a granule
+  granule_mask free = 0;       // granules that are not lent
+  granule_mask blank = 0;      // free granules that hold no touched page
+  granule_mask discarded = 0;  // blank granules that were used before
+  std::uint8_t granules = 0;   // in the extent
+  std::uint8_t group = 0;      // which list it is in
+  bool is_fixed = false;       // the user's buffer: never given to the page source
+};
+
+/// Neighbouring granules of one extent.
+struct granule_run {
+  extent* home = nullptr;  // null when there are none
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+class extents {
+ public:
+  static constexpr std::uint32_t most_granules = 64;  // of an extent
+
+  /// Units       bytes; `granule_bytes` is a power of two.
+  explicit constexpr extents(std::size_t granule_bytes) noexcept : granule_bytes_(granule_bytes) {}
+  extents(const extents&) = delete;
+  extents& operator=(const extents&) = delete;
+
+  std::size_t granule_bytes() const noexcept { return granule_bytes_; }
+  std::byte* address_of(const granule_run& run) const noexcept {
+    return run.home->base + run.first * granule_bytes_;
+  }
+  std::size_t bytes_of(const granule_run& run) const noexcept { return run.count * granule_bytes_; }
+
+  /// Lends `count` neighbouring granules of the fullest extent that has them, touched ones before blank ones; none when
+  /// none has.
+  /// Complexity  O(1): at most `most_visits` extents of each group are looked at.
+  granule_run take(std::uint32_t count) noexcept;
+
+  /// Takes lent granules back; `is_blank` tells that their pages were discarded.
+  /// Returns     Whether the extent is idle now: none of its granules is lent.
+  /// Complexity  O(1).
+  bool put(const granule_run& run, bool is_blank) noexcept;
+
+  /// Returns whether putting `run` back makes its extent idle.
+  static bool would_idle(const granule_run& run) noexcept {
+    const granule_mask all = run.home->free | mask_of(run.first, run.count);
+    return all == mask_of(0, run.home->granules);
+  }
+
+  /// Returns the run of `granules` granules that begin at `begin` in `home`.
+  granule_run run_at(extent& home, const void* begin, std::uint32_t granules) const noexcept {
+    const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(begin) - home.base);
+    return {&home, static_cast<std::uint32_t>(offset / granule_bytes_), granules};
+  }
+
+  /// Adds memory. Requires a spare record, an aligned base, and 0 < granules <= most_granules.
+  extent& add(void* base, std::uint32_t granules, bool is_fixed) noexcept;
+
+  /// Takes an idle extent out; its record becomes spare. Requires !is_fixed.
+  void remove(extent& idle) noexcept;
+
+  /// Returns an idle extent that may go back to the page source, or null.
+  extent* idle() noexcept {
+    extent* each = groups_[idle_group];
+    while (each != nullptr && each->is_fixed) each = each->next;
+    return each;
+  }
+
+  /// Returns whether no granule of `each` is both free and touched.
+  static bool is_blank(const extent& each) noexcept { return each.blank == each.free; }
+
+  /// Takes a run of touched, free granules out, to be discarded and put back; none when there is none.
+  /// Complexity  O(extents).
+  granule_run take_touched() noexcept;
+
+  /// Forgets every extent: f(std::byte* base, std::size_t bytes) gets each that is not fixed, lent or not.
+  template <class F>
+  void release(F f) noexcept {
+    for (extent*& head : groups_) {
+      for (extent* each = head; each != nullptr; each = each->next)
+        if (!each->is_fixed) f(each->base, each->granules * granule_bytes_);
+      head = nullptr;
+    }
+    spare_ = nullptr;
+    held_granules_ = 0;
+    idle_bytes_ = discarded_bytes_ = 0;
+  }
+
+  /// Whether a record for add() is at hand; and brings one.
+  bool has_spare() const noexcept { return spare_ != nullptr; }
+  void bring_spare(extent& record) noexcept {
+    record.next = spare_;
+    spare_ = &record;
+  }
+
+  /// Calls f(const extent&) for each extent with memory.
+  template <class F>
+  void for_each(F f) const {
+    for (const extent* head : groups_)
+      for (const extent* each = head; each != nullptr; each = each->next) f(*each);
+  }
+
+  std::size_t held_granules() const noexcept { return held_granules_; }      // in all extents, the fixed ones included
+  std::size_t idle_bytes() const noexcept { return idle_bytes_; }            // free and touched, in extents not fixed
+  std::size_t discarded_bytes() const noexcept { return discarded_bytes_; }  // free, touched once, discarded since
+
+  bool check_invariants() const noexcept;
+
+ private:
+  enum group : std::uint8_t { busy_group, half_group, idle_group, full_group, group_count };  // the order of take()
+  static constexpr int most_visits = 8;
+
+  static granule_mask mask_of(std::uint32_t first, std::uint32_t count) noexcept {
+    return (~granule_mask{0} >> (most_granules - count)) << first;
+  }
+  static std::uint32_t count_of(granule_mask mask) noexcept {
+    return static_cast<std::uint32_t>(__builtin_popcountll(mask));
+  }
+
+  // Returns the lowest bit at which `count` neighbouring bits are set, or most_granules.
+  static std::uint32_t find_run(granule_mask mask, std::uint32_t count) noexcept {
+    std::uint32_t width = 1;  // bit i of mask: bits [i, i + width) were set
+    while (width < count && mask != 0) {
+      const std::uint32_t step = width < count - width ? width : count - width;
+      mask &= mask >> step;
+      width += step;
+    }
+    return mask == 0 ? most_granules : static_cast<std::uint32_t>(__builtin_ctzll(mask));
+  }
+
+  static group group_of(const extent& each) noexcept {
+    if (each.free == 0) return full_group;
+    const std::uint32_t free = count_of(each.free);
+    return free == each.granules ? idle_group : free * 2 > each.granules ? half_group : busy_group;
+  }
+
+  void link(extent& each) noexcept {
+    const group target = group_of(each);
+    each.group = target;
+    each.previous = nullptr;
+    each.next = groups_[target];
+    if (each.next != nullptr) each.next->previous = &each;
+    groups_[target] = &each;
+  }
+  void unlink(extent& each) noexcept {
+    (each.previous != nullptr ? each.previous->next : groups_[each.group]) = each.next;
+    if (each.next != nullptr) each.next->previous = each.previous;
+  }
+  void regroup(extent& each) noexcept {
+    if (group_of(each) == each.group) return;
+    unlink(each);
+    link(each);
+  }
+
+  granule_run lend(extent& from, std::uint32_t first, std::uint32_t count) noexcept;
+
+  std::size_t granule_bytes_;
+  extent* groups_[group_count] = {};  // heads of the lists
+  extent* spare_ = nullptr;           // records without memory, linked by next
+  std::size_t held_granules_ = 0;
+  std::size_t idle_bytes_ = 0;
+  std::size_t discarded_bytes_ = 0;
+};
+
+inline granule_run extents::lend(extent& from, std::uint32_t first, std::uint32_t count) noexcept {
+  const granule_mask mask = mask_of(first, count);
+  if (!from.is_fixed) idle_bytes_ -= count_of(mask & ~from.blank) * granule_bytes_;
+  discarded_bytes_ -= count_of(mask & from.discarded) * granule_bytes_;
+  from.free &= ~mask;
+  from.blank &= ~mask;
+  from.discarded &= ~mask;
+  regroup(from);
+  return {&from, first, count};
+}
+
+inline granule_run extents::take(std::uint32_t count) noexcept {
+  for (std::uint8_t which = 0; which != full_group; ++which) {
+    extent* each = groups_[which];
+    for (int visit = 0; each != nullptr && visit < most_visits; ++visit, each = each->next) {
+      std::uint32_t first = find_run(each->free & ~each->blank, count);
+      if (first == most_granules) first = find_run(each->free, count);
+      if (first != most_granules) return lend(*each, first, count);
+    }
+  }
+  return {};
+}
+
+inline bool extents::put(const granule_run& run, bool is_blank) noexcept {
+  extent& home = *run.home;
+  const granule_mask mask = mask_of(run.first, run.count);
+  home.free |= mask;
+  if (is_blank) {
+    home.blank |= mask;
+    home.discarded |= mask;
+    discarded_bytes_ += bytes_of(run);
+  } else if (!home.is_fixed) {
+    idle_bytes_ += bytes_of(run);
+  }
+  regroup(home);
+  return home.group == idle_group;
+}
+
+inline extent& extents::add(void* base, std::uint32_t granules, bool is_fixed) noexcept {
+  extent& fresh = *spare_;
+  spare_ = fresh.next;
+  fresh.base = static_cast<std::byte*>(base);
+  fresh.free = fresh.blank = mask_of(0, granules);
+  fresh.discarded = 0;
+  fresh.granules = static_cast<std::uint8_t>(granules);
+  fresh.is_fixed = is_fixed;
+  held_granules_ += granules;
+  link(fresh);
+  return fresh;
+}
+
+inline void extents::remove(extent& idle) noexcept {
+  unlink(idle);
+  held_granules_ -= idle.granules;
+  idle_bytes_ -= count_of(idle.free & ~idle.blank) * granule_bytes_;
+  discarded_bytes_ -= count_of(idle.discarded) * granule_bytes_;
+  bring_spare(idle);
+}
+
+inline granule_run extents::take_touched() noexcept {
+  for (const std::uint8_t which : {half_group, busy_group})
+    for (extent* each = groups_[which]; each != nullptr; each = each->next) {
+      const granule_mask touched = each->is_fixed ? 0 : each->free & ~each->blank;
+      if (touched == 0) continue;
+      const auto first = static_cast<std::uint32_t>(__builtin_ctzll(touched));
+      const granule_mask gap = ~(touched >> first);
+      const auto count = static_cast<std::uint32_t>(gap == 0 ? most_granules : __builtin_ctzll(gap));
+      return lend(*each, first, count);
+    }
+  return {};
+}
+
+inline bool extents::check_invariants() const noexcept {
+  bool good = true;
+  std::size_t granules = 0, idle = 0, discarded = 0;
+  for (std::uint8_t which = 0; which < group_count; ++which)
+    for (const extent* each = groups_[which]; each != nullptr; each = each->next) {
+      good = good && each->group == which && group_of(*each) == which && (each->blank & ~each->free) == 0 &&
+             (each->discarded & ~each->blank) == 0 &&
+             (each->previous == nullptr ? groups_[which] == each : each->previous->next == each);
+      granules += each->granules;
+      if (!each->is_fixed) idle += count_of(each->free & ~each->blank);
+      discarded += count_of(each->discarded);
+    }
+  return good && granules == held_granules_ && idle * granule_bytes_ == idle_bytes_ &&
+         discarded * granule_bytes_ == discarded_bytes_;
+}
+
+}  // namespace quarry::core

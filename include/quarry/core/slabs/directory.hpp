@@ -1,0 +1,230 @@
+// The directory of one resource: which slab an address lies in, told from the address alone.
+//
+// Layer      4. Freestanding; memory for its tables is brought by the owner.
+// Invariant  An entry names a granule and the slab that covers it. Every granule of a slab in use is in the newest table
+//            or, not yet moved, in the one before it. A granule belongs to one slab or to none, so an address beside the
+//            resource's slabs finds nothing, and finding reads no memory but the tables.
+// Threads    find() any number at a time; the other verbs one at a time, under the owner's lock.
+// Source     Open addressing with Fibonacci hashing (Knuth, vol. 3, 6.4); a table is cleared and moved a few entries a call,
+//            so that no call is long; old tables live until the resource is released, so that readers need no lock.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "slab.hpp"
+
+namespace quarry::core {
+
+class directory {
+ public:
+  /// Units       bytes; a power of two.
+  explicit constexpr directory(std::size_t granule_bytes) noexcept : granule_shift_(shift_of(granule_bytes)) {}
+  directory(const directory&) = delete;
+  directory& operator=(const directory&) = delete;
+
+  /// Returns the slab that covers the granule of `pointer`, or null. Complexity O(1) expected; one or two probes.
+  slab* find(const void* pointer) const noexcept {
+    const std::uintptr_t granule = reinterpret_cast<std::uintptr_t>(pointer) >> granule_shift_;
+    // Acquire: pairs with the release in begin_moving(), so that the table is seen cleared.
+    const table* const newest = newest_.load(std::memory_order_acquire);
+    if (__builtin_expect(newest == nullptr, 0)) return nullptr;
+    for (std::size_t at = newest->start_of(granule);; at = (at + 1) & newest->mask) {
+      const entry& each = newest->entries()[at];
+      const std::uintptr_t seen = each.granule.load(std::memory_order_relaxed);  // Relaxed: pairs with set().
+      // Acquire: pairs with the release in set(), so that the slab is seen made.
+      if (__builtin_expect(seen == granule, 1)) return each.home.load(std::memory_order_acquire);
+      if (seen == no_granule) return find_older(*newest, granule);
+    }
+  }
+
+  /// Returns the bytes that `bring` must bring before `granules` more can be put in; 0 when there is room.
+  std::size_t missing_bytes(std::size_t granules) const noexcept {
+    if (next_ != nullptr || (used_ + granules) * 4 < capacity()) return 0;
+    // Not much smaller than the one before: while that is moved, as many entries come as an eighth of it.
+    std::size_t entries = first_entries;
+    while (entries < (live_ + granules) * 4 || entries * 2 < capacity()) entries *= 2;
+    return table::bytes_of(entries);
+  }
+
+  /// Brings memory for the next table. Requires `bytes` as missing_bytes() said; memory aligned for a pointer.
+  void bring(void* memory, std::size_t bytes) noexcept {
+    next_ = ::new (memory) table((bytes - sizeof(table)) / sizeof(entry));
+    cleared_ = 0;
+    if (capacity() == 0) {
+      clear(next_->mask + 1);
+      begin_moving();
+    }
+  }
+
+  /// Enters the `granules` granules from `begin` on as those of `home`. Requires that missing_bytes(granules) is 0.
+  void insert(const void* begin, std::size_t granules, slab* home) noexcept {
+    const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(begin) >> granule_shift_;
+    for (std::uintptr_t each = first; each != first + granules; ++each) {
+      advance();
+      set(each, home);
+      ++live_;
+    }
+  }
+
+  /// Takes granules out again.
+  void erase(const void* begin, std::size_t granules) noexcept {
+    const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(begin) >> granule_shift_;
+    for (std::uintptr_t each = first; each != first + granules; ++each) {
+      entry* place = &place_of(*newest(), each);
+      // Relaxed: the writer's own.
+      if (place->granule.load(std::memory_order_relaxed) != each)
+        place = &place_of(*newest()->older.load(std::memory_order_relaxed), each);
+      place->home.store(nullptr, std::memory_order_release);  // Release: pairs with the acquire in find().
+      --live_;
+    }
+  }
+
+  /// Forgets everything; the memory that was brought is the owner's again. Requires that nobody is inside a call.
+  void release() noexcept {
+    newest_.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
+    next_ = nullptr;
+    used_ = live_ = cleared_ = 0;
+  }
+
+  std::size_t granules() const noexcept { return live_; }  // of slabs
+  bool check_invariants() const noexcept;
+
+ private:
+  static constexpr std::uintptr_t no_granule = UINTPTR_MAX;
+  static constexpr std::size_t first_entries = 16;
+  static constexpr std::size_t cleared_at_once = 16;  // entries of the next table
+  static constexpr std::size_t moved_at_once = 8;     // entries of the table before
+
+  struct entry {
+    std::atomic<std::uintptr_t> granule;
+    std::atomic<slab*> home;  // null: no slab covers the granule now
+  };
+
+  struct table {
+    explicit table(std::size_t entries) noexcept : mask(entries - 1) {
+      while ((std::size_t{1} << (word_bits - hash_shift)) < entries) --hash_shift;
+    }
+    static constexpr std::uint32_t word_bits = sizeof(std::uintptr_t) * 8;
+    static constexpr std::size_t bytes_of(std::size_t entries) noexcept {
+      return sizeof(table) + entries * sizeof(entry);
+    }
+    entry* entries() noexcept { return reinterpret_cast<entry*>(this + 1); }
+    const entry* entries() const noexcept { return reinterpret_cast<const entry*>(this + 1); }
+    std::size_t start_of(std::uintptr_t granule) const noexcept {
+      constexpr auto golden = static_cast<std::uintptr_t>(0x9E3779B97F4A7C15U);
+      return static_cast<std::size_t>(granule * golden >> hash_shift);
+    }
+
+    std::size_t mask;                       // entries - 1
+    std::uint32_t hash_shift = word_bits - 1;
+    std::atomic<table*> older{nullptr};     // the table that entries still move from; null when all have moved
+    std::size_t moved = 0;                  // entries of `older` that were looked at
+  };
+
+  static constexpr std::uint32_t shift_of(std::size_t bytes) noexcept {
+    std::uint32_t shift = 0;
+    while ((std::size_t{1} << shift) < bytes) ++shift;
+    return shift;
+  }
+
+  table* newest() const noexcept { return newest_.load(std::memory_order_relaxed); }  // Relaxed: the writer's own.
+  std::size_t capacity() const noexcept { return newest() == nullptr ? 0 : newest()->mask + 1; }
+
+  // Returns the entry of `granule`, or the free one where it would go.
+  static entry& place_of(table& in, std::uintptr_t granule) noexcept {
+    for (std::size_t at = in.start_of(granule);; at = (at + 1) & in.mask) {
+      entry& each = in.entries()[at];
+      const std::uintptr_t seen = each.granule.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
+      if (seen == granule || seen == no_granule) return each;
+    }
+  }
+
+  __attribute__((noinline)) static slab* find_older(const table& newest, std::uintptr_t granule) noexcept {
+    // Acquire: pairs with the release in begin_moving().
+    const table* const older = newest.older.load(std::memory_order_acquire);
+    if (older == nullptr) return nullptr;
+    // Acquire: pairs with the release in set().
+    const entry& each = place_of(const_cast<table&>(*older), granule);
+    return each.granule.load(std::memory_order_relaxed) == granule ? each.home.load(std::memory_order_acquire)
+                                                                   : nullptr;
+  }
+
+  // What stands in the newest table goes before what stands in an older one.
+  void set(std::uintptr_t granule, slab* home) noexcept {
+    entry& each = place_of(*newest(), granule);
+    if (each.granule.load(std::memory_order_relaxed) == no_granule) ++used_;  // Relaxed: the writer's own.
+    each.home.store(home, std::memory_order_release);        // Release: pairs with the acquire in find().
+    each.granule.store(granule, std::memory_order_release);  // Release: an entry is seen with its slab.
+  }
+
+  void clear(std::size_t count) noexcept {
+    const std::size_t end = cleared_ + count <= next_->mask + 1 ? cleared_ + count : next_->mask + 1;
+    for (; cleared_ < end; ++cleared_) {
+      entry& each = *::new (next_->entries() + cleared_) entry;
+      each.granule.store(no_granule, std::memory_order_relaxed);  // Relaxed: published by begin_moving().
+      each.home.store(nullptr, std::memory_order_relaxed);        // Relaxed: as above.
+    }
+  }
+
+  // Makes the cleared table the newest one.
+  void begin_moving() noexcept {
+    next_->older.store(newest(), std::memory_order_relaxed);  // Relaxed: published with the table.
+    used_ = 0;
+    newest_.store(next_, std::memory_order_release);  // Release: pairs with the acquire in find().
+    next_ = nullptr;
+  }
+
+  // A step of growing: clears some entries of the next table, or moves some into the newest.
+  void advance() noexcept {
+    table& current = *newest();
+    if (table* const older = current.older.load(std::memory_order_relaxed)) {  // Relaxed: the writer's own.
+      for (std::size_t i = 0; i < moved_at_once && current.moved <= older->mask; ++i, ++current.moved)
+        move(older->entries()[current.moved], current);
+      // Release: pairs with the acquire in find_older(); all that was there is in the newest table.
+      if (current.moved > older->mask) current.older.store(nullptr, std::memory_order_release);
+    } else if (next_ != nullptr) {
+      clear(cleared_at_once);
+      if (cleared_ > next_->mask) begin_moving();
+    }
+  }
+
+  void move(const entry& from, table& current) noexcept {
+    slab* const home = from.home.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
+    if (home == nullptr) return;
+    const std::uintptr_t granule = from.granule.load(std::memory_order_relaxed);
+    // Relaxed: the writer's own.
+    if (place_of(current, granule).granule.load(std::memory_order_relaxed) == no_granule) set(granule, home);
+  }
+
+  std::uint32_t granule_shift_;
+  std::atomic<table*> newest_{nullptr};  // written under the owner's lock, read by any thread
+  table* next_ = nullptr;                // being cleared
+  std::size_t cleared_ = 0;              // entries of next_
+  std::size_t used_ = 0;                 // entries of the newest table that name a granule
+  std::size_t live_ = 0;                 // granules of slabs
+};
+
+inline bool directory::check_invariants() const noexcept {
+  std::size_t live = 0, used = 0;
+  if (const table* const current = newest()) {
+    for (std::size_t at = 0; at <= current->mask; ++at) {
+      const entry& each = current->entries()[at];
+      if (each.granule.load(std::memory_order_relaxed) == no_granule) continue;  // Relaxed: the writer's own.
+      ++used;
+      live += each.home.load(std::memory_order_relaxed) != nullptr;  // Relaxed: the writer's own.
+    }
+    const table* const older = current->older.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
+    for (std::size_t at = current->moved; older != nullptr && at <= older->mask; ++at) {
+      const entry& each = older->entries()[at];
+      const std::uintptr_t granule = each.granule.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
+      if (granule == no_granule || each.home.load(std::memory_order_relaxed) == nullptr) continue;
+      live += place_of(const_cast<table&>(*current), granule).granule.load(std::memory_order_relaxed) != granule;
+    }
+  }
+  return live == live_ && used == used_ && (capacity() == 0 || used_ < capacity());
+}
+
+}  // namespace quarry::core

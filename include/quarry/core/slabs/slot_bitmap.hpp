@@ -1,0 +1,162 @@
+// The set of free slots of one slab: one bit per slot, a summary bit per word, a top bit per summary word.
+//
+// Layer      4. Freestanding. The words lie directly behind the object, in memory that the slab provides.
+// Invariant  Summary bit w is set exactly when word w is not zero; top bit s exactly when summary word s is
+//            not zero.
+// Threads    The slab's: one thread at a time.
+// Source     Two-level bitmaps as in TLSF (Masmano et al. 2004): finding a slot is a fixed number of bit
+//            scans.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry::core {
+
+using bitmap_word = std::size_t;
+inline constexpr std::size_t word_slots = sizeof(bitmap_word) * 8;
+
+/// Whether this translation unit asks for small code: then runs of slots are taken and put one by one.
+#if defined(__OPTIMIZE_SIZE__)
+inline constexpr bool prefers_small_code = true;
+#else
+inline constexpr bool prefers_small_code = false;
+#endif
+
+/// Returns the index of the lowest set bit. Requires word != 0.
+constexpr std::size_t lowest_bit(bitmap_word word) noexcept {
+  if constexpr (sizeof(bitmap_word) == sizeof(unsigned long long)) {
+    return static_cast<std::size_t>(__builtin_ctzll(word));
+  } else {
+    return static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(word)));
+  }
+}
+
+/// Returns a word whose lowest `count` bits are set. Requires 0 < count <= word_slots.
+constexpr bitmap_word low_bits(std::size_t count) noexcept {
+  return ~bitmap_word{0} >> (word_slots - count);
+}
+
+class slot_bitmap {
+ public:
+  static constexpr std::size_t most_slots = word_slots * word_slots * word_slots;
+
+  static constexpr std::size_t words_for(std::size_t slots) noexcept {
+    return (slots + word_slots - 1) / word_slots;
+  }
+
+  /// Returns the bytes that must follow the object for a bitmap of `words` words.
+  static constexpr std::size_t trailing_bytes(std::size_t words) noexcept {
+    return (words + words_for(words)) * sizeof(bitmap_word);
+  }
+
+  /// Marks slots [0, slots) free. Complexity O(slots / word_slots).
+  void reset(std::size_t slots) noexcept {
+    words_ = static_cast<std::uint32_t>(words_for(slots));
+    fill(data(), slots);
+    fill(data() + words_, words_);
+    top_ = low_bits(words_for(words_));
+    count_ = static_cast<std::uint32_t>(slots);
+  }
+
+  std::size_t count() const noexcept { return count_; }  // free slots
+
+  /// Makes put() and put_one() report when count() reaches `count`.
+  void notice_at(std::uint32_t count) noexcept { notice_at_ = count; }
+
+  /// Marks slots [0, slots) used. Complexity O(slots / word_slots).
+  void reset_none(std::size_t slots) noexcept {
+    words_ = static_cast<std::uint32_t>(words_for(slots));
+    for (std::size_t i = 0; i < words_ + words_for(words_); ++i) data()[i] = 0;
+    top_ = 0;
+    count_ = 0;
+  }
+
+  bool is_free(std::size_t slot) const noexcept {
+    return (data()[slot / word_slots] >> (slot % word_slots) & 1) != 0;
+  }
+
+  /// Marks the run [first, first + count) free. Requires that the whole run was in use.
+  /// Returns     Whether count() has reached what notice_at() set.
+  /// Complexity  O(1 + count / word_slots).
+  bool put(std::size_t first, std::size_t count) noexcept {
+    count_ += static_cast<std::uint32_t>(count);
+    do {
+      const std::size_t bit = first % word_slots;
+      const std::size_t here = count < word_slots - bit ? count : word_slots - bit;
+      put_in_word(first / word_slots, low_bits(here) << bit);
+      first += here;
+      count -= here;
+    } while (count != 0);
+    return count_ >= notice_at_;
+  }
+
+  /// Marks one slot free. Requires that it was in use. Returns as put(). Complexity O(1).
+  bool put_one(std::size_t slot) noexcept {
+    put_in_word(slot / word_slots, bitmap_word{1} << (slot % word_slots));
+    return ++count_ >= notice_at_;
+  }
+
+  /// Marks one slot used. Requires is_free(slot).
+  void take(std::size_t slot) noexcept {
+    replace(slot / word_slots, word(slot / word_slots) & ~(bitmap_word{1} << (slot % word_slots)), 1);
+  }
+
+  /// Returns the index of the lowest word that has a free slot. Requires any().
+  std::size_t lowest_word() const noexcept {
+    const std::size_t group = lowest_bit(top_);
+    return group * word_slots + lowest_bit(data()[words_ + group]);
+  }
+
+  bool any() const noexcept { return top_ != 0; }
+  std::size_t words() const noexcept { return words_; }
+  bitmap_word word(std::size_t index) const noexcept { return data()[index]; }
+
+  /// Replaces word `index` by itself without `taken` of its bits. Complexity O(1).
+  void replace(std::size_t index, bitmap_word value, std::size_t taken) noexcept {
+    count_ -= static_cast<std::uint32_t>(taken);
+    data()[index] = value;
+    if (value != 0) return;
+    bitmap_word& group = data()[words_ + index / word_slots];
+    group &= ~(bitmap_word{1} << (index % word_slots));
+    if (group == 0) top_ &= ~(bitmap_word{1} << (index / word_slots));
+  }
+
+  /// Returns true when count, summary and top agree with the words. Complexity O(words() * word_slots).
+  bool check_invariants() const noexcept {
+    std::size_t bits = 0;
+    for (std::size_t i = 0; i < words_; ++i)
+      for (bitmap_word word = data()[i]; word != 0; word &= word - 1) ++bits;
+    if (bits != count_) return false;
+    for (std::size_t i = 0; i < words_; ++i)
+      if ((data()[i] != 0) != ((data()[words_ + i / word_slots] >> (i % word_slots) & 1) != 0)) return false;
+    for (std::size_t s = 0; s < words_for(words_); ++s)
+      if ((data()[words_ + s] != 0) != ((top_ >> s & 1) != 0)) return false;
+    return true;
+  }
+
+ private:
+  bitmap_word* data() noexcept { return reinterpret_cast<bitmap_word*>(this + 1); }
+  const bitmap_word* data() const noexcept { return reinterpret_cast<const bitmap_word*>(this + 1); }
+
+  static void fill(bitmap_word* words, std::size_t bits) noexcept {
+    for (; bits > word_slots; bits -= word_slots) *words++ = ~bitmap_word{0};
+    *words = low_bits(bits);
+  }
+
+  void put_in_word(std::size_t index, bitmap_word bits) noexcept {
+    bitmap_word& word = data()[index];
+    if (__builtin_expect(word == 0, 0)) {
+      data()[words_ + index / word_slots] |= bitmap_word{1} << (index % word_slots);
+      top_ |= bitmap_word{1} << (index / word_slots);
+    }
+    word |= bits;
+  }
+
+  bitmap_word top_;                       // bit s: summary word s is not zero
+  std::uint32_t count_;                   // free slots
+  std::uint32_t notice_at_ = UINT32_MAX;  // free slots at which putting back is reported
+  std::uint32_t words_;                   // words of slots; the summary words follow them
+};
+
+}  // namespace quarry::core

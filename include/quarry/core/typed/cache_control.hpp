@@ -1,0 +1,164 @@
+// The control block with its lock and its page source, and what the handles of one cache do with it.
+//
+// Layer      2. Freestanding. One instantiation serves every type with the same lock, page source,
+//            magazine and marks.
+// Invariant  The block lies in its root slab, and every slab's header has its address.
+// Threads    As the Lock; it is never held while the page source is called.
+#pragma once
+
+#include <quarry/core/typed/attached_source.hpp>
+#include <quarry/core/typed/cache_front.hpp>
+#include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/cache_root.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+namespace quarry::core {
+
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+class cache_control : public locked_front<Lock>, private attached_source<PageSource> {
+  using attached = attached_source<PageSource>;
+
+ public:
+  using front = locked_front<Lock>;
+  static constexpr std::uint32_t magazine_slots = MagazineSlots;
+  static constexpr bool marks_kept = MarksKept;
+  /// Bytes that a root slab spares for the block: a lock or a page source may ask for more than the alignment of a
+  /// word, at which the room for the block begins.
+  static constexpr std::size_t bytes =
+      sizeof(cache_control) +
+      (alignof(cache_control) > alignof(void*) ? alignof(cache_control) - alignof(void*) : 0);
+
+  /// Takes a root slab from the source. Returns null when the source does. Errors: what the source throws.
+  static cache_control* open(attached& from, const cache_layout& layout, void (*destroyer)(void*) noexcept);
+
+  static cache_control& of(front& opened) noexcept { return static_cast<cache_control&>(opened); }
+
+  /// Returns a slot, from a new extension slab if need be, or null when the page source returns null.
+  /// Errors      What the page source throws; then nothing has changed.
+  void* allocate(const cache_layout& layout);
+
+  /// Takes a slot back; the last one of an orphaned cache ends it.
+  __attribute__((noinline)) void deallocate(void* slot) noexcept;
+
+  /// Takes one more slab from the page source. Returns false when that returns null.
+  bool grow(const cache_layout& layout);
+  bool try_grow(const cache_layout& layout) noexcept;
+
+  void add_handle() noexcept {
+    const holding<Lock> guard(this->lock);
+    root.add_handle();
+  }
+  bool last_handle() noexcept {
+    const holding<Lock> guard(this->lock);
+    return root.last_handle();
+  }
+  void drop_handle() noexcept {
+    finish([&] { return root.drop_handle(*this); });
+  }
+
+  /// Runs `verb`, which returns surplus slabs, under the lock, and then gives those slabs back. Ends the cache
+  /// when neither handle nor slot is left. Returns the number of slabs given back.
+  template <class Verb>
+  std::size_t finish(Verb verb) noexcept {
+    // Once the lock is open, another thread may end the cache, and this block goes with it.
+    attached pages(static_cast<const attached&>(*this));
+    const std::size_t slab_bytes = root.layout().slab_bytes;
+    slab* surplus;
+    bool ended;
+    {
+      const holding<Lock> guard(this->lock);
+      surplus = verb();
+      ended = root.ended();
+      if (ended) surplus = root.end(*this, surplus);
+    }
+    if (ended) this->~cache_control();
+    std::size_t given = 0;
+    for (; surplus != nullptr; ++given) {
+      slab* const next = surplus->next;
+      pages.source().deallocate_pages(base_of(surplus, slab_bytes), slab_bytes, slab_bytes);
+      surplus = next;
+    }
+    return given;
+  }
+
+  cache_root root;  // under the lock
+
+ private:
+  cache_control(const attached& from, const cache_layout& layout, slab& first,
+                void (*destroyer)(void*) noexcept)
+      : attached(from), root(layout, first, entries_, MagazineSlots, *this) {
+    this->destroy = destroyer;
+  }
+
+  // Returns a slab of its own that belongs to no one yet, or null when the source does. Errors: what that throws.
+  static slab* take_slab(attached& from, const cache_layout& layout, const slab_contents& contents) {
+    void* const base = from.source().allocate_pages(layout.slabs.slab_bytes, layout.slabs.slab_bytes);
+    if (base == nullptr) return nullptr;
+    slab* const fresh = create_cache_slab(base, layout, contents);
+    if constexpr (MarksKept) clear_marks(*fresh);
+    return fresh;
+  }
+
+  void* entries_[MagazineSlots + 1];  // the magazine
+};
+
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+cache_control<Lock, PageSource, MagazineSlots, MarksKept>*
+cache_control<Lock, PageSource, MagazineSlots, MarksKept>::open(attached& from, const cache_layout& layout,
+                                                                void (*destroyer)(void*) noexcept) {
+  slab* const first = take_slab(from, layout, layout.root);
+  if (first == nullptr) return nullptr;
+  void* place = control_of(*first, layout, bytes);
+  if constexpr (alignof(cache_control) > alignof(void*)) {
+    constexpr std::uintptr_t mask = alignof(cache_control) - 1;
+    place = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(place) + mask) & ~mask);
+  }
+  auto* const block = ::new (place) cache_control(from, layout, *first, destroyer);
+  first->owner = static_cast<front*>(block);
+  return block;
+}
+
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const cache_layout& layout) {
+  for (;;) {
+    {
+      const holding<Lock> guard(this->lock);
+      if (void* const slot = root.allocate(*this)) return slot;
+    }
+    if (!grow(layout)) return nullptr;
+  }
+}
+
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::grow(const cache_layout& layout) {
+  slab* const fresh = take_slab(*this, layout, layout.extension);
+  if (fresh == nullptr) return false;
+  fresh->owner = static_cast<front*>(this);
+  const holding<Lock> guard(this->lock);
+  root.add(fresh);
+  return true;
+}
+
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::try_grow(
+    const cache_layout& layout) noexcept {
+#if defined(__cpp_exceptions)
+  try {
+    return grow(layout);
+  } catch (...) {
+    return false;
+  }
+#else
+  return grow(layout);
+#endif
+}
+
+template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
+void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void* slot) noexcept {
+  finish([&] { return root.deallocate(*this, slot); });
+}
+
+}  // namespace quarry::core

@@ -1,0 +1,302 @@
+// A handle to a cache of raw slots: what slab_cache does that needs no object type.
+//
+// Layer      2. Freestanding.
+// Threads    As the Lock.
+#pragma once
+
+#include <quarry/core/typed/attached_source.hpp>
+#include <quarry/core/typed/cache_control.hpp>
+#include <quarry/core/typed/cache_front.hpp>
+#include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/slot_fault.hpp>
+#include <quarry/core/typed/slot_numbers.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry::core {
+
+/// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
+/// marks_kept; and static void destroy_object(void* slot) noexcept, which destroys an object in place.
+template <class Kind, class Lock, bool Shared, class PageSource>
+class slot_cache : private attached_source<PageSource> {
+  using attached = attached_source<PageSource>;
+  using control = cache_control<Lock, PageSource, Kind::magazine_slots, Kind::marks_kept>;
+
+ public:
+  using front = locked_front<Lock>;
+
+  constexpr slot_cache() = default;
+  explicit constexpr slot_cache(attachable<PageSource> source) : attached(source) {}
+  slot_cache(const slot_cache& other) : attached(other) { front_.store(other.share()); }
+  slot_cache(slot_cache&& other) noexcept : attached(other) {
+    front_.store(other.front_.load());
+    other.front_.store(&unopened_front<Lock>);
+  }
+  slot_cache& operator=(const slot_cache&) = delete;
+  ~slot_cache() { close(); }
+
+  void swap(slot_cache& other) noexcept;
+  bool is_open() const noexcept { return front_.load() != &unopened_front<Lock>; }
+  bool shares_with(const slot_cache& other) const noexcept {
+    return this == &other || (is_open() && front_.load() == other.front_.load());
+  }
+
+  /// Takes the first slab if there is none. Returns false when the page source returns null. Errors: what it
+  /// throws.
+  __attribute__((noinline)) bool open();
+  bool try_open() noexcept;
+
+  /// Returns a slot when the magazine has one, else null. Complexity O(1).
+  void* try_hit() noexcept {
+    front& from = *front_.load();
+    const holding<Lock> guard(from.lock);
+    return from.loaded.pop();
+  }
+  /// Returns a slot, or null when the page source returns null. Errors: what it throws.
+  __attribute__((noinline)) void* allocate_slow() {
+    return open() ? opened().allocate(Kind::layout) : nullptr;
+  }
+#if defined(__cpp_exceptions)
+  /// Returns a slot, or null when there is no memory.
+  __attribute__((noinline)) void* try_allocate_slow() noexcept {
+    try {
+      return allocate_slow();
+    } catch (...) {
+      return nullptr;
+    }
+  }
+#else
+  void* try_allocate_slow() noexcept {
+    return allocate_slow();
+  }
+#endif
+
+  void deallocate(void* slot) noexcept {
+    push(*front_.load(), slot);
+  }
+  static void push(front& into, void* slot) noexcept {
+    bool stored;
+    {
+      const holding<Lock> guard(into.lock);
+      stored = into.loaded.push(slot);
+    }
+    if (__builtin_expect(!stored, 0)) control::of(into).deallocate(slot);
+  }
+  slot_fault try_deallocate(const void* slot, std::size_t alignment) noexcept;
+
+  /// Returns the front of the cache that `inside` came from. Requires a slab of this Kind's size.
+  static front* front_of(const void* inside) noexcept {
+    return static_cast<front*>(static_cast<cache_front*>(home_of(inside, Kind::layout.slabs)->owner));
+  }
+  /// Destroys the object of this Kind that has the address `inside` in it, and gives its slot back.
+  static void destroy_inside(void* inside) noexcept {
+    const slab& home = *home_of(inside, Kind::layout.slabs);
+    void* const slot = home.slot_at(home.index_of(inside, Kind::layout.slabs), Kind::layout.slabs);
+    Kind::destroy_object(slot);
+    push(*static_cast<front*>(static_cast<cache_front*>(home.owner)), slot);
+  }
+
+  bool is_mine(const void* slot) const noexcept {
+    return front_of(slot) == front_.load();
+  }
+  void keep(void* slot) noexcept {
+    const holding<Lock> guard(opened().lock);
+    opened().root.keep(slot);
+  }
+  void* take_kept() noexcept;
+
+  bool reserve(std::size_t slots) noexcept;
+  std::size_t trim(std::size_t keep_slabs) noexcept;
+  bool retain(std::size_t slabs) noexcept;
+  bool owns(const void* pointer) const noexcept;
+
+  /// Returns number of slab * slots of an extension slab + slot. Requires a slot of this cache.
+  std::uint32_t index_of(const void* slot) noexcept {
+    const holding<Lock> guard(opened().lock);
+    return number_of_slot(opened().root, Kind::layout, slot);
+  }
+  /// Returns the slot that index_of() gives `index` for, or null when there is none.
+  void* at(std::uint32_t index) noexcept;
+
+  /// Calls f(void* slot) for each slot in the users' hands, under the lock. Flushes the magazine first.
+  template <class F>
+  void for_each_live(F f);
+
+  /// Calls f(const cache_root&, std::size_t cached_slots) under the lock, unless there is no slab yet.
+  template <class F>
+  void inspect(F f) const {
+    if (!is_open()) return;
+    const holding<Lock> guard(opened().lock);
+    f(static_cast<const cache_root&>(opened().root), opened().root.cached_slots(opened()));
+  }
+
+ private:
+  control& opened() const noexcept {
+    return control::of(*front_.load());
+  }
+  front* share() const;
+  void close() noexcept;
+  void destroy_kept() noexcept;
+
+  mutable front_pointer<Lock, Shared> front_;
+};
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+void slot_cache<Kind, Lock, Shared, PageSource>::swap(slot_cache& other) noexcept {
+  const attached mine(static_cast<const attached&>(*this));
+  static_cast<attached&>(*this) = static_cast<const attached&>(other);
+  static_cast<attached&>(other) = mine;
+  front* const my_front = front_.load();
+  front_.store(other.front_.load());
+  other.front_.store(my_front);
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+bool slot_cache<Kind, Lock, Shared, PageSource>::open() {
+  if (is_open()) return true;
+  control* const fresh = control::open(*this, Kind::layout, &destroy_inside);
+  if (fresh == nullptr) return false;
+  if constexpr (Shared) {
+    bool first;
+    {
+      const holding<Lock> guard(unopened_front<Lock>.lock);
+      first = !is_open();
+      if (first) front_.store(fresh);
+    }
+    if (!first) fresh->drop_handle();  // another thread was faster
+  } else {
+    front_.store(fresh);
+  }
+  return true;
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+bool slot_cache<Kind, Lock, Shared, PageSource>::try_open() noexcept {
+#if defined(__cpp_exceptions)
+  try {
+    open();
+  } catch (...) {
+    return false;
+  }
+#else
+  open();
+#endif
+  return is_open();
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+typename slot_cache<Kind, Lock, Shared, PageSource>::front*
+slot_cache<Kind, Lock, Shared, PageSource>::share() const {
+  if (!const_cast<slot_cache*>(this)->open()) return &unopened_front<Lock>;
+  opened().add_handle();
+  return front_.load();
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+void slot_cache<Kind, Lock, Shared, PageSource>::close() noexcept {
+  if (!is_open()) return;
+  if (Kind::marks_kept && opened().last_handle()) destroy_kept();
+  opened().drop_handle();
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+void* slot_cache<Kind, Lock, Shared, PageSource>::take_kept() noexcept {
+  if (!is_open()) return nullptr;
+  const holding<Lock> guard(opened().lock);
+  return opened().root.take_kept();
+}
+
+// One by one and outside the lock, because destroying an object may free others to the same cache.
+template <class Kind, class Lock, bool Shared, class PageSource>
+void slot_cache<Kind, Lock, Shared, PageSource>::destroy_kept() noexcept {
+  while (void* const slot = take_kept()) {
+    Kind::destroy_object(slot);
+    deallocate(slot);
+  }
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+bool slot_cache<Kind, Lock, Shared, PageSource>::reserve(std::size_t slots) noexcept {
+  for (;;) {
+    if (!try_open()) return false;
+    {
+      const holding<Lock> guard(opened().lock);
+      cache_root& root = opened().root;
+      const std::size_t all =
+          Kind::layout.root.slots + (root.slab_count() - 1) * Kind::layout.extension.slots;
+      if (all - root.out_slots() + root.cached_slots(opened()) >= slots) {
+        root.begin_reserve();
+        return true;
+      }
+      root.begin_reserve();
+    }
+    if (!opened().try_grow(Kind::layout)) return false;
+  }
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+std::size_t slot_cache<Kind, Lock, Shared, PageSource>::trim(std::size_t keep_slabs) noexcept {
+  if (!is_open()) return 0;
+  if (Kind::marks_kept) {
+    {
+      const holding<Lock> guard(opened().lock);
+      opened().root.begin_reserve();  // until trim_all(), so that all that goes back is counted
+    }
+    destroy_kept();
+  }
+  return opened().finish([&] { return opened().root.trim_all(opened(), keep_slabs); }) *
+         Kind::layout.slabs.slab_bytes;
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+bool slot_cache<Kind, Lock, Shared, PageSource>::retain(std::size_t slabs) noexcept {
+  if (!try_open()) return false;
+  opened().finish([&] { return opened().root.retain(slabs); });
+  return true;
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+bool slot_cache<Kind, Lock, Shared, PageSource>::owns(const void* pointer) const noexcept {
+  bool found = false;
+  inspect([&](const cache_root& root, std::size_t) { found = root.find(pointer) != nullptr; });
+  return found;
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+void* slot_cache<Kind, Lock, Shared, PageSource>::at(std::uint32_t index) noexcept {
+  if (!is_open()) return nullptr;
+  const holding<Lock> guard(opened().lock);
+  return slot_of_number(opened().root, Kind::layout, index);
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+slot_fault slot_cache<Kind, Lock, Shared, PageSource>::try_deallocate(const void* slot,
+                                                                      std::size_t alignment) noexcept {
+  if (reinterpret_cast<std::uintptr_t>(slot) % alignment != 0) return slot_fault::misaligned;
+  if (!is_open()) return slot_fault::foreign;
+  slot_fault fault = slot_fault::none;
+  opened().finish([&]() -> slab* {
+    fault = find_fault(opened().root, opened(), slot);
+    return fault == slot_fault::none ? opened().root.deallocate(opened(), const_cast<void*>(slot)) : nullptr;
+  });
+  return fault;
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+template <class F>
+void slot_cache<Kind, Lock, Shared, PageSource>::for_each_live(F f) {
+  if (!is_open()) return;
+  opened().finish([&] {
+    cache_root& root = opened().root;
+    slab* const surplus = root.flush(opened());
+    root.slabs().for_each_slab([&](const slab& each) {
+      each.for_each_used(Kind::layout.slabs, [&](void* slot) {
+        if (!root.is_kept(each, each.index_of(slot, Kind::layout.slabs))) f(slot);
+      });
+    });
+    return surplus;
+  });
+}
+
+}  // namespace quarry::core

@@ -1,0 +1,50 @@
+// Dense numbers for the slots of a typed cache: the slab's number times the slots of an extension slab, plus the
+// slot's index in its slab.
+//
+// Layer      2. Freestanding.
+// Invariant  No two slabs of one cache have the same number. A slab gets its number, the smallest that is free,
+//            when a slot of it is first asked for.
+// Threads    Under the cache's lock.
+#pragma once
+
+#include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/cache_root.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quarry::core {
+
+/// Returns the smallest number that no slab of the cache has. Complexity O(slabs * slabs / word_slots).
+inline std::uint32_t free_slab_number(const cache_root& root) noexcept {
+  for (std::uint32_t base = 0;; base += word_slots) {
+    bitmap_word taken = 0;
+    root.for_each_slab([&](const slab& each) {
+      if (each.number - base < word_slots) taken |= bitmap_word{1} << (each.number - base);
+    });
+    if (~taken != 0) return base + static_cast<std::uint32_t>(lowest_bit(~taken));
+  }
+}
+
+/// Returns the number of `slot`. Requires a slot of this cache.
+/// Complexity  O(1), for the first slot of each slab as free_slab_number().
+inline std::uint32_t number_of_slot(const cache_root& root, const cache_layout& layout,
+                                    const void* slot) noexcept {
+  slab& home = *home_of(slot, layout.slabs);
+  if (home.number == UINT32_MAX) home.number = free_slab_number(root);
+  return static_cast<std::uint32_t>(home.number * layout.extension.slots + home.index_of(slot, layout.slabs));
+}
+
+/// Returns the slot that has `number`, or null when none has. Complexity O(slabs).
+inline void* slot_of_number(const cache_root& root, const cache_layout& layout,
+                            std::uint32_t number) noexcept {
+  void* found = nullptr;
+  root.for_each_slab([&](const slab& each) {
+    const std::size_t index = number % layout.extension.slots;
+    if (each.number == number / layout.extension.slots && index < each.slots())
+      found = each.slot_at(index, layout.slabs);
+  });
+  return found;
+}
+
+}  // namespace quarry::core

@@ -1,0 +1,51 @@
+// Where a resource's memory comes from: slabs from the page pool, the operating system or upstream; the rest from upstream.
+//
+// Layer      1, behind the public face. core/memory/page_source.hpp states what a supply is.
+// Threads    One thread at a time: the engine holds a lock across each call.
+#pragma once
+
+#include <cstddef>
+#include <memory_resource>
+#include <quarry/slab_options.hpp>
+
+namespace quarry::detail {
+
+class page_pool;
+
+class resource_supply {
+ public:
+  /// Effects     Extents come from the page pool when `upstream` is std::pmr::new_delete_resource() or pooled_page_resource(),
+  ///             from the operating system when it is os_page_resource(), else, or with upstream_only, from `upstream`.
+  /// Requires    upstream != nullptr; it outlives every copy of this supply.
+  resource_supply(std::pmr::memory_resource* upstream, const slab_options& options) noexcept;
+
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) { return upstream_->allocate(bytes, alignment); }
+  void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+    upstream_->deallocate(pages, bytes, alignment);
+  }
+
+  void* allocate_extent(std::size_t bytes, std::size_t alignment);
+  void deallocate_extent(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
+  void keep_extent(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
+
+  bool can_discard() const noexcept { return kind_ != kind::upstream; }
+  bool discard_pages(void* pages, std::size_t bytes) noexcept;
+  void expect_holes(void* pages, std::size_t bytes) noexcept;
+
+  bool keeps_blocks() const noexcept { return keeps_blocks_; }
+  bool blocks_are_lazy() const noexcept { return blocks_are_lazy_; }
+
+  std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
+
+ private:
+  enum class kind : unsigned char { upstream, pool, system };
+
+  std::pmr::memory_resource* upstream_;
+  page_pool* pool_ = nullptr;  // of the module that made the resource; null unless extents come from it
+  kind kind_ = kind::upstream;
+  bool keeps_blocks_ = false;
+  bool blocks_are_lazy_ = false;
+  bool huge_pages_ = true;
+};
+
+}  // namespace quarry::detail

@@ -1,0 +1,136 @@
+// The allocating face of a slab resource and of its views: what a hit does, and where a miss goes.
+//
+// Layer      1, behind the public face.
+// Invariant  Whatever one face of a resource allocates every face of it may free.
+// Threads    As the derived class.
+// Source     docs/design.md walks one allocation down and one free up.
+#pragma once
+
+#include <cstddef>
+#include <memory_resource>
+#include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/magazines/cache.hpp>
+#include <quarry/core/slabs/slab.hpp>
+#include <quarry/slab_options.hpp>
+
+namespace quarry::detail {
+
+/// Derived has: core::cache* cache_at_hand() const noexcept, null where the slow way must look; core::cache* cache_or_open(),
+/// null without memory for one; and a host() with a setup() and an engine().
+template <class Derived>
+class slab_face : public std::pmr::memory_resource {
+ public:
+  /// Returns `bytes` bytes aligned to `alignment`, uninitialised; the caller's until deallocate(). The pmr face without its
+  /// virtual call.
+  /// Units       `bytes`, `alignment`: bytes; `alignment` is a power of two.
+  /// Errors      What upstream throws, std::bad_alloc past max_bytes; then nothing has changed.
+  /// Complexity  Hit: O(1). Miss: O(magazine slots).
+  [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
+    return slab_face::do_allocate(bytes, alignment);
+  }
+
+  /// Takes back what any face of the resource allocated for the same two numbers; null is dropped.
+  /// Complexity  Hit: O(1). Miss: O(1), a few slots go to their slabs.
+  void deallocate(void* pointer, std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
+    slab_face::do_deallocate(pointer, bytes, alignment);
+  }
+
+  /// Returns memory as allocate() does, or null where that throws.
+  void* try_allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept;
+
+  /// Returns the bytes that a request really gets, all of them usable.
+  /// Units       bytes; `alignment` is a power of two.
+  std::size_t good_size(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) const noexcept {
+    return self().host().setup().good_size(bytes, alignment);
+  }
+
+  // The typed face of a resource: for callers that know sizes when they are compiled. slab_allocator works
+  // over any resource that has it.
+
+  /// Returns memory as allocate(Bytes, Alignment) does; the size class is a constant.
+  /// Complexity  Hit: O(1), 6 instructions. Miss and requests beyond the largest class: as allocate().
+  template <std::size_t Bytes, std::size_t Alignment>
+  [[nodiscard]] void* allocate_fixed() {
+    if constexpr (core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes)
+      if (core::cache* const own = self().cache_at_hand())
+        if (void* const slot = own->cursors[core::class_of(Bytes, Alignment)].pop()) return slot;
+    return allocate_slow(Bytes, Alignment);
+  }
+
+  template <std::size_t Bytes, std::size_t Alignment>
+  void deallocate_fixed(void* pointer) noexcept {
+    if constexpr (core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes)
+      if (core::cache* const own = self().cache_at_hand())
+        if (own->cursors[core::class_of(Bytes, Alignment)].push(pointer)) return;
+    deallocate_slow(pointer, Bytes, Alignment);
+  }
+
+  /// Calls f(void*) with at most `count` blocks as allocate_fixed() returns them, out of the loaded magazine.
+  /// Returns     How many there were; 0 when allocate_fixed() would not hit.
+  /// Complexity  O(count).
+  template <std::size_t Bytes, std::size_t Alignment, class F>
+  std::size_t allocate_hits(std::size_t count, F f) {
+    if constexpr (core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes)
+      if (core::cache* const own = self().cache_at_hand())
+        return core::pop_each(own->cursors[core::class_of(Bytes, Alignment)], count, f);
+    return 0;
+  }
+
+  /// Frees the highest of `count` blocks that are good_size(Bytes, Alignment) bytes apart, of which `first` is the
+  /// lowest: as many as the loaded magazine has room for.
+  /// Returns     How many those were.
+  /// Complexity  O(count).
+  template <std::size_t Bytes, std::size_t Alignment>
+  std::size_t deallocate_hits(void* first, std::size_t count) noexcept {
+    if constexpr (core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes)
+      if (core::cache* const own = self().cache_at_hand())
+        return core::push_run(own->cursors[core::class_of(Bytes, Alignment)], first, count,
+                              core::slot_bytes_of(core::class_of(Bytes, Alignment)));
+    return 0;
+  }
+
+  /// Returns at most `count` blocks as allocate(bytes, alignment) returns them, neighbours in one slab.
+  /// Requires    count > 0
+  /// Returns     At least one block; one where no run of neighbours is at hand.
+  /// Errors      As allocate(); then nothing has changed.
+  /// Complexity  O(count / 64).
+  [[nodiscard]] core::slot_run allocate_run(std::size_t count, std::size_t bytes, std::size_t alignment);
+
+  /// Frees `count` blocks as deallocate(block, bytes, alignment) does; they are good_size(bytes, alignment) bytes
+  /// apart and the lowest is `first`.
+  /// Complexity  O(slabs + count / 64).
+  void deallocate_run(void* first, std::size_t count, std::size_t bytes, std::size_t alignment) noexcept;
+
+  /// Returns the bytes of the slot or oversize block that holds `pointer`, 0 when none does; deallocate takes
+  /// them for the block's size. Complexity O(1) expected.
+  std::size_t block_bytes(const void* pointer) const noexcept;
+
+ protected:
+  slab_face() = default;
+  ~slab_face() override = default;
+
+  Derived& self() noexcept { return static_cast<Derived&>(*this); }
+  const Derived& self() const noexcept { return static_cast<const Derived&>(*this); }
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) final {
+    const std::size_t last_byte = core::last_byte_of(bytes, alignment);
+    if (__builtin_expect(last_byte < core::largest_slot_bytes, 1))
+      if (core::cache* const own = self().cache_at_hand())
+        if (void* const slot = own->cursor_at(core::key_of(last_byte)).pop()) return slot;
+    return allocate_slow(bytes, alignment);
+  }
+
+  void do_deallocate(void* pointer, std::size_t bytes, std::size_t alignment) final {
+    const std::size_t last_byte = core::last_byte_of(bytes, alignment);
+    if (__builtin_expect(last_byte < core::largest_slot_bytes, 1))
+      if (core::cache* const own = self().cache_at_hand())
+        if (own->cursor_at(core::key_of(last_byte)).push(pointer)) return;
+    deallocate_slow(pointer, bytes, alignment);
+  }
+
+  __attribute__((noinline)) void* allocate_slow(std::size_t bytes, std::size_t alignment);
+  __attribute__((noinline)) void deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
+};
+
+}  // namespace quarry::detail

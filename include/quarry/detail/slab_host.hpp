@@ -1,0 +1,90 @@
+// What both slab resources are beside their caches: options, an engine, and the verbs that look after memory.
+//
+// Layer      1, behind the public face.
+// Threads    As the derived class.
+#pragma once
+
+#include <cstddef>
+#include <iosfwd>
+#include <memory_resource>
+#include <quarry/core/engine/engine.hpp>
+#include <quarry/detail/resource_setup.hpp>
+#include <quarry/detail/resource_supply.hpp>
+#include <quarry/detail/slab_face.hpp>
+#include <quarry/slab_options.hpp>
+#include <quarry/slab_stats.hpp>
+
+namespace quarry {
+class slab_thread_view;
+}
+
+namespace quarry::detail {
+
+/// Derived has, beside what slab_face asks for: core::cache* opened_cache() noexcept, the caller's if it has one;
+/// std::size_t slots_in_caches(core::class_index) const; void forget_caches() noexcept.
+template <class Derived, class Engine>
+class slab_host : public slab_face<Derived> {
+ public:
+  slab_host(const slab_host&) = delete;
+  slab_host& operator=(const slab_host&) = delete;
+
+  /// Gives all memory back upstream, whether or not it was deallocated. The resource stays usable.
+  /// Requires    No other thread is inside a call; threads may be ending.
+  /// Complexity  O(extents + oversize blocks + threads).
+  void release() noexcept;
+
+  /// Gives free memory back upstream until at most `keep_bytes` bytes of it are held.
+  /// Effects     Flushes the depots and the calling thread's magazines first; other threads keep theirs. When nothing is
+  ///             live and keep_bytes is 0, an unsynchronized resource holds nothing afterwards.
+  /// Returns     Bytes given back or discarded.
+  /// Complexity  O(cached slots + slabs).
+  std::size_t trim(std::size_t keep_bytes = 0) noexcept;
+
+  /// Takes memory for `bytes` bytes of slots now, and touches its pages when `prefault` says so.
+  /// Returns     Whether it was to be had.
+  /// Complexity  O(bytes).
+  bool reserve(std::size_t bytes, bool prefault = false) noexcept { return engine_.memory().reserve(bytes, prefault); }
+
+  /// Returns the options in force; none of them is 0 but max_bytes without a limit.
+  slab_options options() const noexcept { return setup_.options(); }
+
+  std::pmr::memory_resource* upstream_resource() const noexcept { return engine_.memory().supply().upstream(); }
+
+  /// Returns whether `pointer` lies in memory that this resource holds. Complexity O(1) expected.
+  bool owns(const void* pointer) const noexcept { return engine_.owns(pointer); }
+
+  /// Returns a snapshot: exact while no other thread is inside a call, else each row as of its own moment.
+  /// Complexity  O(classes * caches).
+  slab_stats stats() const;
+
+  /// Writes the snapshot as a table, one row per size class, in the style of /proc/slabinfo.
+  void report(std::ostream& out) const;
+
+  /// Writes the snapshot as one JSON object.
+  void report_json(std::ostream& out) const;
+
+ protected:
+  slab_host(const slab_options& options, std::pmr::memory_resource* upstream, std::uint32_t growth_log2);
+  ~slab_host() override = default;
+
+  /// Lets the resource use [buffer, buffer + bytes) first. Errors: std::invalid_argument when it is null.
+  void start_in(void* buffer, std::size_t bytes);
+
+  resource_setup setup_;  // never changes
+  Engine engine_;
+
+ private:
+  friend class slab_face<Derived>;
+  friend class quarry::slab_thread_view;
+  friend Derived;
+  template <class>
+  friend class slab_face;
+
+  const resource_setup& setup() const noexcept { return setup_; }
+  Engine& engine() noexcept { return engine_; }
+  const Engine& engine() const noexcept { return engine_; }
+  slab_host& host() noexcept { return *this; }
+  const slab_host& host() const noexcept { return *this; }
+};
+
+}  // namespace quarry::detail

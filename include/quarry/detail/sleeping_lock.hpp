@@ -1,0 +1,43 @@
+// The lock of a synchronized resource: a few spins, then sleep.
+//
+// Layer      1, behind the public face.
+// Invariant  0: free; 1: held; 2: held, and somebody may sleep.
+// Threads    Any number at a time; not recursive; no order among waiters.
+// Source     Drepper, "Futexes are tricky", mutex 2.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace quarry::detail {
+
+class sleeping_lock {
+ public:
+  constexpr sleeping_lock() noexcept = default;
+  sleeping_lock(const sleeping_lock&) = delete;
+  sleeping_lock& operator=(const sleeping_lock&) = delete;
+
+  void lock() noexcept {
+    if (__builtin_expect(!try_lock(), 0)) lock_slow();
+  }
+
+  bool try_lock() noexcept {
+    std::uint32_t expected = 0;
+    // Acquire: pairs with the release in unlock().
+    return state_.compare_exchange_strong(expected, 1, std::memory_order_acquire, std::memory_order_relaxed);
+  }
+
+  /// Requires    The calling thread holds the lock.
+  void unlock() noexcept {
+    // Release: pairs with the acquire in try_lock() and lock_slow().
+    if (__builtin_expect(state_.exchange(0, std::memory_order_release) == 2, 0)) wake();
+  }
+
+ private:
+  __attribute__((noinline)) void lock_slow() noexcept;
+  __attribute__((noinline)) void wake() noexcept;
+
+  std::atomic<std::uint32_t> state_{0};  // any thread
+};
+
+}  // namespace quarry::detail

@@ -1,0 +1,55 @@
+#include "quarry/detail/resource_supply.hpp"
+
+#include "os_pages.hpp"
+#include "page_pool.hpp"
+#include "quarry/resource_page_source.hpp"
+
+namespace quarry::detail {
+
+resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab_options& options) noexcept
+    : upstream_(upstream), huge_pages_(options.huge_pages) {
+  if (options.upstream_only || options.slab_bytes < whole_pages(1)) return;
+  const bool is_pool = upstream == pooled_page_resource();
+  if (upstream == os_page_resource()) kind_ = kind::system;
+  if (is_pool || upstream == std::pmr::new_delete_resource()) kind_ = kind::pool;
+  if (kind_ == kind::pool) pool_ = &page_pool::of_this_module();
+  keeps_blocks_ = kind_ != kind::upstream;
+  blocks_are_lazy_ = is_pool || kind_ == kind::system;
+}
+
+void* resource_supply::allocate_extent(std::size_t bytes, std::size_t alignment) {
+  switch (kind_) {
+    case kind::pool:
+      return pool_->take(bytes, alignment, huge_pages_);
+    case kind::system:
+      return map_pages(bytes, alignment, huge_pages_);
+    default:
+      return upstream_->allocate(bytes, alignment);
+  }
+}
+
+void resource_supply::deallocate_extent(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+  switch (kind_) {
+    case kind::pool:
+      return pool_->give_back(pages, bytes);
+    case kind::system:
+      return unmap_pages(pages, bytes);
+    default:
+      return upstream_->deallocate(pages, bytes, alignment);
+  }
+}
+
+void resource_supply::keep_extent(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+  if (kind_ != kind::pool) return deallocate_extent(pages, bytes, alignment);
+  pool_->keep(pages, bytes);
+}
+
+bool resource_supply::discard_pages(void* pages, std::size_t bytes) noexcept {
+  return kind_ != kind::upstream && quarry::discard_pages(pages, bytes);
+}
+
+void resource_supply::expect_holes(void* pages, std::size_t bytes) noexcept {
+  if (kind_ != kind::upstream) advise_small_pages(pages, bytes);
+}
+
+}  // namespace quarry::detail

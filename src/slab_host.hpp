@@ -1,0 +1,90 @@
+// The verbs that both resources share; each resource's source file instantiates them.
+#pragma once
+
+#include <ostream>
+#include <stdexcept>
+
+#include "quarry/detail/slab_host.hpp"
+#include "report.hpp"
+
+namespace quarry::detail {
+
+template <class Derived, class Engine>
+slab_host<Derived, Engine>::slab_host(const slab_options& options, std::pmr::memory_resource* upstream,
+                                      std::uint32_t growth_log2)
+    : setup_(options),
+      engine_(resource_supply(checked_upstream(upstream), setup_.options()), setup_.limits(), growth_log2) {}
+
+template <class Derived, class Engine>
+void slab_host<Derived, Engine>::start_in(void* buffer, std::size_t bytes) {
+  if (buffer == nullptr && bytes != 0)
+    throw std::invalid_argument(
+        "quarry: the initial buffer is null; allowed is a buffer of the size given, or size 0.");
+  if (buffer != nullptr) engine_.memory().start_in(buffer, bytes);
+}
+
+template <class Derived, class Engine>
+void slab_host<Derived, Engine>::release() noexcept {
+  if (engine_.memory().untouched()) return;
+  this->self().forget_caches();
+  engine_.release();
+}
+
+template <class Derived, class Engine>
+std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
+  if (core::cache* const own = this->self().opened_cache()) engine_.flush_cache(*own);
+  engine_.flush_depots();
+  if constexpr (Derived::is_for_one_thread) {
+    if (keep_bytes == 0 && engine_.used_slots() == 0 && engine_.has_no_block()) {
+      const std::size_t held_bytes = engine_.memory().held_bytes();
+      release();
+      return held_bytes;
+    }
+  }
+  return engine_.trim(keep_bytes);
+}
+
+template <class Derived, class Engine>
+slab_stats slab_host<Derived, Engine>::stats() const {
+  slab_stats result;
+  engine_.for_each_shelf([&](typename Engine::shelf_type& shelf) {
+    slab_class_stats& row = result.classes[result.class_rows++];
+    const std::size_t in_caches = this->self().slots_in_caches(shelf.index);
+    std::size_t used_slots = 0;
+    {
+      const core::lock_holder held(shelf.lock);
+      row.slot_bytes = shelf.slots.layout().slot_bytes;
+      row.cached_slots = in_caches + shelf.parked.slots();
+      row.slab_count = shelf.slots.slabs();
+      used_slots = shelf.slots.used_slots();
+      row.free_slots = shelf.slots.slots() - used_slots;
+    }
+    // Slots that another thread moves meanwhile may be seen twice.
+    row.live_slots = used_slots > row.cached_slots ? used_slots - row.cached_slots : 0;
+    result.live_slots += row.live_slots;
+    result.live_bytes += row.live_slots * row.slot_bytes;
+    result.cached_slots += row.cached_slots;
+    result.slab_count += row.slab_count;
+  });
+  engine_.memory().inspect([&](const core::extents& extents, const core::oversize_blocks& oversize) {
+    result.oversize_blocks = oversize.blocks();
+    result.oversize_bytes = oversize.bytes();
+    result.discarded_bytes = extents.discarded_bytes();
+    result.upstream_bytes = engine_.memory().held_bytes();
+    result.upstream_peak_bytes = engine_.memory().peak_bytes();
+  });
+  result.live_bytes += result.oversize_bytes;
+  return result;
+}
+
+template <class Derived, class Engine>
+void slab_host<Derived, Engine>::report(std::ostream& out) const {
+  write_table(out, stats());
+}
+
+template <class Derived, class Engine>
+void slab_host<Derived, Engine>::report_json(std::ostream& out) const {
+  write_json(out, stats());
+}
+
+}  // namespace quarry::detail

@@ -1,0 +1,391 @@
+// again with: -Os
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iterator>
+#include <quarry/core/bin.hpp>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "support/counting_resource.hpp"
+#include "support/take_any.hpp"
+
+namespace {
+
+using quarry::core::bin;
+using quarry::core::slab;
+using quarry_test::counting_resource;
+
+constexpr std::size_t slab_bytes = 16384;
+
+/// A bin and the slabs that it was given.
+class filled_bin {
+ public:
+  filled_bin(std::size_t slot_bytes, std::size_t count) : slots(slab::layout(slot_bytes, slab_bytes)) {
+    for (std::size_t i = 0; i < count; ++i) adopt();
+  }
+  ~filled_bin() {
+    for (void* const base : bases) memory.deallocate(base, slab_bytes, slab_bytes);
+  }
+  void adopt() {
+    bases.push_back(memory.allocate(slab_bytes, slab_bytes));
+    slots.adopt(slab::create(bases.back(), slots.layout()));
+  }
+  std::vector<void*> refill(std::size_t count) {
+    std::vector<void*> taken(count);
+    const std::size_t found = slots.refill(taken.data() + count, count);
+    return {taken.rbegin(), taken.rbegin() + static_cast<std::ptrdiff_t>(found)};
+  }
+
+  counting_resource memory;
+  std::vector<void*> bases;
+  bin slots;
+};
+
+std::size_t length(const slab* chain) {
+  std::size_t slabs = 0;
+  for (; chain != nullptr; chain = chain->next) ++slabs;
+  return slabs;
+}
+
+TEST(Bin, RefillsNothingWithoutASlab) {
+  filled_bin empty(64, 0);
+  EXPECT_TRUE(empty.refill(10).empty());
+}
+
+TEST(Bin, RefillsNeighboursInAddressOrder) {
+  filled_bin one(64, 1);
+  const std::vector<void*> taken = one.refill(20);
+  ASSERT_EQ(taken.size(), 20U);
+  EXPECT_TRUE(std::is_sorted(taken.begin(), taken.end()));
+  EXPECT_EQ(one.slots.used_slots(), 20U);
+}
+
+TEST(Bin, HandsOutEverySlotOfEverySlabOnce) {
+  filled_bin three(48, 3);
+  std::set<void*> seen;
+  std::size_t total = 0;
+  three.slots.for_each_slab([&total](const slab& each) { total += each.slots(); });
+  for (std::vector<void*> taken = three.refill(50); !taken.empty(); taken = three.refill(50)) {
+    for (void* const slot : taken) {
+      EXPECT_TRUE(seen.insert(slot).second);
+      EXPECT_TRUE(three.slots.holds(slot));
+    }
+    ASSERT_TRUE(three.slots.check_invariants());
+  }
+  EXPECT_EQ(seen.size(), total);
+  EXPECT_EQ(three.slots.used_slots(), total);
+}
+
+TEST(Bin, HandsASlabBackWhenItsLastSlotReturns) {
+  filled_bin two(64, 2);
+  std::vector<void*> all;
+  for (std::vector<void*> taken = two.refill(63); !taken.empty(); taken = two.refill(63))
+    all.insert(all.end(), taken.begin(), taken.end());
+  void* const kept = all.back();
+  all.pop_back();
+  const slab* const emptied = two.slots.flush(all.data(), all.size());
+  ASSERT_EQ(length(emptied), 1U);
+  EXPECT_TRUE(emptied->empty());
+  EXPECT_NE(slab::of(kept, two.slots.layout()), emptied);
+  EXPECT_EQ(two.slots.used_slots(), 1U);
+  EXPECT_TRUE(two.slots.check_invariants());
+  EXPECT_EQ(length(two.slots.flush(&kept, 1)), 1U);
+  EXPECT_TRUE(two.refill(1).empty());
+}
+
+TEST(Bin, FlushesRunsInEitherDirectionAndSingleSlotsAlike) {
+  for (const int order : {0, 1, 2}) {
+    filled_bin one(40, 1);
+    std::vector<void*> taken = one.refill(63);
+    void* const kept = one.refill(1).front();
+    if (order == 1) std::reverse(taken.begin(), taken.end());
+    if (order == 2) std::shuffle(taken.begin(), taken.end(), std::mt19937(5));
+    EXPECT_EQ(one.slots.flush(taken.data(), taken.size()), nullptr);
+    EXPECT_EQ(one.slots.used_slots(), 1U);
+    EXPECT_TRUE(one.slots.check_invariants());
+    EXPECT_NE(one.slots.flush(&kept, 1), nullptr);
+  }
+}
+
+TEST(Bin, EndsARunWhereverItsNeighboursEnd) {
+  for (const bool ascending : {true, false}) {
+    for (std::size_t gap = 0; gap < 40; ++gap) {
+      filled_bin one(40, 1);
+      std::vector<void*> taken = one.refill(40);
+      void* const kept = taken[gap];
+      taken.erase(taken.begin() + static_cast<std::ptrdiff_t>(gap));
+      if (!ascending) std::reverse(taken.begin(), taken.end());
+      EXPECT_EQ(one.slots.flush(taken.data(), taken.size()), nullptr);
+      one.slots.for_each_slab([&](const slab& each) {
+        each.for_each_used(one.slots.layout(), [&](void* used) { EXPECT_EQ(used, kept); });
+      });
+      EXPECT_EQ(one.slots.used_slots(), 1U);
+      EXPECT_TRUE(one.slots.check_invariants());
+    }
+  }
+}
+
+TEST(Bin, KeepsRunsApartWhereSlabsTouchInMemory) {
+  // Two slabs side by side in one block: the last slot of the first and the first slot of the second may be neighbours.
+  counting_resource memory;
+  void* const block = memory.allocate(2 * slab_bytes, 2 * slab_bytes);
+  for (const std::size_t slot_bytes : {64U, 1024U}) {
+    bin slots(slab::layout(slot_bytes, slab_bytes));
+    slots.adopt(slab::create(block, slots.layout()));
+    slots.adopt(slab::create(static_cast<std::byte*>(block) + slab_bytes, slots.layout()));
+    std::vector<void*> all;
+    void* taken[32];
+    for (std::size_t found = slots.refill(taken + 32, 32); found != 0; found = slots.refill(taken + 32, 32))
+      all.insert(all.end(), taken + 32 - found, taken + 32);
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(length(slots.flush(all.data(), all.size())), 2U);
+  }
+  memory.deallocate(block, 2 * slab_bytes, 2 * slab_bytes);
+}
+
+TEST(Bin, PrefersAHalfFullSlabSoThatEmptierOnesCanEmpty) {
+  filled_bin two(64, 2);
+  std::vector<void*> all;
+  for (std::vector<void*> taken = two.refill(63); !taken.empty(); taken = two.refill(63))
+    all.insert(all.end(), taken.begin(), taken.end());
+  const auto& layout = two.slots.layout();
+  slab* const first = slab::of(all.front(), layout);
+  std::vector<void*> of_first;
+  std::vector<void*> of_second;
+  for (void* const slot : all) (slab::of(slot, layout) == first ? of_first : of_second).push_back(slot);
+  // One slab keeps two thirds of its slots, the other one a tenth.
+  of_first.resize(of_first.size() / 3);
+  of_second.resize(of_second.size() * 9 / 10);
+  EXPECT_EQ(two.slots.flush(of_second.data(), of_second.size()), nullptr);
+  EXPECT_EQ(two.slots.flush(of_first.data(), of_first.size()), nullptr);
+  for (void* const slot : two.refill(10)) EXPECT_EQ(slab::of(slot, layout), first);
+}
+
+TEST(Bin, KeepsAPinnedSlabThatIsFoundByRange) {
+  alignas(64) std::byte place[16 * 64];
+  alignas(slab) std::byte header[slab::header_bytes_for(16)];
+  bin slots(slab::layout(64, slab_bytes));
+  slots.adopt_first(slab::create_apart(header, place, 16, slots.layout()));
+  void* taken[16];
+  ASSERT_EQ(slots.refill(taken + 16, 16), 16U);
+  EXPECT_EQ(slots.slab_of(taken[3])->begin(), place);
+  EXPECT_EQ(slots.flush(taken, 16), nullptr);
+  EXPECT_EQ(slots.used_slots(), 0U);
+  EXPECT_EQ(slots.refill(taken + 16, 16), 16U);
+}
+
+TEST(Bin, AgreesWithAModelUnderRandomRefillsAndFlushes) {
+  for (const std::size_t slot_bytes : {8U, 48U, 200U, 1000U}) {
+    filled_bin many(slot_bytes, 8);
+    std::vector<void*> used;
+    std::mt19937 random(17);
+    for (int i = 0; i < 3000; ++i) {
+      if (random() % 2 == 0) {
+        const std::vector<void*> taken = many.refill(1 + random() % 63);
+        used.insert(used.end(), taken.begin(), taken.end());
+      } else {
+        std::vector<void*> back;
+        for (std::size_t n = random() % 63; n > 0 && !used.empty(); --n)
+          back.push_back(quarry_test::take_any(used, random));
+        if (random() % 2 == 0) std::sort(back.begin(), back.end());
+        for (slab* emptied = many.slots.flush(back.data(), back.size()); emptied != nullptr;) {
+          slab* const next = emptied->next;
+          EXPECT_TRUE(emptied->empty());
+          many.slots.adopt(emptied);
+          emptied = next;
+        }
+      }
+      if (i % 100 == 0) {
+        ASSERT_TRUE(many.slots.check_invariants());
+        ASSERT_EQ(many.slots.used_slots(), used.size());
+      }
+    }
+    const std::set<void*> distinct(used.begin(), used.end());
+    EXPECT_EQ(distinct.size(), used.size());
+  }
+}
+
+TEST(Bin, PrefersAnEmptierSlabToOneThatIsNearlyFull) {
+  filled_bin two(64, 2);
+  std::vector<void*> all;
+  for (std::vector<void*> taken = two.refill(63); !taken.empty(); taken = two.refill(63))
+    all.insert(all.end(), taken.begin(), taken.end());
+  const auto& layout = two.slots.layout();
+  slab* const first = slab::of(all.front(), layout);
+  std::vector<void*> of_first;
+  std::vector<void*> of_second;
+  for (void* const slot : all) (slab::of(slot, layout) == first ? of_first : of_second).push_back(slot);
+  of_first.resize(of_first.size() / 10);        // a tenth of the first comes back,
+  of_second.resize(of_second.size() * 9 / 10);  // nine tenths of the second
+  EXPECT_EQ(two.slots.flush(of_second.data(), of_second.size()), nullptr);
+  EXPECT_EQ(two.slots.flush(of_first.data(), of_first.size()), nullptr);
+  for (void* const slot : two.refill(10)) EXPECT_NE(slab::of(slot, layout), first);
+}
+
+TEST(Bin, VisitsNoMoreThanEightSlabsForARefill) {
+  filled_bin many(1000, 20);
+  std::vector<void*> all;
+  for (std::vector<void*> taken = many.refill(63); !taken.empty(); taken = many.refill(63))
+    all.insert(all.end(), taken.begin(), taken.end());
+  std::set<const slab*> seen;
+  for (void* const slot : all) {
+    if (!seen.insert(slab::of(slot, many.slots.layout())).second) continue;
+    EXPECT_EQ(many.slots.flush(&slot, 1), nullptr);  // one free slot in each slab
+  }
+  EXPECT_EQ(many.refill(63).size(), 8U);
+  EXPECT_EQ(many.refill(63).size(), 8U);
+  EXPECT_EQ(many.refill(63).size(), 4U);
+  EXPECT_TRUE(many.slots.check_invariants());
+}
+
+TEST(Bin, StopsARefillOnceHalfOfItIsThere) {
+  filled_bin two(1000, 1);
+  const std::size_t slots = two.refill(63).size();
+  ASSERT_EQ(slots, 16U);  // of one slab
+  two.adopt();
+  two.adopt();
+  EXPECT_EQ(two.refill(2 * slots).size(), slots);
+  EXPECT_EQ(two.refill(2 * slots + 1).size(), slots) << "what the other slab has is less than half";
+}
+
+/// Eight slabs side by side: the last slot of one and the first of the next touch.
+class adjoining_slabs {
+ public:
+  static constexpr std::size_t count = 8;
+
+  explicit adjoining_slabs(bin& slots) : slots_(slots), block_(memory_.allocate(bytes, bytes)) {
+    for (std::size_t i = 0; i < count; ++i)
+      slots.adopt(slab::create(static_cast<std::byte*>(block_) + i * slab_bytes, slots.layout()));
+  }
+  adjoining_slabs(const adjoining_slabs&) = delete;
+  adjoining_slabs& operator=(const adjoining_slabs&) = delete;
+  ~adjoining_slabs() { memory_.deallocate(block_, bytes, bytes); }
+
+  /// Takes every slot, in address order.
+  std::vector<void*> take_all() {
+    std::vector<void*> all;
+    void* taken[63];
+    for (std::size_t found = slots_.refill(taken + 63, 63); found != 0; found = slots_.refill(taken + 63, 63))
+      all.insert(all.end(), taken + 63 - found, taken + 63);
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+
+ private:
+  static constexpr std::size_t bytes = count * slab_bytes;
+  bin& slots_;
+  counting_resource memory_;
+  void* block_;
+};
+
+TEST(Bin, EndsARunAtTheBorderOfASlabInEitherDirection) {
+  bin slots(slab::layout(64, slab_bytes));
+  adjoining_slabs slabs(slots);
+  const std::vector<void*> all = slabs.take_all();
+  std::vector<void*> pair;  // the two slots on either side of a border
+  for (std::size_t i = 1; i < all.size() && pair.empty(); ++i)
+    if (slab::of(all[i], slots.layout()) != slab::of(all[i - 1], slots.layout()) &&
+        static_cast<std::byte*>(all[i]) - static_cast<std::byte*>(all[i - 1]) == 64)
+      pair = {all[i - 1], all[i]};
+  ASSERT_EQ(pair.size(), 2U) << "no two slabs touch, so that this test shows nothing";
+  for (int direction = 0; direction < 2; ++direction) {
+    EXPECT_EQ(slots.flush(pair.data(), 2), nullptr);
+    for (void* const slot : pair) EXPECT_EQ(slab::of(slot, slots.layout())->free_slots(), 1U);
+    ASSERT_TRUE(slots.check_invariants());
+    void* taken[2];
+    ASSERT_EQ(slots.refill(taken + 1, 1), 1U);
+    ASSERT_EQ(slots.refill(taken + 2, 1), 1U);
+    EXPECT_EQ(std::set<void*>(taken, taken + 2), std::set<void*>(pair.begin(), pair.end()));
+    std::reverse(pair.begin(), pair.end());
+  }
+}
+
+TEST(Bin, KeepsItsGroupsWhateverOrderSlotsComeAndGoIn) {
+  std::size_t emptied = 0;  // slabs that left, over all sizes and steps
+  for (const std::size_t slot_bytes : {8U, 64U, 1000U, 4096U}) {
+    bin slots(slab::layout(slot_bytes, slab_bytes));
+    adjoining_slabs slabs(slots);
+    std::set<void*> used;
+    std::vector<slab*> outside;
+    std::mt19937 random(41);
+    for (int step = 0; step < 4000; ++step) {
+      const bool fill = (step / 200) % 2 == 0 ? random() % 4 != 0 : random() % 4 == 0;  // ebb and flow
+      if (fill) {
+        if (!outside.empty() && random() % 8 == 0) {
+          slots.adopt(outside.back());
+          outside.pop_back();
+        }
+        const std::size_t wanted = 1 + random() % 63;
+        std::vector<void*> taken(wanted);
+        const std::size_t found = slots.refill(taken.data() + wanted, wanted);
+        ASSERT_LE(found, wanted);
+        for (std::size_t i = wanted - found; i < wanted; ++i)
+          ASSERT_TRUE(used.insert(taken[i]).second) << "a slot was handed out twice";
+      } else if (!used.empty()) {
+        std::vector<void*> back;  // a stretch of neighbours, in any of three orders
+        auto at = used.begin();
+        std::advance(at, random() % used.size());
+        for (std::size_t n = 1 + random() % 63; n > 0 && at != used.end(); --n) {
+          back.push_back(*at);
+          at = used.erase(at);
+        }
+        if (step % 3 == 1) std::reverse(back.begin(), back.end());
+        if (step % 3 == 2) std::shuffle(back.begin(), back.end(), random);
+        slab* next = nullptr;
+        for (slab* each = slots.flush(back.data(), back.size()); each != nullptr; each = next) {
+          next = each->next;
+          ASSERT_TRUE(each->empty());
+          outside.push_back(each);
+          ++emptied;
+        }
+      }
+      ASSERT_TRUE(slots.check_invariants());
+      ASSERT_EQ(slots.used_slots(), used.size());
+    }
+    slots.for_each_slab([&](const slab& each) {
+      const auto* const first = static_cast<const void*>(each.begin());
+      const auto after = used.lower_bound(const_cast<void*>(first));
+      EXPECT_TRUE(each.empty() || (after != used.end() && slab::of(*after, slots.layout()) == &each));
+    });
+  }
+  EXPECT_GT(emptied, 0U);
+}
+
+TEST(Bin, FlushesARunAcrossTheBordersOfSlabs) {
+  bin slots(slab::layout(64, slab_bytes));
+  adjoining_slabs slabs(slots);
+  const std::vector<void*> all = slabs.take_all();
+  std::size_t begin = 0;  // of the run of neighbours being looked at; a header ends each
+  std::size_t crossings = 0;
+  std::size_t emptied = 0;
+  for (std::size_t i = 1; i <= all.size(); ++i) {
+    if (i < all.size() && static_cast<std::byte*>(all[i]) - static_cast<std::byte*>(all[i - 1]) == 64)
+      continue;
+    crossings += slab::of(all[begin], slots.layout()) != slab::of(all[i - 1], slots.layout()) ? 1U : 0U;
+    emptied += length(slots.flush_run(all[begin], i - begin));
+    ASSERT_TRUE(slots.check_invariants());
+    begin = i;
+  }
+  EXPECT_GT(crossings, 0U);
+  EXPECT_EQ(emptied, adjoining_slabs::count);
+  EXPECT_FALSE(slots.any_free()) << "emptied slabs have left";
+}
+
+TEST(Bin, TakesARunFromTheSlabThatARefillWouldLookAtFirst) {
+  filled_bin one(64, 1);
+  EXPECT_TRUE(one.slots.any_free());
+  ASSERT_EQ(one.refill(10).size(), 10U);  // beyond the header, which cuts the first run
+  const quarry::core::slot_run run = one.slots.take_run(8, 20);
+  EXPECT_EQ(run.slots, 20U);
+  EXPECT_EQ(run.slot_bytes, 64U);
+  EXPECT_EQ(one.slots.used_slots(), 30U);
+  EXPECT_EQ(one.refill(1).front(), static_cast<std::byte*>(run.first) + 20 * 64);
+  EXPECT_TRUE(one.slots.check_invariants());
+  filled_bin none(64, 0);
+  EXPECT_FALSE(none.slots.any_free());
+  EXPECT_EQ(none.slots.take_run(1, 1).first, nullptr);
+}
+
+}  // namespace

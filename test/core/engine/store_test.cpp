@@ -1,0 +1,633 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/engine/store.hpp>
+#include <quarry/locks.hpp>
+#include <random>
+#include <vector>
+
+#include "support/fake_pages.hpp"
+#include "support/slab_memory.hpp"
+#include "support/take_any.hpp"
+
+namespace {
+
+using quarry::core::class_index;
+using quarry::core::class_of_bytes;
+using quarry::core::engine_limits;
+using quarry::core::extents;
+using quarry::core::insist;
+using quarry::core::oversize_blocks;
+using quarry::core::plain_supply;
+using quarry::core::slab;
+using quarry::core::slab_layout;
+using quarry_test::discarding_pages;
+using quarry_test::fake_pages;
+using quarry_test::page_log;
+using quarry_test::slab_memory;
+using quarry_test::upstream_failure;
+
+constexpr std::size_t granule_bytes = 4096;
+constexpr std::size_t slot_bytes = 64;
+constexpr class_index index = class_of_bytes(slot_bytes);
+constexpr slab_layout layout = slab::layout(slot_bytes, granule_bytes);
+
+/// A plain supply that keeps freed blocks.
+struct keeping_supply : plain_supply<discarding_pages> {
+  using plain_supply::plain_supply;
+  bool keeps_blocks() const noexcept { return true; }
+};
+
+template <class Supply>
+struct store_on_pages {
+  explicit store_on_pages(engine_limits limits, page_log& log) : pages(log), slabs(supply_of(log), limits) {}
+  static Supply supply_of(page_log& log) {
+    if constexpr (std::is_same_v<Supply, plain_supply<fake_pages>>)
+      return Supply(fake_pages(log));
+    else
+      return Supply(discarding_pages(log));
+  }
+  std::vector<slab*> take(std::size_t count) {
+    std::vector<slab*> taken;
+    for (std::size_t i = 0; i < count; ++i) taken.push_back(slabs.take_slab(layout, index, 1));
+    return taken;
+  }
+  std::size_t idle_bytes() const {
+    std::size_t idle = 0;
+    slabs.inspect([&idle](const extents& all, const oversize_blocks&) { idle = all.idle_bytes(); });
+    return idle;
+  }
+  std::size_t discarded_bytes() const {
+    std::size_t discarded = 0;
+    slabs.inspect(
+        [&discarded](const extents& all, const oversize_blocks&) { discarded = all.discarded_bytes(); });
+    return discarded;
+  }
+  std::size_t kept_bytes() const {
+    std::size_t kept = 0;
+    slabs.inspect([&kept](const extents&, const oversize_blocks& all) { kept = all.kept_bytes(); });
+    return kept;
+  }
+  /// The granules of each extent that was taken so far.
+  std::vector<std::size_t> extent_granules() const {
+    std::vector<std::size_t> granules;
+    for (const auto& each : pages.memory.history())
+      if (each.alignment == granule_bytes) granules.push_back(each.bytes / granule_bytes);
+    return granules;
+  }
+
+  page_log& pages;
+  quarry::core::store<Supply, quarry::null_lock> slabs;
+};
+
+template <class Supply>
+class StoreOn : public testing::Test {
+ protected:
+  explicit StoreOn(std::size_t retain_bytes = 0, std::size_t max_bytes = 0)
+      : on({granule_bytes, max_bytes, retain_bytes, 0}, pages) {}
+  void TearDown() override {
+    EXPECT_TRUE(on.slabs.check_invariants());
+    EXPECT_EQ(on.slabs.held_bytes(), pages.memory.live_bytes());
+    on.slabs.release();
+    EXPECT_EQ(pages.memory.live_blocks(), 0U);
+    EXPECT_EQ(on.slabs.held_bytes(), 0U);
+  }
+
+  page_log pages;
+  store_on_pages<Supply> on;
+};
+
+class Store : public StoreOn<plain_supply<fake_pages>> {};
+class DiscardingStore : public StoreOn<plain_supply<discarding_pages>> {};
+class RetainingStore : public StoreOn<plain_supply<discarding_pages>> {
+ protected:
+  RetainingStore() : StoreOn(8 * granule_bytes) {}
+};
+class KeepingStore : public StoreOn<keeping_supply> {
+ protected:
+  KeepingStore() : StoreOn(65536) {}
+};
+class LimitedStore : public StoreOn<plain_supply<fake_pages>> {
+ protected:
+  LimitedStore() : StoreOn(0, 40000) {}
+};
+
+TEST_F(Store, TakesNothingUntilItIsUsed) {
+  EXPECT_TRUE(on.slabs.untouched());
+  EXPECT_EQ(on.slabs.trim(0), 0U);
+  EXPECT_EQ(on.slabs.slab_of(&pages), nullptr);
+  EXPECT_FALSE(on.slabs.owns(&pages));
+  EXPECT_FALSE(on.slabs.give_back_oversize(&pages));
+  on.slabs.release();
+  EXPECT_EQ(pages.calls, 0U);
+}
+
+TEST_F(Store, GivesSlabsOfFreeSlotsThatAreFoundByEveryAddressInThem) {
+  const std::vector<slab*> taken = on.take(100);
+  for (slab* const each : taken) {
+    ASSERT_NE(each, nullptr);
+    EXPECT_TRUE(each->empty());
+    EXPECT_EQ(each->slots(), granule_bytes / slot_bytes);
+    EXPECT_EQ(each->size_class, index);
+    EXPECT_EQ(each->granules, 1U);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(each->begin()) % granule_bytes, 0U);
+    std::memset(each->begin(), 1, granule_bytes);
+    for (std::size_t at = 0; at < granule_bytes; at += 509)
+      ASSERT_EQ(on.slabs.slab_of(each->begin() + at), each);
+    EXPECT_TRUE(on.slabs.owns(each->begin() + granule_bytes - 1));
+    EXPECT_TRUE(on.slabs.owns(each)) << "the header too";
+  }
+  EXPECT_FALSE(on.slabs.untouched());
+}
+
+TEST_F(Store, CoversEveryGranuleOfALargerSlab) {
+  const slab_layout large = slab::layout(24576, 6 * granule_bytes);
+  for (int i = 0; i < 10; ++i) {
+    slab* const each = on.slabs.take_slab(large, class_of_bytes(24576), 1);
+    ASSERT_NE(each, nullptr);
+    EXPECT_EQ(each->granules, 6U);
+    for (std::size_t granule = 0; granule < 6; ++granule)
+      EXPECT_EQ(on.slabs.slab_of(each->begin() + granule * granule_bytes), each);
+    std::memset(each->begin(), 1, 6 * granule_bytes);
+  }
+}
+
+TEST_F(Store, TakesLargerExtentsTheMoreItHoldsAndAtMostFourGranulesWhereNoneCanBeDiscarded) {
+  (void)on.take(200);
+  const std::vector<std::size_t> granules = on.extent_granules();
+  EXPECT_EQ(granules.front(), 1U);
+  EXPECT_TRUE(std::is_sorted(granules.begin(), granules.end()));
+  EXPECT_EQ(granules.back(), 4U);
+}
+
+TEST_F(DiscardingStore, TakesExtentsOfUpTo64GranulesWhereTheyCanBeDiscarded) {
+  (void)on.take(1000);
+  const std::vector<std::size_t> granules = on.extent_granules();
+  EXPECT_EQ(granules.front(), 1U);
+  EXPECT_TRUE(std::is_sorted(granules.begin(), granules.end()));
+  EXPECT_EQ(granules.back(), 64U);
+  std::size_t held = 0;
+  for (const std::size_t each : granules) {
+    EXPECT_LE(each, std::max<std::size_t>(1, held / 2)) << "no more than half of what is held";
+    held += each;
+  }
+}
+
+TEST_F(Store, GivesAnExtentBackWithItsLastSlab) {
+  std::vector<slab*> taken = on.take(100);
+  const std::size_t extents_held = on.extent_granules().size();
+  std::size_t given = 0;
+  for (slab* const each : taken) {
+    each->next = nullptr;
+    std::byte* const begin = each->begin();
+    const std::size_t before = pages.memory.deallocations();
+    on.slabs.give_back(each);
+    EXPECT_EQ(on.slabs.slab_of(begin), nullptr);
+    given += pages.memory.deallocations() - before;
+  }
+  EXPECT_EQ(given, extents_held);
+  EXPECT_EQ(on.idle_bytes(), 0U);
+}
+
+TEST_F(Store, TakesAChainOfSlabsBackAtOnce) {
+  std::vector<slab*> taken = on.take(5);
+  for (std::size_t i = 0; i < 5; ++i) taken[i]->next = i == 4 ? nullptr : taken[i + 1];
+  const std::size_t before = on.slabs.held_bytes();
+  on.slabs.give_back(taken[0]);
+  EXPECT_GE(before - on.slabs.held_bytes(), 4 * granule_bytes);
+  on.slabs.give_back(nullptr);
+}
+
+TEST_F(DiscardingStore, DiscardsGranulesOfAnExtentThatIsInUseAndGivesItBackWithoutWhenItIsNot) {
+  std::vector<slab*> taken = on.take(1000);  // the last ones share an extent
+  slab* const one = taken[taken.size() - 1];
+  slab* const other = taken[taken.size() - 2];
+  ASSERT_EQ(one->owner, other->owner);
+  std::byte* const begin = one->begin();
+  std::memset(begin, 1, granule_bytes);
+  one->next = nullptr;
+  const std::size_t held = on.slabs.held_bytes();
+  on.slabs.give_back(one);
+  EXPECT_EQ(pages.discards, 1U);
+  EXPECT_EQ(on.discarded_bytes(), granule_bytes);
+  EXPECT_EQ(*begin, std::byte{0xDD});
+  EXPECT_EQ(on.slabs.held_bytes(), held) << "its addresses are held";
+  EXPECT_EQ(on.idle_bytes(), 0U);
+  void* const home = taken.back()->owner;
+  std::vector<slab*> same;
+  for (std::size_t i = 0; i + 1 < taken.size(); ++i)
+    if (taken[i]->owner == home) same.push_back(taken[i]);
+  for (slab* const each : same) {
+    each->next = nullptr;
+    on.slabs.give_back(each);
+  }
+  EXPECT_EQ(pages.discards, same.size()) << "but for the last one, with which all goes";
+  EXPECT_LT(on.slabs.held_bytes(), held);
+  EXPECT_EQ(on.discarded_bytes(), 0U);
+}
+
+TEST_F(DiscardingStore, UsesDiscardedGranulesAgainWithoutTheSupply) {
+  std::vector<slab*> taken = on.take(1000);
+  taken.back()->next = nullptr;
+  on.slabs.give_back(taken.back());
+  ASSERT_EQ(on.discarded_bytes(), granule_bytes);
+  pages.fails_always = true;
+  std::size_t more = 0;
+  while (on.slabs.take_slab(layout, index, 1) != nullptr) ++more;
+  pages.fails_always = false;
+  EXPECT_GE(more, 1U);
+  EXPECT_EQ(on.discarded_bytes(), 0U);
+}
+
+TEST_F(DiscardingStore, KeepsGranulesThatTheSystemRefusesToDiscard) {
+  pages.refuses_discards = true;
+  std::vector<slab*> taken = on.take(1000);
+  taken.back()->next = nullptr;
+  on.slabs.give_back(taken.back());
+  EXPECT_EQ(on.idle_bytes(), granule_bytes);
+  EXPECT_EQ(on.slabs.trim(0), 0U) << "it gives up";
+  EXPECT_EQ(on.idle_bytes(), granule_bytes);
+  pages.refuses_discards = false;
+  EXPECT_EQ(on.slabs.trim(0), granule_bytes);
+  EXPECT_EQ(on.idle_bytes(), 0U);
+}
+
+TEST_F(RetainingStore, KeepsFreeMemoryUpToWhatItRetainsAndUsesItAgain) {
+  std::vector<slab*> taken = on.take(8);
+  for (slab* const each : taken) {
+    each->next = nullptr;
+    on.slabs.give_back(each);
+  }
+  EXPECT_EQ(on.idle_bytes(), 8 * granule_bytes);
+  EXPECT_EQ(pages.memory.deallocations(), 0U);
+  EXPECT_EQ(pages.discards, 0U);
+  const std::size_t calls = pages.calls;
+  (void)on.take(8);
+  EXPECT_EQ(pages.calls, calls);
+  EXPECT_EQ(on.idle_bytes(), 0U);
+}
+
+TEST_F(RetainingStore, KeepsNoMoreThanItRetains) {
+  std::vector<slab*> taken = on.take(300);
+  for (slab* const each : taken) {
+    each->next = nullptr;
+    on.slabs.give_back(each);
+    ASSERT_LE(on.idle_bytes(), 8 * granule_bytes);
+  }
+  EXPECT_GT(pages.discards, 0U);
+  EXPECT_GT(pages.memory.deallocations(), 0U);
+}
+
+TEST_F(RetainingStore, TrimsToWhatItIsToldAndSaysHowMuchThatWas) {
+  std::vector<slab*> taken = on.take(8);
+  for (slab* const each : taken) {
+    each->next = nullptr;
+    on.slabs.give_back(each);
+  }
+  const std::size_t held = on.slabs.held_bytes();
+  EXPECT_EQ(on.slabs.trim(8 * granule_bytes), 0U);
+  const std::size_t given = on.slabs.trim(4 * granule_bytes);
+  EXPECT_EQ(given, held - on.slabs.held_bytes());
+  EXPECT_GE(given, 4 * granule_bytes);
+  EXPECT_LE(on.idle_bytes(), 4 * granule_bytes);
+  EXPECT_EQ(on.slabs.trim(0), 8 * granule_bytes - given);
+  EXPECT_EQ(on.idle_bytes(), 0U);
+}
+
+TEST_F(Store, HoldsPartsUntilItIsReleased) {
+  auto* const part = static_cast<std::byte*>(on.slabs.take_part(100, 64));
+  ASSERT_NE(part, nullptr);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(part) % 64, 0U);
+  std::memset(part, 1, 100);
+  EXPECT_TRUE(on.slabs.owns(part));
+  EXPECT_EQ(on.slabs.slab_of(part), nullptr);
+  (void)on.slabs.trim(0);
+  EXPECT_TRUE(on.slabs.owns(part));
+  on.slabs.release();
+  EXPECT_FALSE(on.slabs.owns(part));
+  EXPECT_TRUE(on.slabs.untouched());
+}
+
+TEST_F(Store, AsksForTheLeastThatWillDoWhenTheSupplyRefusesMore) {
+  pages.fail_next();
+  EXPECT_NE(on.slabs.take_part(100, 8), nullptr);
+  ASSERT_EQ(pages.memory.history().size(), 1U);
+  EXPECT_LE(pages.memory.history()[0].bytes, 100 + 64U);
+  EXPECT_EQ(pages.calls, 2U);
+}
+
+TEST_F(Store, CutsSlabsApartFromItsParts) {
+  const slab_layout odd = slab::layout(192, granule_bytes);
+  slab* const apart = on.slabs.take_slab_apart(odd, class_of_bytes(192), 1024);
+  ASSERT_NE(apart, nullptr);
+  EXPECT_EQ(apart->slots(), 1024U / 192U);
+  EXPECT_EQ(apart->granules, 0U);
+  EXPECT_EQ(apart->size_class, class_of_bytes(192));
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(apart->begin()) % 64, 0U) << "192 is a multiple of 64";
+  EXPECT_EQ(on.slabs.slab_of(apart->begin()), nullptr) << "its bin finds it";
+  EXPECT_TRUE(on.slabs.owns(apart->begin()));
+  std::memset(apart->begin(), 1, apart->slots() * 192);
+  EXPECT_EQ(on.slabs.take_slab_apart(odd, class_of_bytes(192), 191), nullptr) << "no room for a slot";
+}
+
+TEST_F(Store, TellsHowLargeASlabApartNeedsNoSupply) {
+  (void)on.slabs.take_part(8, 8);
+  for (const std::size_t bytes : {8U, 64U, 200U}) {
+    const std::size_t room = on.slabs.room_apart(bytes);
+    ASSERT_GE(room, bytes);
+    const slab_layout of = slab::layout(bytes, granule_bytes);
+    const std::size_t calls = pages.calls;
+    ASSERT_NE(on.slabs.take_slab_apart(of, class_of_bytes(bytes), room / 2), nullptr);
+    EXPECT_EQ(pages.calls, calls);
+  }
+  const std::size_t room = on.slabs.room_apart(8);
+  const std::size_t calls = pages.calls;
+  ASSERT_NE(on.slabs.take_slab_apart(slab::layout(8, granule_bytes), 0, room), nullptr);
+  EXPECT_EQ(pages.calls, calls) << "all of it";
+}
+
+TEST_F(Store, FindsAnOversizeBlockByAnyOfItsAddressesAndFreesItByItsFirst) {
+  auto* const block = static_cast<std::byte*>(on.slabs.take_oversize(100000, 4096));
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 4096, 0U);
+  std::memset(block, 1, 100000);
+  for (const std::size_t at : {0U, 1U, 50000U, 99999U}) {
+    EXPECT_EQ(on.slabs.oversize_bytes_of(block + at, 7), 100000U);
+    EXPECT_TRUE(on.slabs.owns(block + at));
+  }
+  EXPECT_EQ(on.slabs.oversize_bytes_of(block + 100000, 7), 7U);
+  EXPECT_FALSE(on.slabs.give_back_oversize(block + 1));
+  EXPECT_TRUE(on.slabs.give_back_oversize(block));
+  EXPECT_FALSE(on.slabs.give_back_oversize(block)) << "it is gone";
+  EXPECT_FALSE(on.slabs.owns(block));
+  EXPECT_FALSE(pages.memory.holds(block));
+}
+
+TEST_F(Store, GivesBlocksBackOnRelease) {
+  for (int i = 0; i < 100; ++i) ASSERT_NE(on.slabs.take_oversize(70000, 16), nullptr);
+  EXPECT_GE(on.slabs.held_bytes(), 7000000U);
+}
+
+TEST_F(KeepingStore, GivesAKeptBlockToARequestOfAboutItsSize) {
+  void* const block = on.slabs.take_oversize(50000, 16);
+  ASSERT_TRUE(on.slabs.give_back_oversize(block));
+  EXPECT_EQ(on.kept_bytes(), 50000U);
+  EXPECT_FALSE(on.slabs.owns(block)) << "nobody has it";
+  const std::size_t calls = pages.calls;
+  EXPECT_EQ(on.slabs.take_oversize(48000, 16), block);
+  EXPECT_EQ(pages.calls, calls);
+  EXPECT_EQ(on.kept_bytes(), 0U);
+  EXPECT_EQ(on.slabs.oversize_bytes_of(block, 7), 48000U);
+  ASSERT_TRUE(on.slabs.give_back_oversize(block));
+  EXPECT_EQ(on.kept_bytes(), 50000U) << "as much as is held for it";
+  EXPECT_NE(on.slabs.take_oversize(20000, 16), block) << "too much would be wasted";
+}
+
+TEST_F(KeepingStore, GivesTheOldestBlocksBackAboveWhatItRetains) {
+  void* const first = on.slabs.take_oversize(30000, 16);
+  void* const second = on.slabs.take_oversize(30000, 16);
+  void* const third = on.slabs.take_oversize(30000, 16);
+  void* const huge = on.slabs.take_oversize(70000, 16);
+  ASSERT_TRUE(on.slabs.give_back_oversize(first));
+  ASSERT_TRUE(on.slabs.give_back_oversize(second));
+  EXPECT_TRUE(pages.memory.holds(first));
+  ASSERT_TRUE(on.slabs.give_back_oversize(third));
+  EXPECT_FALSE(pages.memory.holds(first));
+  EXPECT_TRUE(pages.memory.holds(second));
+  ASSERT_TRUE(on.slabs.give_back_oversize(huge));
+  EXPECT_FALSE(pages.memory.holds(huge)) << "more than may be kept";
+  EXPECT_TRUE(pages.memory.holds(second));
+  EXPECT_EQ(on.slabs.trim(30000), 30000U);
+  EXPECT_FALSE(pages.memory.holds(second));
+  EXPECT_TRUE(pages.memory.holds(third));
+}
+
+TEST_F(Store, ReservesMemoryForSlabs) {
+  ASSERT_TRUE(on.slabs.reserve(100 * granule_bytes - 1, true));
+  const std::vector<std::size_t> extents_taken = on.extent_granules();
+  EXPECT_EQ(extents_taken, (std::vector<std::size_t>{64, 36})) << "an extent has 64 granules at most";
+  (void)on.take(100);
+  EXPECT_EQ(on.extent_granules(), extents_taken);
+  (void)on.take(1);
+  EXPECT_GT(on.extent_granules().size(), extents_taken.size());
+  EXPECT_TRUE(on.slabs.reserve(0, false));
+}
+
+TEST_F(Store, SaysWhenItCouldNotReserve) {
+  for (std::size_t call = 1; call <= 2; ++call) {
+    pages.fail_next(call);
+    const bool reserved = on.slabs.reserve(granule_bytes, false);
+    EXPECT_TRUE(!reserved || call == 1) << "an extent cannot be smaller";
+    EXPECT_TRUE(on.slabs.check_invariants());
+  }
+  EXPECT_TRUE(on.slabs.reserve(granule_bytes, false)) << "the supply serves again";
+}
+
+TEST_F(LimitedStore, HoldsNoMoreThanItsLimit) {
+  std::size_t taken = 0;
+  while (on.slabs.take_slab(layout, index, 1) != nullptr) ++taken;
+  EXPECT_GE(taken, 8U) << "near the limit extents are small";
+  EXPECT_LE(pages.memory.peak_bytes(), 40000U);
+  EXPECT_EQ(on.slabs.take_oversize(granule_bytes, 8), nullptr);
+  EXPECT_FALSE(on.slabs.reserve(granule_bytes, false));
+  EXPECT_FALSE(on.slabs.insist_on_slab(layout)) << "the limit is no exception";
+  EXPECT_EQ(on.slabs.take_oversize(SIZE_MAX, 8), nullptr);
+  on.slabs.release();
+  EXPECT_NE(on.slabs.take_slab(layout, index, 1), nullptr);
+}
+
+TEST_F(Store, RemembersTheMostItHeld) {
+  void* const block = on.slabs.take_oversize(1000000, 8);
+  const std::size_t most = on.slabs.held_bytes();
+  ASSERT_TRUE(on.slabs.give_back_oversize(block));
+  EXPECT_EQ(on.slabs.peak_bytes(), most);
+  EXPECT_LT(on.slabs.held_bytes(), most);
+  EXPECT_EQ(most, pages.memory.peak_bytes());
+}
+
+TEST_F(Store, InsistingLetsWhatTheSupplyThrowsPass) {
+  pages.throws = true;
+  pages.fails_always = true;
+  EXPECT_EQ(on.slabs.take_slab(layout, index, 1), nullptr);
+  EXPECT_EQ(on.slabs.take_part(100, 8), nullptr);
+  EXPECT_EQ(on.slabs.take_oversize(100000, 8), nullptr);
+  EXPECT_THROW(on.slabs.insist_on_part(100, 8), upstream_failure);
+  EXPECT_THROW((void)on.slabs.insist_on_slab(layout), upstream_failure);
+  pages.fails_always = false;
+  on.slabs.insist_on_part(5000, 8);
+  const std::size_t calls = pages.calls;
+  EXPECT_NE(on.slabs.take_part(5000, 8), nullptr);
+  EXPECT_EQ(pages.calls, calls) << "the memory was there";
+}
+
+TEST_F(Store, InsistingOnABlockLetsWhatTheSupplyThrowsPassAndLosesNoRecord) {
+  pages.throws = true;
+  void* const first = on.slabs.take_oversize(100000, 8);
+  ASSERT_TRUE(on.slabs.give_back_oversize(first));  // its record is spare
+  const std::size_t calls = pages.calls;
+  for (int i = 0; i < 100; ++i) {
+    pages.fail_next();
+    EXPECT_THROW((void)on.slabs.take_oversize(100000, 8, insist()), upstream_failure);
+  }
+  EXPECT_EQ(pages.calls, calls + 100) << "a lost record would cost a part";
+  EXPECT_NE(on.slabs.take_oversize(100000, 8, insist()), nullptr);
+  EXPECT_EQ(pages.calls, calls + 101);
+}
+
+/// Uses every verb that takes memory; returns how many of them failed.
+template <class Slabs>
+std::size_t take_some_of_everything(Slabs& slabs) {
+  std::size_t failures = 0;
+  for (std::size_t i = 0; i < 40; ++i) {
+    failures += slabs.take_slab(layout, index, i) == nullptr;
+    failures += slabs.take_slab_apart(layout, index, 1000) == nullptr;
+    failures += slabs.take_part(100, 64) == nullptr;
+    failures += slabs.take_oversize(50000, 64) == nullptr;
+  }
+  failures += !slabs.reserve(3 * granule_bytes, false);
+  return failures;
+}
+
+TEST(StoreOnAFailingSupply, LeavesItsStateAsItWasAtWhicheverCallItFails) {
+  for (const bool throws : {false, true}) {
+    std::size_t failures = 0;
+    bool reached_the_end = false;
+    for (std::size_t fail_at_call = 1; !reached_the_end; ++fail_at_call) {
+      ASSERT_LT(fail_at_call, 1000U);
+      page_log pages;
+      pages.throws = throws;
+      pages.fail_at_call = fail_at_call;
+      store_on_pages<plain_supply<discarding_pages>> on({granule_bytes, 0, 1U << 20, 0}, pages);
+      failures += take_some_of_everything(on.slabs);
+      EXPECT_TRUE(on.slabs.check_invariants());
+      EXPECT_EQ(on.slabs.held_bytes(), pages.memory.live_bytes());
+      reached_the_end = !pages.failed;
+    }
+    EXPECT_GE(failures, 40U) << "every block's call and more";
+  }
+}
+
+class StoreInABuffer : public testing::Test {
+ protected:
+  static constexpr std::size_t most_bytes = 20 * granule_bytes;
+  StoreInABuffer() { std::memset(memory.base(), 0x5A, most_bytes); }
+  bool is_inside(const void* pointer, std::size_t bytes) const {
+    return static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - memory.base()) < bytes;
+  }
+
+  slab_memory memory{32 * granule_bytes};
+  page_log pages;
+  store_on_pages<plain_supply<discarding_pages>> on{{granule_bytes, 0, 0, 0}, pages};
+};
+
+TEST_F(StoreInABuffer, UsesItBeforeTheSupplyAndAgainAfterRelease) {
+  on.slabs.start_in(memory.base(), most_bytes);
+  EXPECT_TRUE(on.slabs.untouched());
+  EXPECT_TRUE(on.slabs.is_in_buffer());
+  for (int round = 0; round < 2; ++round) {
+    const std::size_t calls = pages.calls;
+    for (int i = 0; i < 19; ++i) {
+      slab* const each = on.slabs.take_slab(layout, index, 1);
+      ASSERT_NE(each, nullptr);
+      EXPECT_TRUE(is_inside(each->begin(), most_bytes));
+      EXPECT_TRUE(is_inside(each, most_bytes));
+    }
+    EXPECT_EQ(pages.calls, calls);
+    EXPECT_EQ(on.slabs.held_bytes(), 0U) << "the buffer is the user's";
+    EXPECT_FALSE(is_inside(on.slabs.take_slab(layout, index, 1)->begin(), most_bytes));
+    on.slabs.release();
+    EXPECT_EQ(pages.memory.live_blocks(), 0U);
+    EXPECT_TRUE(on.slabs.is_in_buffer());
+  }
+}
+
+TEST_F(StoreInABuffer, NeverGivesItToTheSupplyNorDiscardsIt) {
+  on.slabs.start_in(memory.base(), most_bytes);
+  std::vector<slab*> taken = on.take(19);
+  for (slab* const each : taken) {
+    each->next = nullptr;
+    on.slabs.give_back(each);
+  }
+  EXPECT_EQ(on.slabs.trim(0), 0U);
+  EXPECT_EQ(pages.discards, 0U);
+  EXPECT_EQ(pages.calls, 0U);
+  (void)on.take(19);
+  EXPECT_EQ(pages.calls, 0U);
+}
+
+TEST_F(StoreInABuffer, OwnsEveryByteOfItAndWritesNowhereElse) {
+  for (const std::size_t offset : {0U, 1U, 8U, 1000U, 4095U}) {
+    for (std::size_t bytes = 0; bytes + offset <= most_bytes; bytes += 1009) {
+      std::memset(memory.base(), 0x5A, most_bytes);
+      std::byte* const buffer = memory.base() + offset;
+      store_on_pages<plain_supply<discarding_pages>> other({granule_bytes, 0, 0, 0}, pages);
+      other.slabs.start_in(buffer, bytes);
+      for (int i = 0; i < 25; ++i) {
+        void* const part = other.slabs.take_part(200, 8);
+        std::memset(part, 0xC3, 200);
+        slab* const each = other.slabs.take_slab(layout, index, 1);
+        std::memset(each->begin(), 0xC3, granule_bytes);
+      }
+      if (bytes != 0) {
+        EXPECT_TRUE(other.slabs.owns(buffer) && other.slabs.owns(buffer + bytes - 1));
+        EXPECT_FALSE(other.slabs.owns(buffer - 1) || other.slabs.owns(buffer + bytes));
+      }
+      EXPECT_TRUE(other.slabs.check_invariants());
+      other.slabs.release();
+      std::size_t written_outside = 0;
+      for (std::size_t i = 0; i < most_bytes; ++i)
+        written_outside += (i < offset || i >= offset + bytes) && memory.base()[i] != std::byte{0x5A};
+      ASSERT_EQ(written_outside, 0U) << offset << ' ' << bytes;
+    }
+  }
+}
+
+TEST_F(KeepingStore, MatchesAModelUnderRandomUse) {
+  struct block {
+    std::byte* memory;
+    std::size_t bytes;
+  };
+  std::mt19937 random(5);
+  std::vector<slab*> slabs;
+  std::vector<block> blocks;
+  for (int i = 0; i < 20000; ++i) {
+    pages.fail_at_call = random() % 20 == 0 ? pages.calls + 1 : 0;
+    const bool fill = (i / 2000) % 2 == 0 ? random() % 4 != 0 : random() % 4 == 0;
+    if (fill && random() % 4 != 0) {
+      if (slab* const each = on.slabs.take_slab(layout, index, slabs.size())) {
+        std::memset(each->begin(), 1, granule_bytes);
+        slabs.push_back(each);
+      }
+    } else if (fill) {
+      const std::size_t bytes = 1 + random() % 100000;
+      if (auto* const each = static_cast<std::byte*>(on.slabs.take_oversize(bytes, 1U << random() % 13))) {
+        std::memset(each, 2, bytes);
+        blocks.push_back({each, bytes});
+      }
+    } else if (!slabs.empty() && random() % 4 != 0) {
+      slab* const each = quarry_test::take_any(slabs, random);
+      ASSERT_EQ(*each->begin(), std::byte{1});
+      ASSERT_EQ(on.slabs.slab_of(each->begin() + random() % granule_bytes), each);
+      each->next = nullptr;
+      on.slabs.give_back(each);
+    } else if (!blocks.empty()) {
+      const block each = quarry_test::take_any(blocks, random);
+      ASSERT_EQ(each.memory[each.bytes - 1], std::byte{2});
+      ASSERT_EQ(on.slabs.oversize_bytes_of(each.memory + random() % each.bytes, 0), each.bytes);
+      ASSERT_TRUE(on.slabs.give_back_oversize(each.memory));
+    }
+    ASSERT_LE(on.idle_bytes() + on.kept_bytes(), 65536U);
+    if (i % 1000 == 0) {
+      ASSERT_TRUE(on.slabs.check_invariants());
+      (void)on.slabs.trim(random() % 65536);
+    }
+  }
+  pages.fail_at_call = 0;
+}
+
+}  // namespace

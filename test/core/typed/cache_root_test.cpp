@@ -1,0 +1,237 @@
+// again with: -Os
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <quarry/core/typed/cache_root.hpp>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "support/cache_root_fixture.hpp"
+#include "support/take_any.hpp"
+
+namespace {
+
+using quarry::core::cache_front;
+using quarry::core::cache_layout;
+using quarry::core::cache_root;
+using quarry::core::make_cache_layout;
+using quarry::core::slab;
+
+constexpr cache_layout one_slot_layout = make_cache_layout({512, 512, 100, true, 0}, 1024);
+static_assert(one_slot_layout.root.slots == 1 && one_slot_layout.extension.slots == 1);
+
+std::size_t length_of(const slab* chain) {
+  std::size_t length = 0;
+  for (; chain != nullptr; chain = chain->next) ++length;
+  return length;
+}
+
+class CacheRoot : public quarry_test::cache_root_fixture {
+ protected:
+  std::size_t give(const std::vector<void*>& slots) {
+    std::size_t surplus = 0;
+    for (void* const each : slots) surplus += length_of(root.deallocate(front, each));
+    return surplus;
+  }
+};
+
+TEST_F(CacheRoot, StartsWithOneHandleAndOneSlabOfFreeSlots) {
+  EXPECT_TRUE(root.last_handle());
+  EXPECT_FALSE(root.ended());
+  EXPECT_EQ(root.slab_count(), 1U);
+  EXPECT_EQ(root.out_slots(), 0U);
+  EXPECT_EQ(root.cached_slots(front), 0U);
+  EXPECT_EQ(front.loaded.pop(), nullptr);
+}
+
+TEST_F(CacheRoot, ServesTheRootSlabFirstAndAddedSlabsWhenItIsFull) {
+  (void)add_slab();
+  const std::vector<void*> from_root = take(layout.root.slots);
+  for (void* const each : from_root) ASSERT_EQ(home_of(each, layout.slabs), first);
+  EXPECT_EQ(root.resting_slabs(), 1U);
+  const std::vector<void*> from_extension = take(layout.extension.slots);
+  for (void* const each : from_extension) ASSERT_NE(home_of(each, layout.slabs), first);
+  EXPECT_EQ(root.resting_slabs(), 0U);
+  EXPECT_EQ(root.allocate(front), nullptr) << "every slab is full";
+  EXPECT_EQ(root.allocate(front), nullptr);
+  EXPECT_EQ(root.out_slots(), layout.root.slots + layout.extension.slots);
+  std::set<void*> distinct(from_root.begin(), from_root.end());
+  distinct.insert(from_extension.begin(), from_extension.end());
+  EXPECT_EQ(distinct.size(), root.out_slots());
+  (void)add_slab();
+  EXPECT_NE(root.allocate(front), nullptr);
+}
+
+TEST_F(CacheRoot, RefillsHalfAMagazineInAddressOrder) {
+  void* const lowest = root.allocate(front);
+  EXPECT_EQ(lowest, first->begin());
+  EXPECT_EQ(root.cached_slots(front), magazine_slots / 2 - 1);
+  EXPECT_EQ(root.out_slots(), magazine_slots / 2);
+  for (std::size_t i = 1; i < magazine_slots / 2; ++i)
+    EXPECT_EQ(root.allocate(front), static_cast<std::byte*>(lowest) + i * 32);
+  EXPECT_EQ(root.cached_slots(front), 0U);
+}
+
+TEST_F(CacheRoot, FlushesTheOlderHalfOfAFullMagazine) {
+  const std::vector<void*> slots = take(layout.root.slots);
+  ASSERT_EQ(root.cached_slots(front), 0U);
+  for (std::size_t i = 0; i < magazine_slots; ++i) ASSERT_EQ(root.deallocate(front, slots[i]), nullptr);
+  EXPECT_EQ(root.out_slots(), slots.size());
+  root.deallocate(front, slots[magazine_slots]);
+  EXPECT_EQ(root.cached_slots(front), magazine_slots / 2 + 1);
+  EXPECT_EQ(root.out_slots(), slots.size() - magazine_slots / 2);
+  for (std::size_t i = 0; i <= magazine_slots; ++i)
+    EXPECT_EQ(root.is_cached(front, slots[i]), i >= magazine_slots / 2) << i;
+  EXPECT_EQ(root.allocate(front), slots[magazine_slots]) << "the newest comes first";
+}
+
+TEST_F(CacheRoot, AnEmptyRootSlabStaysAndEmptyExtensionsRestAsFarAsAllowed) {
+  for (int i = 0; i < 4; ++i) (void)add_slab();
+  const std::vector<void*> all = take(layout.root.slots + 4 * layout.extension.slots);
+  std::size_t surplus = give(all);
+  surplus += length_of(root.flush(front));
+  EXPECT_EQ(surplus, 3U) << "one rests";
+  EXPECT_EQ(root.slab_count(), 2U);
+  EXPECT_EQ(root.resting_slabs(), 1U);
+  EXPECT_EQ(root.peak_slabs(), 5U);
+  EXPECT_EQ(length_of(root.retain(0)), 1U);
+  EXPECT_EQ(root.slab_count(), 1U);
+  EXPECT_EQ(length_of(root.trim_all(front, 0)), 0U);
+}
+
+TEST_F(CacheRoot, ReservedSlabsRestUntilTrimAll) {
+  for (int i = 0; i < 3; ++i) {
+    root.begin_reserve();
+    (void)add_slab();
+  }
+  EXPECT_EQ(give(take(layout.root.slots + 3 * layout.extension.slots)), 0U);
+  EXPECT_EQ(root.flush(front), nullptr);
+  EXPECT_EQ(root.resting_slabs(), 3U);
+  EXPECT_EQ(length_of(root.trim_all(front, 2)), 1U);
+  EXPECT_EQ(length_of(root.retain(1)), 1U) << "the reservation is over";
+}
+
+TEST_F(CacheRoot, EndsWithTheLastHandleWhenNoSlotIsOut) {
+  (void)give(take(3));
+  root.add_handle();
+  EXPECT_FALSE(root.last_handle());
+  EXPECT_EQ(root.drop_handle(front), nullptr);
+  EXPECT_FALSE(root.ended());
+  EXPECT_EQ(root.cached_slots(front), magazine_slots / 2) << "the magazine stays for the other handle";
+  EXPECT_EQ(root.drop_handle(front), nullptr);
+  EXPECT_TRUE(root.ended());
+}
+
+TEST_F(CacheRoot, WithoutHandlesTheLastSlotEndsItAndEveryFreeIsAMiss) {
+  (void)add_slab();
+  const std::vector<void*> slots = take(layout.root.slots + 2);
+  EXPECT_EQ(root.drop_handle(front), nullptr);
+  EXPECT_EQ(root.out_slots(), slots.size()) << "the magazine was flushed";
+  EXPECT_FALSE(front.loaded.push(slots[0]));
+  EXPECT_EQ(front.loaded.pop(), nullptr);
+  std::size_t surplus = 0;
+  for (std::size_t i = slots.size(); i-- > 0;) {
+    EXPECT_FALSE(root.ended()) << i;
+    surplus += length_of(root.deallocate(front, slots[i]));
+    EXPECT_EQ(surplus, i < slots.size() - 1 ? 1U : 0U) << "the empty extension slab goes at once";
+  }
+  EXPECT_TRUE(root.ended());
+}
+
+TEST_F(CacheRoot, TheLastHandleTakesRestingSlabsOut) {
+  root.begin_reserve();
+  (void)add_slab();
+  (void)add_slab();
+  EXPECT_EQ(length_of(root.drop_handle(front)), 2U);
+  EXPECT_TRUE(root.ended());
+}
+
+TEST_F(CacheRoot, FindsTheSlabOfAnyByteOfASlotAndOfNothingElse) {
+  (void)add_slab();
+  (void)take(layout.root.slots + 1);
+  std::size_t slabs = 0;
+  root.for_each_slab([&](slab& each) {
+    ++slabs;
+    const std::byte* const begin = each.begin();
+    const std::byte* const end = begin + each.slots() * 32;
+    EXPECT_EQ(root.find(begin), &each);
+    EXPECT_EQ(root.find(begin + 33), &each);
+    EXPECT_EQ(root.find(end - 1), &each);
+    EXPECT_EQ(root.find(begin - 1), nullptr) << "a header";
+    EXPECT_EQ(root.find(end), nullptr);
+    EXPECT_EQ(root.find(&each), nullptr);
+  });
+  EXPECT_EQ(slabs, 2U);
+  EXPECT_EQ(root.find(nullptr), nullptr);
+  EXPECT_EQ(root.find(&root), nullptr);
+}
+
+TEST_F(CacheRoot, FindsRestingSlabsToo) {
+  slab* const resting = make_slab(layout, layout.extension);
+  root.add(resting);
+  EXPECT_EQ(root.find(resting->begin()), resting);
+}
+
+TEST_F(CacheRoot, KeptObjectsStayOutUntilTheyAreTaken) {
+  const std::vector<void*> slots = take(2);
+  const std::size_t out = root.out_slots();
+  root.keep(slots[1]);
+  EXPECT_EQ(root.kept_slots(), 1U);
+  EXPECT_EQ(root.out_slots(), out);
+  EXPECT_TRUE(root.is_kept(*first, first->index_of(slots[1], layout.slabs)));
+  EXPECT_FALSE(root.is_kept(*first, first->index_of(slots[0], layout.slabs)));
+  EXPECT_EQ(root.take_kept(), slots[1]);
+  EXPECT_EQ(root.take_kept(), nullptr);
+  EXPECT_EQ(root.kept_slots(), 0U);
+}
+
+TEST_F(CacheRoot, SlabsOfASingleSlotComeAndGo) {
+  void* entries_of_one[5];
+  cache_front front_of_one;
+  cache_root one(one_slot_layout, *make_slab(one_slot_layout, one_slot_layout.root), entries_of_one, 4,
+                 front_of_one);
+  void* const from_root = one.allocate(front_of_one);
+  EXPECT_NE(from_root, nullptr);
+  EXPECT_EQ(one.allocate(front_of_one), nullptr);
+  one.add(make_slab(one_slot_layout, one_slot_layout.extension));
+  void* const from_extension = one.allocate(front_of_one);
+  EXPECT_NE(from_extension, nullptr);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(from_extension) % 512, 0U);
+  EXPECT_EQ(one.deallocate(front_of_one, from_extension), nullptr);
+  EXPECT_EQ(one.deallocate(front_of_one, from_root), nullptr);
+  EXPECT_EQ(length_of(one.drop_handle(front_of_one)), 1U);
+  EXPECT_TRUE(one.ended());
+}
+
+TEST_F(CacheRoot, RandomUseKeepsTheInvariants) {
+  std::mt19937 random(1);
+  std::vector<void*> out;
+  std::set<void*> distinct;
+  std::size_t slabs = 1;
+  for (int i = 0; i < 40000; ++i) {
+    const bool grows = random() % 100 < (i / 4000 % 2 == 0 ? 60U : 40U);
+    if (grows || out.empty()) {
+      void* slot = root.allocate(front);
+      if (slot == nullptr && slabs < 60) {
+        (void)add_slab();
+        ++slabs;
+        slot = root.allocate(front);
+      }
+      if (slot == nullptr) continue;
+      ASSERT_TRUE(distinct.insert(slot).second) << "a slot was handed out twice";
+      out.push_back(slot);
+    } else {
+      void* const freed = quarry_test::take_any(out, random);
+      distinct.erase(freed);
+      slabs -= length_of(root.deallocate(front, freed));
+    }
+    ASSERT_EQ(root.slab_count(), slabs);
+    ASSERT_EQ(root.out_slots(), out.size() + root.cached_slots(front));
+    ASSERT_TRUE(i % 100 != 0 || root.check_invariants(front));
+  }
+}
+
+}  // namespace

@@ -1,0 +1,62 @@
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <quarry/core/typed/slot_numbers.hpp>
+#include <set>
+#include <vector>
+
+#include "support/cache_root_fixture.hpp"
+
+namespace {
+
+using quarry::core::free_slab_number;
+using quarry::core::number_of_slot;
+using quarry::core::slab;
+using quarry::core::slot_of_number;
+
+class SlotNumbers : public quarry_test::cache_root_fixture {};
+
+TEST_F(SlotNumbers, ANumberLeadsBackToItsSlotAndNoTwoSlotsShareOne) {
+  (void)add_slab();
+  (void)add_slab();
+  std::set<std::uint32_t> seen;
+  const std::vector<void*> slots = take(layout.root.slots + 2 * layout.extension.slots);
+  for (void* const each : slots) {
+    const std::uint32_t number = number_of_slot(root, layout, each);
+    EXPECT_EQ(slot_of_number(root, layout, number), each);
+    EXPECT_LT(number, 3 * layout.extension.slots) << "numbers are dense";
+    EXPECT_TRUE(seen.insert(number).second);
+    EXPECT_EQ(number_of_slot(root, layout, each), number) << "and stay";
+  }
+}
+
+TEST_F(SlotNumbers, SlabsAreNumberedInTheOrderInWhichTheyAreAskedFor) {
+  slab* const extension = add_slab();
+  EXPECT_EQ(slot_of_number(root, layout, 0), nullptr) << "no slab has a number yet";
+  EXPECT_EQ(number_of_slot(root, layout, extension->begin()), 0U);
+  EXPECT_EQ(number_of_slot(root, layout, first->begin()), layout.extension.slots);
+  EXPECT_EQ(number_of_slot(root, layout, first->slot_at(1, layout.slabs)), layout.extension.slots + 1);
+}
+
+TEST_F(SlotNumbers, TheControlBlocksPlacesAndNumbersPastTheLastSlabHaveNoSlot) {
+  EXPECT_EQ(number_of_slot(root, layout, first->begin()), 0U);
+  for (std::uint32_t i = 0; i < layout.extension.slots; ++i)
+    EXPECT_EQ(slot_of_number(root, layout, i) == nullptr, i >= layout.root.slots) << i;
+  EXPECT_EQ(slot_of_number(root, layout, static_cast<std::uint32_t>(layout.extension.slots)), nullptr);
+  EXPECT_EQ(slot_of_number(root, layout, UINT32_MAX), nullptr);
+}
+
+TEST_F(SlotNumbers, NumbersOfSlabsThatAreFreeAreGivenAgainTheLowestFirst) {
+  EXPECT_EQ(free_slab_number(root), 0U);
+  std::vector<slab*> extensions;
+  for (std::uint32_t i = 0; i < 70; ++i) {  // more than a word's bits
+    extensions.push_back(add_slab());
+    EXPECT_EQ(number_of_slot(root, layout, extensions.back()->begin()), i * layout.extension.slots);
+  }
+  extensions[65]->number = UINT32_MAX;
+  EXPECT_EQ(free_slab_number(root), 65U);
+  extensions[3]->number = UINT32_MAX;
+  EXPECT_EQ(free_slab_number(root), 3U);
+}
+
+}  // namespace
