@@ -48,7 +48,7 @@ struct rival {
 const std::vector<rival>& rivals();
 
 /// The rival of that name, alone: no other rival's library is loaded, so that the memory of the process is this one's.
-/// Null where it is not installed.
+/// Null where it is not installed. A process asks for one name only.
 const rival* only_rival(const std::string& name);
 
 /// A resource that answers every request with one and the same block: what the calls alone cost. Only for loads that

@@ -32,7 +32,7 @@ FULL = {"rounds": 7, "options": ["--budget_ms=60"], "deadline_s": None, "leave_o
         "fresh_resource_turns": 3, "pinned_of": ("quarry", "pool", "malloc"), "pause_s": 60, "pinned_leave_out": [],
         "memory_of": REAL + ["list1M", "map_churn", "string_map"], "memory_loads": None, "divisor": 1,
         "fresh_rounds": 7, "fresh_nodes": 1000000, "worst_call_blocks": 1000000, "hits": 20000}
-QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 50,
+QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 45,
          "leave_out": r"rand1M|mix500k_read|fleet1M|fleet.*_1024|(hot_pair|larson|mixed|containers)_t(1|8|64)/|"
                       r"producer_consumer_t(8|64)/|false_sharing|remote_free|_10M|_insert_erase|numbers_copy|"
                       r"/(std_sync_pool|boost_sync_pool|new_delete)$",
@@ -140,6 +140,8 @@ def time_workloads(programs, plan, progress, results):
                 clock = "real_time" if run["name"].endswith("/real_time") else "cpu_time"
                 results["workloads"][workload]["ns"][rival].append(run[clock] / run["operations"])
                 results["workloads"][workload]["faults"][rival].append(run["faults"])
+                if "pairs_in_one_span" in run:
+                    results["workloads"][workload].setdefault("pairs_in_one_span", {})[rival] = run["pairs_in_one_span"]
 
 
 def time_other_rivals(programs, plan, progress, results):
@@ -187,7 +189,7 @@ def measure_workload_memory(programs, plan, progress, results):
 
 def measure_memory_loads(programs, plan, progress, results):
     for load, rival, kind, _ in programs.listed("memory", "memory/"):
-        if plan["memory_loads"] is not None and load not in plan["memory_loads"]:
+        if is_left_out(plan, load, rival) or plan["memory_loads"] is not None and load not in plan["memory_loads"]:
             continue
         progress.say(f"memory: {load}, {rival}")
         results["rivals"].setdefault(rival, kind)
@@ -197,7 +199,7 @@ def measure_memory_loads(programs, plan, progress, results):
 
 def measure_fresh_lists(programs, plan, progress, results):
     """A list of a million in a new process, each rival in turns; the rival's other numbers are of its fastest life."""
-    entries = list(programs.listed("fresh_list"))
+    entries = [entry for entry in programs.listed("fresh_list") if not is_left_out(plan, entry[0], entry[1])]
     for turn in range(plan["fresh_rounds"]):
         for _, rival, kind, _ in entries:
             progress.say(f"fresh memory, round {turn + 1} of {plan['fresh_rounds']}: {rival}")
@@ -211,7 +213,7 @@ def measure_fresh_lists(programs, plan, progress, results):
 
 def measure_fresh_resources(programs, plan, progress, results):
     """A resource for each round beside a kept one, each rival and way in a new process, all in turns."""
-    entries = list(programs.listed("fresh_resource"))
+    entries = [entry for entry in programs.listed("fresh_resource") if not is_left_out(plan, entry[0], entry[1])]
     for turn in range(plan["fresh_resource_turns"]):
         for load, rival, kind, operation in entries:
             for way in ("fresh", "kept"):

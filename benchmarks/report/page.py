@@ -13,7 +13,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1180px; padding: 28px 20px 60px; background: var(--ground); color: var(--ink);
        font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 27px; line-height: 1.25; margin: 0 0 6px; } h2 { font-size: 19px; margin: 38px 0 6px; }
+h1 { font-size: 27px; line-height: 1.25; margin: 0 0 6px; overflow-wrap: anywhere; } h2 { font-size: 19px; margin: 38px 0 6px; }
 p { margin: 6px 0; } .soft { color: var(--soft); font-size: 13.5px; } b.q { color: var(--quarry); }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(330px, 100%), 1fr)); gap: 14px; margin-top: 12px; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }
@@ -29,7 +29,8 @@ th, td { padding: 4px 9px; border-bottom: 1px solid var(--line); text-align: rig
 th:first-child, td:first-child { text-align: left; } .pass { color: var(--good); } .miss { color: var(--bad); font-weight: 700; }
 tr.apart td, tr.apart th { border-top: 2px solid var(--soft); } td.apart, th.apart { border-left: 2px solid var(--soft); }
 details { margin-top: 12px; } summary { cursor: pointer; font-weight: 600; } .scroll svg { min-width: 860px; }
-@media (max-width: 600px) { body { padding: 16px 12px 40px; } h1 { font-size: 21px; } th, td { padding: 4px 6px; } }
+.narrow { display: none; }
+@media (max-width: 700px) { .narrow { display: block; } body { padding: 16px 12px 40px; } h1 { font-size: 21px; } th, td { padding: 4px 6px; } }
 .legend span { margin-right: 18px; } .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 6px;
   margin-right: 5px; }
 """
@@ -236,7 +237,7 @@ def verdict_table(results, entries):
 
 
 def section_part(results, section, entries, is_first):
-    return (f'<h2>{text(section)}</h2>{verdict_table(results, entries)}<div class="scroll">{overview(results, entries)}</div>'
+    return (f'<h2>{text(section)}</h2><div class="narrow">{verdict_table(results, entries)}</div><div class="scroll">{overview(results, entries)}</div>'
             f'<details{" open" if is_first else ""}><summary>Every load</summary><div class="cards">{time_cards(results, entries)}'
             f'</div></details>{time_table(results, entries)}')
 
