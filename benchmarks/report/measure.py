@@ -35,8 +35,8 @@ FULL = {"rounds": 7, "options": ["--budget_ms=60"], "deadline_s": None, "leave_o
 QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 45,
          "leave_out": r"rand1M|mix500k_read|fleet1M|fleet.*_1024|(hot_pair|larson|mixed|containers)_t(1|8|64)/|"
                       r"producer_consumer_t(8|64)/|false_sharing|remote_free|_10M|_insert_erase|numbers_copy|"
-                      r"/(std_sync_pool|boost_sync_pool|new_delete)$",
-         "other_options": {"containers": ["--benchmark_repetitions=3"], "json_boost": ["--benchmark_repetitions=10"],
+                      r"/(std_sync_pool|boost_sync_pool|new_delete)$|(?<!_t[12])/quarry_sync$",
+         "other_options": {"containers": ["--benchmark_repetitions=2"], "json_boost": ["--benchmark_repetitions=10"],
                            "typed_cache": ["--benchmark_repetitions=3"]},
          "fresh_resource_turns": 1, "pinned_of": ("quarry",), "pause_s": 1, "pinned_leave_out": ["phases"],
          "memory_of": ["text_index"], "memory_loads": ["500k_of_8_to_71", "10k_of_8_to_507"], "fresh_rounds": 2,
@@ -244,7 +244,7 @@ def measure_pinned_memory(programs, plan, progress, results):
 
     if entries:
         progress.say(f"pinned memory: {len(entries)} processes")
-    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=12) as pool:
         for (load, rival, kind, _), row in zip(entries, pool.map(row_of, entries)):
             results["rivals"].setdefault(rival, kind)
             results["pinned"].setdefault(load, {})[rival] = row
