@@ -56,6 +56,7 @@ int main(int argc, char** argv) {
           const std::uint64_t result = rival.second();  // not timed: its memory is warm from here on
           agree = agree && results.try_emplace(each.name, result).first->second == result;
           for (auto _ : state) benchmark::DoNotOptimize(rival.second());
+          state.counters["operations"] = static_cast<double>(each.operations);
         });
   });
   if (!good) return 2;

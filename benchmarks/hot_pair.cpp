@@ -9,7 +9,7 @@ constexpr std::size_t block_bytes = 64;
 
 bench::workload hot_pair(const bench::run_mode& mode) {
   const std::size_t pairs = mode.pick(1000, 10);
-  return {
+  bench::workload load{
       "pair64", "allocate and free 64 bytes", pairs, 15, true, [pairs](std::pmr::memory_resource& resource) {
         return [pairs, &resource](bool) -> std::uint64_t {
           for (std::size_t i = 0; i < pairs; ++i) {
@@ -20,6 +20,8 @@ bench::workload hot_pair(const bench::run_mode& mode) {
           return pairs;
         };
       }};
+  load.takes_one_block = true;
+  return load;
 }
 
 }  // namespace

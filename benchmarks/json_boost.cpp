@@ -152,6 +152,7 @@ int main(int argc, char** argv) {
         benchmark::RegisterBenchmark((text.name + "/" + each.name).c_str(), [&](benchmark::State& state) {
           benchmark::DoNotOptimize(parse(text.text, each));  // not timed: its memory is warm from here on
           for (auto _ : state) benchmark::DoNotOptimize(parse(text.text, each));
+          state.counters["operations"] = static_cast<double>(text.text.size()) / 1024;  // KiB
         });
   };
   const bool good = bench::run_in_turns(argc, argv, times, prepare, rounds);

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 #include <fstream>
@@ -31,6 +32,21 @@ std::size_t resident_bytes() {
 }
 std::size_t resident_peak_bytes() {
   return kernel_figure("/proc/self/status", "VmHWM:");
+}
+
+std::uint64_t page_faults() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return static_cast<std::uint64_t>(used.ru_minflt);
+}
+
+std::string huge_page_mode() {
+  if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1) return "off";
+  std::ifstream modes("/sys/kernel/mm/transparent_hugepage/enabled");
+  for (std::string mode; modes >> mode;) {
+    if (mode.front() == '[') return mode.substr(1, mode.size() - 2);
+  }
+  return "unknown";
 }
 
 void reset_resident_peak() {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 
 namespace bench {
 
@@ -11,6 +13,13 @@ std::size_t resident_bytes();
 
 /// The largest resident size since `reset_resident_peak`, in bytes.
 std::size_t resident_peak_bytes();
+
+/// Page faults of this process so far that no disk was read for.
+std::uint64_t page_faults();
+
+/// The kernel's mode of transparent huge pages: "always", "madvise", "never", or "off" where this process has them
+/// turned off; "unknown" where the kernel does not say.
+std::string huge_page_mode();
 
 /// Gives free heap memory back and starts the peak over at the present size.
 void reset_resident_peak();

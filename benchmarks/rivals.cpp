@@ -10,6 +10,7 @@
 #include <quarry/synchronized_slab_resource.hpp>
 #include <quarry/unsynchronized_slab_resource.hpp>
 #include <type_traits>
+#include <utility>
 
 #include "malloc_library.hpp"
 
@@ -60,6 +61,23 @@ class boost_resource final : public std::pmr::memory_resource {
   opened pool_;
 };
 
+// Hands out its one block to everybody, at every time.
+class one_block_resource final : public std::pmr::memory_resource {
+ public:
+  explicit one_block_resource(std::pmr::memory_resource* /*upstream: the block is in here*/) {}
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    if (__builtin_expect(bytes > sizeof block_ || alignment > alignof(std::max_align_t), 0))
+      throw std::bad_alloc();
+    return block_;
+  }
+  void do_deallocate(void* /*block*/, std::size_t /*bytes*/, std::size_t /*alignment*/) override {}
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  alignas(std::max_align_t) std::byte block_[4096];
+};
+
 template <class Resource>
 rival make_rival(std::string name, rival_kind kind, bool synchronized) {
   rival made{std::move(name), kind,    synchronized, kind != rival_kind::malloc,
@@ -88,9 +106,11 @@ rival make_quarry(std::string name, bool synchronized) {
 struct found_rivals {
   std::vector<rival> present;
   std::vector<std::string> absent;
+  std::string only;  // the one name to look for; empty: all
 
   template <malloc_library Library>
   void add_malloc(const char* name, const char* package) {
+    if (!only.empty() && only != name) return;  // before its library is loaded
     if (calls_of(Library).allocate != nullptr) {
       present.push_back(make_rival<malloc_resource<Library>>(name, rival_kind::malloc, true));
       if (Library == malloc_library::glibc)
@@ -100,7 +120,7 @@ struct found_rivals {
     }
   }
 
-  found_rivals() {
+  explicit found_rivals(std::string name = {}) : only(std::move(name)) {
     present.push_back(make_quarry<quarry::unsynchronized_slab_resource>("quarry", false));
     present.push_back(make_quarry<quarry::synchronized_slab_resource>("quarry_sync", true));
     namespace boost_pmr = boost::container::pmr;
@@ -148,6 +168,17 @@ const found_rivals& found() {
 
 const std::vector<rival>& rivals() {
   return found().present;
+}
+const rival* only_rival(const std::string& name) {
+  static const found_rivals one(name);
+  for (const rival& each : one.present) {
+    if (each.name == name) return &each;
+  }
+  return nullptr;
+}
+const rival& one_block() {
+  static const rival floor = make_rival<one_block_resource>("one_block", rival_kind::floor, true);
+  return floor;
 }
 const std::vector<std::string>& absent_rivals() {
   return found().absent;

@@ -19,7 +19,7 @@ enum class rival_kind {
   quarry,  // ours
   pool,    // a pool resource: std, Boost
   malloc,  // a general allocator behind a thin resource
-  floor    // monotonic: never frees, so it bounds what is possible
+  floor    // never frees, so it bounds what is possible: monotonic, one block
 };
 
 using resource_body = std::function<void(std::pmr::memory_resource&)>;
@@ -46,6 +46,14 @@ struct rival {
 
 /// Every rival of this machine, Quarry first. Rivals that are not installed are not in it.
 const std::vector<rival>& rivals();
+
+/// The rival of that name, alone: no other rival's library is loaded, so that the memory of the process is this one's.
+/// Null where it is not installed. A process asks for one name only.
+const rival* only_rival(const std::string& name);
+
+/// A resource that answers every request with one and the same block: what the calls alone cost. Only for loads that
+/// say so (`workload::takes_one_block`); not one of `rivals()`.
+const rival& one_block();
 
 /// The names of the rivals that were looked for and not found, each with what to install.
 const std::vector<std::string>& absent_rivals();

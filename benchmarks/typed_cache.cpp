@@ -110,6 +110,7 @@ void pair(benchmark::State& state) {
     benchmark::DoNotOptimize(one);
     rival.deallocate(one);
   }
+  state.counters["operations"] = 1;
 }
 
 // `order` objects are made, then given back in a fixed order.
@@ -128,6 +129,7 @@ void batch(benchmark::State& state, const std::vector<std::size_t>& order) {
   round();
   for (auto _ : state) round();
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(order.size()));
+  state.counters["operations"] = static_cast<double>(order.size());
 }
 
 // ---- object caching: a type whose construction costs something

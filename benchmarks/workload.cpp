@@ -81,19 +81,28 @@ void* warm_buffer() {
   return buffer;
 }
 
+// What the round that is running now may speak to; null outside of one.
+benchmark::State* running_state = nullptr;
+
 void time_rounds(benchmark::State& state, const workload& load, const rival& rival,
                  const round_function& round, std::pmr::memory_resource* resource, agreement& sums) {
   const auto end_round = resource == nullptr ? nullptr : rival.end_round;
+  running_state = nullptr;
   const std::uint64_t sum = round(true);
   if (end_round) end_round(*resource);
-  if (!sums.holds(load.name, rival.name, sum)) {
+  if (&rival != &one_block() && !sums.holds(load.name, rival.name, sum)) {
     state.SkipWithError("this rival's result differs from another's");
     return;
   }
+  running_state = &state;
+  const std::uint64_t faults_before = page_faults();
   for (auto _ : state) {
     benchmark::DoNotOptimize(round(false));
     if (end_round) end_round(*resource);
   }
+  state.counters["faults"] = benchmark::Counter(static_cast<double>(page_faults() - faults_before),
+                                                benchmark::Counter::kAvgIterations);
+  running_state = nullptr;
 }
 
 void time_rival(benchmark::State& state, const workload& load, const rival& rival, agreement& sums) {
@@ -104,7 +113,7 @@ void time_rival(benchmark::State& state, const workload& load, const rival& riva
     const auto body = [&](std::pmr::memory_resource& resource) {
       time_rounds(state, load, rival, load.prepare(resource), &resource, sums);
     };
-    if (rival.kind == rival_kind::floor) {
+    if (rival.kind == rival_kind::floor && rival.with_buffer != nullptr) {
       rival.with_buffer(warm_buffer(), warm_buffer_bytes, upstream, body);
     } else {
       rival.with(upstream, body);
@@ -139,9 +148,20 @@ void measure_memory(const workload& load, const rival& rival) {
 }
 
 bool takes_part(const workload& load, const rival& rival) {
+  if (load.is_for && !load.is_for(rival)) return false;
   if (load.shares_resource && !rival.synchronized) return false;
   if (load.prepare_rival) return static_cast<bool>(load.prepare_rival(rival));
   return load.returns_to_empty || rival.kind != rival_kind::floor;
+}
+
+// Those that run `load`, the floor of the calls last.
+std::vector<const rival*> rivals_of(const workload& load) {
+  std::vector<const rival*> present;
+  for (const rival& each : rivals()) {
+    if (takes_part(load, each)) present.push_back(&each);
+  }
+  if (load.takes_one_block) present.push_back(&one_block());
+  return present;
 }
 
 int measure_memory(const std::vector<workload>& loads, const std::string& name) {
@@ -160,9 +180,8 @@ int measure_memory(const std::vector<workload>& loads, const std::string& name) 
 
 void list_workloads(const std::vector<workload>& loads) {
   for (const workload& load : loads) {
-    for (const rival& rival : rivals()) {
-      if (!takes_part(load, rival)) continue;
-      std::printf("%s/%s\t%s\t%s\n", load.name.c_str(), rival.name.c_str(), kind_name(rival.kind),
+    for (const rival* const each : rivals_of(load)) {
+      std::printf("%s/%s\t%s\t%s\n", load.name.c_str(), each->name.c_str(), kind_name(each->kind),
                   load.operation.c_str());
     }
   }
@@ -175,6 +194,17 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 }  // namespace
+
+stopped_clock::stopped_clock() {
+  if (running_state != nullptr) running_state->PauseTiming();
+}
+stopped_clock::~stopped_clock() {
+  if (running_state != nullptr) running_state->ResumeTiming();
+}
+
+void report_figure(const std::string& name, double figure) {
+  if (running_state != nullptr) running_state->counters[name] = figure;
+}
 
 int run_workloads(int argc, char** argv,
                   const std::function<std::vector<workload>(const run_mode&)>& make_workloads) {
@@ -201,14 +231,13 @@ int run_workloads(int argc, char** argv,
   benchmark::AddCustomContext("real_input", joined(real_input_used()));
 
   agreement sums;
-  const std::size_t count = rivals().size();
   for (const workload& load : loads) {
     const double round_ns = static_cast<double>(load.operations) * load.typical_ns;
     const auto rounds =
         given.mode.smoke ? 1 : static_cast<std::int64_t>(given.mode.budget_ms * 1e6 / round_ns);
-    for (std::size_t turn = 0; turn < count; ++turn) {
-      const rival& rival = rivals()[(turn + given.rotate) % count];
-      if (!takes_part(load, rival)) continue;
+    const std::vector<const rival*> present = rivals_of(load);
+    for (std::size_t turn = 0; turn < present.size(); ++turn) {
+      const rival& rival = *present[(turn + given.rotate) % present.size()];
       benchmark::internal::Benchmark* const registered =
           benchmark::RegisterBenchmark((load.name + "/" + rival.name).c_str(), [&load, &rival, &sums](
                                                                                    benchmark::State& state) {

@@ -8,7 +8,8 @@
 //
 // Every workload runs on every rival in turn, in one process; Google Benchmark does the timing. Each rival's
 // resource is new, its first round is untimed (page faults stay out of the numbers), and what that round
-// computed must be the same for every rival, else the program fails.
+// computed must be the same for every rival, else the program fails. The page faults of the timed rounds are
+// counted beside the time.
 #pragma once
 
 #include <cstddef>
@@ -53,7 +54,26 @@ struct workload {
   bool shares_resource = false;
   /// A thread of the round's own does the work: the clock on the wall counts.
   bool works_elsewhere = false;
+  /// The round means something when all its blocks are one and the same: the floor of the calls takes part. Its sum
+  /// is not compared.
+  bool takes_one_block = false;
+  /// Says which rivals the question is for; empty: for all.
+  std::function<bool(const rival& rival)> is_for = nullptr;
 };
+
+/// While one lives, the clock of the round stands still: for work that a round needs and nobody asks the price of. It
+/// costs about a microsecond, so only long rounds may have one. Only in the thread that runs the round.
+class stopped_clock {
+ public:
+  stopped_clock();
+  ~stopped_clock();
+  stopped_clock(const stopped_clock&) = delete;
+  stopped_clock& operator=(const stopped_clock&) = delete;
+};
+
+/// Adds a figure of this rival's run to the report, beside its time. In an untimed round of a memory measurement it
+/// goes nowhere.
+void report_figure(const std::string& name, double figure);
 
 /// Runs what the command line asks for. Returns the exit code: 1 when rivals disagree, 2 for a wrong option.
 int run_workloads(int argc, char** argv,

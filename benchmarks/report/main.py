@@ -93,7 +93,7 @@ def main():
         results = measure.measure(options.programs, options.filter, plan, progress)
     except measure.BenchmarkFailed as error:
         sys.exit(fail(1, str(error)))
-    if not (results["workloads"] or results["memory"] or results["fresh"] or results["worst_call"] or results["instructions"]):
+    if not any(results[part] for part in ("workloads", "memory", "fresh", "fresh_resource", "pinned", "worst_call", "instructions")):
         sys.exit(fail(2, f"--filter {options.filter} matches nothing; names look like list1M/quarry or memory/10k_of_8_to_507/malloc"))
     if busy:
         results["notes"].append("The machine was busy with other work when the run began: expect noise.")
@@ -103,6 +103,7 @@ def main():
         f" --filter '{options.filter}'" if options.filter else "")
     results["versions"] = versions(options.packages.split())
     results["targets"] = targets.judge(results)
+    results["verdicts"] = targets.verdicts(results)
     write(options.json, json.dumps(results, indent=1))
     write(options.html, page.render(results))
     if options.svg:
@@ -127,6 +128,10 @@ def show(results, options):
         print("\n" + table.memory(results))
     if results["fresh"]:
         print("\n" + table.fresh(results))
+    if results["fresh_resource"]:
+        print("\n" + table.aligned(table.fresh_resources(results)))
+    if results["pinned"]:
+        print("\n" + table.aligned(table.pinned(results)))
     if results["worst_call"]:
         print("\n" + table.worst_calls(results))
     measured = [row for row in results["targets"] if row["measured"] is not None]

@@ -1,24 +1,49 @@
 """Runs the benchmark programs and gathers what they print. No judgement here: numbers in, one dictionary out."""
+import concurrent.futures
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 # Each program answers one question; the order is the order of the table.
-TIMED = ["hot_pair", "free_order", "list", "replacement", "map_churn", "string_map",
-         "text_index", "json_tree", "order_book", "resource_lifetime"]
+TIMED = ["hot_pair", "free_order", "fleet_order", "list", "replacement", "map_churn", "string_map",
+         "text_index", "json_tree", "order_book", "resource_lifetime", "large_blocks", "threads"]
+SECTIONS = {"large_blocks": "Large blocks", "threads": "Threads"}  # of the page; the others are in the first one
+FIRST_SECTION = "One thread"
+
+# Programs whose rivals are others than those of the rest, and the words for one operation. They run all of their rounds by
+# themselves, rivals in random turns.
+OTHER_RIVALS = {"containers": ("Containers with typed allocators", "one element"),
+                "json_boost": ("Boost.JSON", "one KiB of the document parsed and destroyed"),
+                "typed_cache": ("Typed caches", "one object of 48 bytes taken and given back")}
+KINDS = {"quarry": ["quarry", "quarry_slab_ptr", "quarry_spin_lock", "slab_allocator", "slabs_through_pmr",
+                    "slabs_one_by_one", "make_and_destroy", "reuse_and_recycle"],
+         "malloc": ["default", "std_allocator", "mimalloc", "new_and_delete"],
+         "floor": ["bump", "bump_in_bursts", "intrusive_list", "spin_lock_alone", "monotonic"]}
+KIND_OF = {rival: kind for kind, rivals in KINDS.items() for rival in rivals}  # all others are pools
 REAL = ["text_index", "json_parse", "json_edit", "order_book"]  # workloads on real input
 
 # How much to run. `options`: what each timed program is told besides; `divisor`: by how much memory loads shrink.
-FULL = {"rounds": 7, "options": ["--budget_ms=60"], "deadline_s": None, "leave_out": [],
+FULL = {"rounds": 7, "options": ["--budget_ms=60"], "deadline_s": None, "leave_out": None,
+        "other_options": {"containers": [], "json_boost": [], "typed_cache": ["--benchmark_repetitions=7"]},
+        "fresh_resource_turns": 3, "pinned_of": ("quarry", "pool", "malloc"), "pause_s": 60, "pinned_leave_out": [],
         "memory_of": REAL + ["list1M", "map_churn", "string_map"], "memory_loads": None, "divisor": 1,
         "fresh_rounds": 7, "fresh_nodes": 1000000, "worst_call_blocks": 1000000, "hits": 20000}
-QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 32, "leave_out": ["rand1M"],
+QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 45,
+         "leave_out": r"rand1M|mix500k_read|fleet1M|fleet.*_1024|(hot_pair|larson|mixed|containers)_t(1|8|64)/|"
+                      r"producer_consumer_t(8|64)/|false_sharing|remote_free|_10M|_insert_erase|numbers_copy|"
+                      r"/(std_sync_pool|boost_sync_pool|new_delete)$|(?<!_t[12])/quarry_sync$",
+         "other_options": {"containers": ["--benchmark_repetitions=2"], "json_boost": ["--benchmark_repetitions=10"],
+                           "typed_cache": ["--benchmark_repetitions=3"]},
+         "fresh_resource_turns": 1, "pinned_of": ("quarry",), "pause_s": 1, "pinned_leave_out": ["phases"],
          "memory_of": ["text_index"], "memory_loads": ["500k_of_8_to_71", "10k_of_8_to_507"], "fresh_rounds": 2,
          "worst_call_blocks": 200000}
-SMOKE = {**QUICK, "rounds": 1, "options": ["--smoke"], "divisor": 1000, "fresh_rounds": 1, "fresh_nodes": 1000,
+SMOKE = {**QUICK, "rounds": 1, "options": ["--smoke"], "leave_out": None, "divisor": 1000, "pause_s": 0,
+         "other_options": dict.fromkeys(OTHER_RIVALS, ["--smoke", "--benchmark_repetitions=1"]),
+         "fresh_rounds": 1, "fresh_nodes": 1000,
          "worst_call_blocks": 1000, "hits": 100}
 
 
@@ -53,6 +78,9 @@ class Programs:
         self.folder = folder
         self.pattern = re.compile(pattern)
 
+    def has(self, name):
+        return os.path.exists(os.path.join(self.folder, name))
+
     def output(self, name, *arguments):
         ran = subprocess.run([os.path.join(self.folder, name), *arguments], capture_output=True, text=True)
         if ran.returncode != 0:
@@ -68,16 +96,26 @@ class Programs:
                 yield workload, rival, kind, operation[0] if operation else ""
 
 
+def is_left_out(plan, workload, rival):
+    return plan["leave_out"] is not None and re.search(plan["leave_out"], f"{workload}/{rival}") is not None
+
+
+def new_entry(operation, program, section, real_input=False):
+    return {"operation": operation, "real_input": real_input, "program": program, "section": section, "ns": {},
+            "faults": {}, "memory": {}}
+
+
 def time_workloads(programs, plan, progress, results):
     """Round after round: each program once, all rivals in turn inside it, another rival first in each round."""
-    chosen = {name: [entry for entry in programs.listed(name) if entry[0] not in plan["leave_out"]] for name in TIMED}
+    chosen = {name: [entry for entry in programs.listed(name) if not is_left_out(plan, entry[0], entry[1])]
+              for name in TIMED}
     for name, entries in chosen.items():
         for workload, rival, kind, operation in entries:
             results["rivals"].setdefault(rival, kind)
             entry = results["workloads"].setdefault(
-                workload, {"operation": operation, "real_input": workload in REAL, "program": name, "ns": {},
-                           "memory": {}})
+                workload, new_entry(operation, name, SECTIONS.get(name, FIRST_SECTION), workload in REAL))
             entry["ns"].setdefault(rival, [])
+            entry["faults"].setdefault(rival, [])
     for turn in range(plan["rounds"]):
         for name, entries in chosen.items():
             if not entries:
@@ -99,7 +137,43 @@ def time_workloads(programs, plan, progress, results):
                 if run.get("error_occurred"):
                     raise BenchmarkFailed(f"{run['name']}: {run['error_message']}")
                 workload, rival = run["name"].split("/")[:2]
-                results["workloads"][workload]["ns"][rival].append(run["cpu_time"] / run["operations"])
+                clock = "real_time" if run["name"].endswith("/real_time") else "cpu_time"
+                results["workloads"][workload]["ns"][rival].append(run[clock] / run["operations"])
+                results["workloads"][workload]["faults"][rival].append(run["faults"])
+                if "pairs_in_one_span" in run:
+                    results["workloads"][workload].setdefault("pairs_in_one_span", {})[rival] = run["pairs_in_one_span"]
+
+
+def time_other_rivals(programs, plan, progress, results):
+    """Programs with rivals of their own: one run each, which makes all rounds."""
+    for name, (section, operation) in OTHER_RIVALS.items():
+        if not programs.has(name):
+            results["notes"].append(f"{section}: not measured, {name} was not built.")
+            continue
+        listed = programs.output(name, "--benchmark_list_tests=true", "--benchmark_filter=.", *plan["other_options"][name])
+        names = [line for line in listed.splitlines() if re.fullmatch(r"\S+/\S+", line)]
+        names = [each for each in names if programs.pattern.search(f"{name}/{each}") and
+                 not is_left_out(plan, *f"{name}/{each}".rsplit("/", 1))]
+        if not names:
+            continue
+        for each in names:
+            load, rival = each.split("/")
+            results["rivals"].setdefault(rival, KIND_OF.get(rival, "pool"))
+            entry = results["workloads"].setdefault(f"{name}/{load}", new_entry(operation, name, section))
+            entry["ns"].setdefault(rival, [])
+        progress.say(f"all rounds: {name}")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "times.json")
+            programs.output(name, *plan["other_options"][name], "--benchmark_report_aggregates_only=false",
+                            f"--benchmark_filter=^({'|'.join(names)})$", f"--benchmark_out={path}",
+                            "--benchmark_out_format=json")
+            with open(path, encoding="utf-8") as file:
+                runs = json.load(file)["benchmarks"]
+        for run in runs:
+            if run["run_type"] != "iteration":
+                continue
+            load, rival = run["run_name"].split("/")[:2]
+            results["workloads"][f"{name}/{load}"]["ns"][rival].append(run["real_time"] / run.get("operations", 1))
 
 
 def measure_workload_memory(programs, plan, progress, results):
@@ -115,7 +189,7 @@ def measure_workload_memory(programs, plan, progress, results):
 
 def measure_memory_loads(programs, plan, progress, results):
     for load, rival, kind, _ in programs.listed("memory", "memory/"):
-        if plan["memory_loads"] is not None and load not in plan["memory_loads"]:
+        if is_left_out(plan, load, rival) or plan["memory_loads"] is not None and load not in plan["memory_loads"]:
             continue
         progress.say(f"memory: {load}, {rival}")
         results["rivals"].setdefault(rival, kind)
@@ -125,14 +199,55 @@ def measure_memory_loads(programs, plan, progress, results):
 
 def measure_fresh_lists(programs, plan, progress, results):
     """A list of a million in a new process, each rival in turns; the rival's other numbers are of its fastest life."""
-    entries = list(programs.listed("fresh_list"))
+    entries = [entry for entry in programs.listed("fresh_list") if not is_left_out(plan, entry[0], entry[1])]
     for turn in range(plan["fresh_rounds"]):
         for _, rival, kind, _ in entries:
             progress.say(f"fresh memory, round {turn + 1} of {plan['fresh_rounds']}: {rival}")
             results["rivals"].setdefault(rival, kind)
             row = json.loads(programs.output("fresh_list", "--child", rival, str(plan["fresh_nodes"])))
-            if rival not in results["fresh"] or row["ns"] < results["fresh"][rival]["ns"]:
+            all_ns = results["fresh"].get(rival, {}).get("all_ns", []) + [row["ns"]]
+            if row["ns"] == min(all_ns):
                 results["fresh"][rival] = row
+            results["fresh"][rival]["all_ns"] = all_ns
+
+
+def measure_fresh_resources(programs, plan, progress, results):
+    """A resource for each round beside a kept one, each rival and way in a new process, all in turns."""
+    entries = [entry for entry in programs.listed("fresh_resource") if not is_left_out(plan, entry[0], entry[1])]
+    for turn in range(plan["fresh_resource_turns"]):
+        for load, rival, kind, operation in entries:
+            for way in ("fresh", "kept"):
+                progress.say(f"fresh resources, turn {turn + 1} of {plan['fresh_resource_turns']}: {load}, {rival}, {way}")
+                results["rivals"].setdefault(rival, kind)
+                row = json.loads(programs.output("fresh_resource", "--child", load, rival, way, str(plan["divisor"])))
+                of_load = results["fresh_resource"].setdefault(load, {"operation": operation, "sum": row["sum"], "of": {}})
+                if row["sum"] != of_load["sum"]:
+                    raise BenchmarkFailed(f"{load}: {rival} computed something else than the others")
+                ways = of_load["of"].setdefault(rival, {})
+                best = ways.setdefault(way, dict(row, all_best_ns=[], all_first_ns=[]))
+                best["all_best_ns"].append(row["best_ns"])
+                best["all_first_ns"].append(row["first_ns"])
+                for part in ("best", "first"):
+                    if row[f"{part}_ns"] < best[f"{part}_ns"]:
+                        best[f"{part}_ns"], best[f"{part}_faults"] = row[f"{part}_ns"], row[f"{part}_faults"]
+
+
+def measure_pinned_memory(programs, plan, progress, results):
+    """No time is taken here, so the processes run side by side. Only Quarry's are looked at again after a pause."""
+    entries = [entry for entry in programs.listed("pinned_memory")
+               if entry[2] in plan["pinned_of"] and entry[0] not in plan["pinned_leave_out"]]
+
+    def row_of(entry):
+        load, rival, kind, _ = entry
+        pause = plan["pause_s"] if kind == "quarry" else 0
+        return json.loads(programs.output("pinned_memory", "--child", load, rival, str(plan["divisor"]), str(pause)))
+
+    if entries:
+        progress.say(f"pinned memory: {len(entries)} processes")
+    with concurrent.futures.ThreadPoolExecutor(max_workers=12) as pool:
+        for (load, rival, kind, _), row in zip(entries, pool.map(row_of, entries)):
+            results["rivals"].setdefault(rival, kind)
+            results["pinned"].setdefault(load, {})[rival] = row
 
 
 def measure_worst_calls(programs, plan, progress, results):
@@ -170,22 +285,45 @@ def count_instructions(programs, plan, progress, results):
         results["instructions"][call] = (totals[1] - totals[0]) / pairs
 
 
+def spread_of(ns):
+    """How far the best quarter of the rounds reaches above the best one, at least the second best round. The slow rounds
+    tell about the machine, not about the program."""
+    ordered = sorted(ns)
+    return ordered[min(len(ns) - 1, max(1, len(ns) // 4))] / ordered[0] - 1
+
+
+def times_of(ns):
+    return {"best_ns": {rival: min(rounds) for rival, rounds in ns.items() if rounds},
+            "spread": {rival: spread_of(rounds) for rival, rounds in ns.items() if rounds}}
+
+
 def measure(folder, pattern, plan, progress):
     programs = Programs(folder, pattern)
-    results = {"rivals": {}, "workloads": {}, "memory": {}, "fresh": {}, "worst_call": {}, "instructions": {},
+    results = {"rivals": {}, "workloads": {}, "memory": {}, "fresh": {}, "fresh_resource": {}, "pinned": {},
+               "worst_call": {}, "instructions": {},
                "real_input": [], "absent_rivals": "", "notes": []}
     time_workloads(programs, plan, progress, results)
+    time_other_rivals(programs, plan, progress, results)
     measure_workload_memory(programs, plan, progress, results)
     measure_memory_loads(programs, plan, progress, results)
     measure_fresh_lists(programs, plan, progress, results)
+    measure_fresh_resources(programs, plan, progress, results)
+    measure_pinned_memory(programs, plan, progress, results)
     measure_worst_calls(programs, plan, progress, results)
     count_instructions(programs, plan, progress, results)
-    counts = {len(ns) for entry in results["workloads"].values() for ns in entry["ns"].values()}
+    counts = {len(ns) for entry in results["workloads"].values() if entry["program"] not in OTHER_RIVALS
+              for ns in entry["ns"].values()}
     if counts and max(counts) > 0:
         few = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{max(counts)}"
         results["notes"].append(f"Times are the best of {few} rounds.")
     for entry in results["workloads"].values():
-        entry["best_ns"] = {rival: min(ns) for rival, ns in entry["ns"].items() if ns}
-        entry["spread"] = {rival: (max(ns) - min(ns)) / min(ns) for rival, ns in entry["ns"].items() if ns}
+        entry.update(times_of(entry["ns"]))
+        entry["best_faults"] = {rival: faults[entry["ns"][rival].index(min(entry["ns"][rival]))]
+                                for rival, faults in entry["faults"].items() if faults}
+    results["fresh_times"] = {}
+    for load, entry in results["fresh_resource"].items():
+        results["fresh_times"][load] = times_of({rival: ways["fresh"]["all_best_ns"] for rival, ways in entry["of"].items()})
+    if results["fresh"]:
+        results["fresh_times"]["fresh_list"] = times_of({rival: row["all_ns"] for rival, row in results["fresh"].items()})
     progress.done()
     return results

@@ -3,7 +3,13 @@
 LABELS = {"quarry": "Quarry", "quarry_sync": "Quarry sync", "std_pool": "std pool", "std_sync_pool": "std sync",
           "boost_pool": "Boost pool", "boost_sync_pool": "Boost sync", "new_delete": "new_delete", "malloc": "malloc",
           "mimalloc": "mimalloc", "jemalloc": "jemalloc", "gperftools": "gperftools", "tbb": "TBB",
-          "monotonic": "monotonic"}
+          "monotonic": "monotonic", "one_block": "one block", "quarry_slab_ptr": "Quarry slab_ptr",
+          "quarry_spin_lock": "Quarry spin lock", "slab_allocator": "Quarry", "slabs_through_pmr": "Quarry, pmr",
+          "slabs_one_by_one": "Quarry, no bursts", "fast_pool_null_mutex": "fast_pool", "boost_fast_pool": "fast_pool",
+          "boost_node_allocator": "node_allocator", "boost_object_pool": "object_pool", "std_pmr_pool": "std pool",
+          "std_allocator": "std::allocator", "default": "Boost's default", "bump_in_bursts": "bump, bursts",
+          "spin_lock_alone": "lock alone", "intrusive_list": "bare list", "make_and_destroy": "Quarry make",
+          "reuse_and_recycle": "Quarry reuse", "new_and_delete": "new and delete"}
 
 
 def label(rival):
@@ -29,20 +35,44 @@ def aligned(rows):
     return "\n".join(lines)
 
 
-def best_peer(results, best_ns):
-    peers = [(ns, rival) for rival, ns in best_ns.items() if results["rivals"][rival] in ("pool", "malloc")]
-    return min(peers) if peers else (None, None)
+def load_verdict(results, workload):
+    """The verdict of one load in words; a dash where Quarry or all peers are absent."""
+    found = results["verdicts"].get(workload)
+    if found is None:
+        return "-"
+    return {"first": "first", "tie": "tie within the spread",
+            "behind": f"behind {label(found['peer'])} by {100 * (found['ratio'] - 1):.0f} %"}[found["result"]]
+
+
+def sections(results):
+    """The loads of each part of the page: [(section, {load: entry})]."""
+    found = {}
+    for workload, entry in results["workloads"].items():
+        found.setdefault(entry["section"], {})[workload] = entry
+    return list(found.items())
+
+
+def rivals_in(results, mappings):
+    """The rivals that are keys of one of the mappings: (those that free, floors), which never free."""
+    present = set().union(*mappings)
+    ordered = [rival for rival in results["rivals"] if rival in present]
+    floors = [rival for rival in ordered if results["rivals"][rival] == "floor"]
+    return [rival for rival in ordered if rival not in floors], floors
 
 
 def times(results):
-    rivals = list(results["rivals"])
-    rows = [["ns per operation"] + [label(rival) for rival in rivals] + ["Quarry/best peer"]]
-    for workload, entry in results["workloads"].items():
-        best_ns = entry["best_ns"]
-        peer_ns, _ = best_peer(results, best_ns)
-        ratio = f"{best_ns['quarry'] / peer_ns:.2f}" if peer_ns and "quarry" in best_ns else "-"
-        rows.append([workload] + [figure(best_ns.get(rival)) for rival in rivals] + [ratio])
-    return aligned(rows)
+    tables = []
+    for section, entries in sections(results):
+        freeing, floors = rivals_in(results, [entry["best_ns"] for entry in entries.values()])
+        apart = ["|"] if floors else []
+        rows = [[f"{section}, ns per operation"] + [label(rival) for rival in freeing] + apart +
+                [label(rival) for rival in floors] + ["among those that free"]]
+        for workload, entry in entries.items():
+            best_ns = entry["best_ns"]
+            rows.append([workload] + [figure(best_ns.get(rival)) for rival in freeing] + apart +
+                        [figure(best_ns.get(rival)) for rival in floors] + [load_verdict(results, workload)])
+        tables.append(aligned(rows))
+    return "\n\n".join(tables)
 
 
 def per_live_byte(sample, key, live=None):
@@ -54,7 +84,9 @@ def per_live_byte(sample, key, live=None):
 
 def memory(results):
     """Resident bytes and, for rivals with an upstream, bytes held from it: both for each byte that was asked for."""
-    rivals = list(results["rivals"])
+    freeing, floors = rivals_in(results, [*results["memory"].values(),
+                                          *(entry["memory"] for entry in results["workloads"].values())])
+    rivals = freeing + floors
     rows = [["bytes for each live byte"] + [label(rival) for rival in rivals]]
     for load, of_rival in results["memory"].items():
         for when in ("full", "churned", "emptied"):
@@ -81,6 +113,34 @@ def fresh(results):
             ["ns for each node, page faults included"] + [figure(results["fresh"][rival]["ns"]) for rival in rivals],
             ["resident for each live byte"] + [per_live_byte(results["fresh"][rival], "resident_bytes") for rival in rivals]]
     return aligned(rows)
+
+
+def fresh_resources(results):
+    """Microseconds and page faults of one round, each way; the best round and the first one of its process."""
+    rows = [["one round, us (page faults)", "kept", "kept first", "fresh", "fresh first", "fresh / kept"]]
+    for load, entry in results["fresh_resource"].items():
+        for rival, ways in entry["of"].items():
+            cells = [f"{load} {label(rival)}"]
+            for way in ("kept", "fresh"):
+                for part in ("best", "first"):
+                    cells.append(f"{figure(ways[way][part + '_ns'] / 1000)} ({ways[way][part + '_faults']})")
+            rows.append(cells + [figure(ways["fresh"]["best_ns"] / ways["kept"]["best_ns"])])
+    return rows
+
+
+def pinned(results):
+    """MiB at once and later; what only Quarry tells is a dash for the others."""
+    modes = {row["huge_pages"] for of_rival in results["pinned"].values() for row in of_rival.values()}
+    rows = [[f"MiB, huge pages: {', '.join(sorted(modes))}", "resident", "later", "held", "later", "cached", "peak resident"]]
+    for load, of_rival in results["pinned"].items():
+        for rival, row in of_rival.items():
+            tells, waited = row["kind"] == "quarry", row["pause_s"] > 0
+            now, later = row["at_once"], row["later"]
+            cells = [now["resident_bytes"], later["resident_bytes"] if waited else None, now["held_bytes"] if tells else None,
+                     later["held_bytes"] if tells and waited else None, now["cached_bytes"] if tells else None,
+                     row.get("peak", {}).get("resident_bytes")]
+            rows.append([f"{load} {label(rival)}"] + [figure(None if cell is None else cell / 2**20) for cell in cells])
+    return rows
 
 
 def worst_calls(results):
