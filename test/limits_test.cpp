@@ -13,6 +13,7 @@
 #include <quarry/slab_thread_view.hpp>
 #include <random>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -288,6 +289,89 @@ TYPED_TEST(Limits, AVerbThatUpstreamRefusesAtAnyCallLeavesEverythingAsItWas) {
             ++refusals;
           }
   EXPECT_GT(refusals, 500U);
+}
+
+template <std::size_t Bytes>
+struct object {
+  unsigned char bytes[Bytes];
+};
+
+/// Calls the typed verbs of a slab_allocator over an upstream that serves `served` calls more.
+template <class T, class Resource>
+void refuse_typed_verbs(std::size_t served) {
+  using allocator = slab_allocator<T, Resource>;
+  SCOPED_TRACE(testing::Message() << "objects of " << sizeof(T) << " B, " << served << " calls served");
+  counting_resource counting;
+  refusing_resource upstream(SIZE_MAX, &counting);
+  {
+    Resource resource(&upstream);
+    allocator over(resource);
+    upstream.refuse_after(served);
+    std::vector<T*> objects;
+    const auto expect_unchanged = [&](auto verb) {
+      const std::size_t before = counting.live_bytes();
+      EXPECT_THROW(verb(), upstream_failure);
+      EXPECT_LE(counting.live_bytes(), before);
+      EXPECT_EQ(resource.stats().live_slots, objects.size());
+      EXPECT_EQ(resource.stats().upstream_bytes, counting.live_bytes());
+    };
+    try {
+      for (int i = 0; i < 100'000; ++i) objects.push_back(over.allocate(1));
+    } catch (const upstream_failure&) {
+    }
+    ASSERT_TRUE(upstream.refused());
+    expect_unchanged([&] { objects.push_back(over.allocate(1)); });
+    expect_unchanged([&] { (void)over.allocate(300'000 / sizeof(T)); });
+    typename allocator::multiallocation_chain chain;
+    expect_unchanged([&] { over.allocate_individual(5000, chain); });
+    EXPECT_TRUE(chain.empty());
+    expect_unchanged([&] { over.allocate_many(3, 5000, chain); });
+    EXPECT_TRUE(chain.empty());
+    upstream.refuse_nothing_more();
+    over.allocate_individual(5000, chain);
+    EXPECT_EQ(resource.stats().live_slots, objects.size() + 5000);
+    over.deallocate_individual(chain);
+    for (T* const each : objects) over.deallocate(each, 1);
+    EXPECT_EQ(resource.stats().live_bytes, 0U);
+  }
+  EXPECT_EQ(counting.live_blocks(), 0U);
+}
+
+TYPED_TEST(Limits, TypedVerbsThatUpstreamRefusesLeaveEverythingAsItWas) {
+  for (std::size_t served = 0; served < 8; ++served) {
+    refuse_typed_verbs<object<8>, TypeParam>(served);
+    refuse_typed_verbs<object<48>, TypeParam>(served);
+    refuse_typed_verbs<object<1000>, TypeParam>(served);
+    refuse_typed_verbs<object<5000>, TypeParam>(served);
+  }
+}
+
+template <class Resource, class = void>
+inline constexpr bool has_reserve = false;
+template <class Resource>
+inline constexpr bool
+    has_reserve<Resource, std::void_t<decltype(std::declval<Resource&>().reserve(std::size_t{1}))>> = true;
+
+TYPED_TEST(Limits, ReserveThatUpstreamRefusesLeavesEverythingAsItWas) {
+  if constexpr (!has_reserve<TypeParam>) {
+    GTEST_SKIP() << "this resource has no reserve()";
+  } else {
+    for (std::size_t served = 0; served < 6; ++served)
+      for (const std::size_t bytes : {std::size_t{1000}, 100 * kibibyte, 8 * mebibyte}) {
+        SCOPED_TRACE(testing::Message() << bytes << " bytes, " << served << " calls served");
+        counting_resource counting;
+        refusing_resource upstream(SIZE_MAX, &counting);
+        TypeParam resource(&upstream);
+        upstream.refuse_after(served);
+        const bool reserved = resource.reserve(bytes);
+        EXPECT_EQ(resource.stats().upstream_bytes, counting.live_bytes());
+        if (reserved) continue;
+        EXPECT_TRUE(upstream.refused());
+        EXPECT_EQ(counting.live_bytes(), 0U);
+        upstream.refuse_nothing_more();
+        EXPECT_TRUE(resource.reserve(bytes));
+      }
+  }
 }
 
 TYPED_TEST(Limits, MaxBytesRefusesWithoutTakingAnything) {

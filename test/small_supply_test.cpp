@@ -199,8 +199,11 @@ std::size_t share_in_use(Resource& resource, std::size_t bytes, std::size_t at_l
 constexpr std::size_t wanted = 1000 - 125 - 15;
 
 TYPED_TEST(SmallSupply, LargeClassesWasteAtMostAnEighth) {
-  for (const auto& [largest, slab_bytes] :
-       {std::pair<std::size_t, std::size_t>{0, 0}, {32 * kibibyte, 0}, {32 * kibibyte, 64 * kibibyte}}) {
+  // By default, with larger classes, and with slabs as small as such classes allow.
+  for (const auto& [largest, slab_bytes] : {std::pair<std::size_t, std::size_t>{0, 0},
+                                            {32 * kibibyte, 0},
+                                            {32 * kibibyte, 128 * kibibyte},
+                                            {8 * kibibyte, 32 * kibibyte}}) {
     slab_options options;
     options.largest_required_pool_block = largest;
     options.slab_bytes = slab_bytes;
