@@ -92,12 +92,13 @@ TYPED_TEST(Limits, WhenEverythingIsFreedAnotherSizeGetsAllThatFits) {
                                           {48, 8000},
                                           {100'000, 64}}) {
         SCOPED_TRACE(testing::Message() << name_of(which) << " of " << limit_bytes << " bytes, " << first
-                                        << " B and then " << second << " B, seed " << seed + 1);
+                                        << " B and then " << second << " B, seed " << ++seed);
         const std::size_t fit = blocks_of_a_fresh_one<TypeParam>(which, limit_bytes, second);
-        with_limit<TypeParam>(which, limit_bytes, [&](TypeParam& resource) {
-          free_in_random_order(resource, allocate_until_refused(resource, first), first, ++seed);
-          EXPECT_GE(allocate_until_refused(resource, second).size(), fit * 95 / 100);
-        });
+        with_limit<TypeParam>(
+            which, limit_bytes, [fit, seed, first = first, second = second](TypeParam& resource) {
+              free_in_random_order(resource, allocate_until_refused(resource, first), first, seed);
+              EXPECT_GE(allocate_until_refused(resource, second).size(), fit * 95 / 100);
+            });
       }
 }
 
@@ -288,7 +289,7 @@ TYPED_TEST(Limits, AVerbThatUpstreamRefusesAtAnyCallLeavesEverythingAsItWas) {
             if (this->HasFailure()) return;  // one is told; thousands would be one message over and over
             ++refusals;
           }
-  EXPECT_GT(refusals, 500U);
+  EXPECT_GT(refusals, 300U);
 }
 
 template <std::size_t Bytes>
@@ -316,7 +317,7 @@ void refuse_typed_verbs(std::size_t served) {
       EXPECT_EQ(resource.stats().upstream_bytes, counting.live_bytes());
     };
     try {
-      for (int i = 0; i < 100'000; ++i) objects.push_back(over.allocate(1));
+      while (objects.size() * sizeof(T) < 64 * mebibyte) objects.push_back(over.allocate(1));
     } catch (const upstream_failure&) {
     }
     ASSERT_TRUE(upstream.refused());
