@@ -83,7 +83,7 @@ std::vector<std::size_t> boundaries() {
   std::vector<std::size_t> sizes = {64};
   for (std::size_t octave = 16; octave < 32 * 1024; octave *= 2)
     for (std::size_t quarter = 1; quarter <= 4; ++quarter)
-      for (const std::size_t beyond : {0, 1}) sizes.push_back(octave + octave / 4 * quarter + beyond);
+      for (const std::size_t beyond : {0U, 1U}) sizes.push_back(octave + octave / 4 * quarter + beyond);
   sizes.back() = 20'000;  // no size beyond 32 KiB
   return sizes;
 }
