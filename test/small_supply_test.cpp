@@ -1,0 +1,241 @@
+// How much of a small or given supply a slab resource turns into blocks: buffers, small upstreams, slabs of large classes.
+// timeout: 600
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <memory_resource>
+#include <new>
+#include <random>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "support/both_resources.hpp"
+#include "support/counting_resource.hpp"
+
+namespace {
+
+using quarry::slab_options;
+using quarry_test::allocate_until_refused;
+using quarry_test::both_resources;
+using quarry_test::class_sizes;
+using quarry_test::counting_resource;
+using quarry_test::deallocate_each;
+using quarry_test::is_synchronized;
+using quarry_test::resource_names;
+
+constexpr std::size_t kibibyte = 1024;
+constexpr std::size_t mebibyte = std::size_t{1} << 20;
+
+constexpr std::size_t buffer_kibibytes[] = {4, 16, 32, 64, 100, 128, 192, 256, 512};
+constexpr std::size_t offsets[] = {0, 1, 8, 16, 40, 64, 200, 1024, 2056, 4000};
+
+/// A buffer that starts `offset` bytes behind a page boundary, wherever the program's memory lies.
+class buffer_at {
+ public:
+  buffer_at(std::size_t bytes, std::size_t offset) : memory_(new unsigned char[bytes + 2 * page]) {
+    void* start = memory_.get();
+    std::size_t room = bytes + 2 * page;
+    start_ = static_cast<unsigned char*>(std::align(page, bytes + offset, start, room)) + offset;
+  }
+  unsigned char* start() const { return start_; }
+
+ private:
+  static constexpr std::size_t page = 4096;
+  std::unique_ptr<unsigned char[]> memory_;
+  unsigned char* start_;  // in memory_
+};
+
+/// The blocks of `bytes` that a plain memory_resource serves.
+std::size_t count_blocks(std::pmr::memory_resource& resource, std::size_t bytes) {
+  std::size_t count = 0;
+  try {
+    for (;; ++count) (void)resource.allocate(bytes, 8);
+  } catch (const std::bad_alloc&) {
+  }
+  return count;
+}
+
+/// What the standard pool gets out of a buffer, which is written to.
+std::size_t blocks_of_the_standard_pool(const buffer_at& buffer, std::size_t buffer_bytes,
+                                        std::size_t bytes) {
+  std::pmr::monotonic_buffer_resource supply(buffer.start(), buffer_bytes, std::pmr::null_memory_resource());
+  std::pmr::unsynchronized_pool_resource pool(&supply);
+  return count_blocks(pool, bytes);
+}
+
+// A buffer that starts anywhere may cost a sixty-fourth: slabs are aligned. The synchronized resource has a cache for
+// each thread on top.
+template <class Resource>
+std::size_t allowance(std::size_t buffer_bytes, std::size_t offset) {
+  return (offset == 0 ? 0 : buffer_bytes / 64) + (is_synchronized<Resource> ? 12 * kibibyte : 0);
+}
+
+template <class Resource>
+class SmallSupply : public testing::Test {};
+TYPED_TEST_SUITE(SmallSupply, both_resources, resource_names);
+
+TYPED_TEST(SmallSupply, ABufferServesAtLeastAsManyBlocksAsTheStandardPoolGetsOutOfIt) {
+  if constexpr (!std::is_constructible_v<TypeParam, void*, std::size_t, std::pmr::memory_resource*>) {
+    GTEST_SKIP() << "this resource takes no buffer";
+  } else {
+    for (const std::size_t kibibytes : buffer_kibibytes)
+      for (const std::size_t bytes : {24U, 64U, 400U})
+        for (const std::size_t offset : offsets) {
+          SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB, offset " << offset);
+          const std::size_t buffer_bytes = kibibytes * kibibyte;
+          const buffer_at buffer(buffer_bytes, offset);
+          const std::size_t standard = blocks_of_the_standard_pool(buffer, buffer_bytes, bytes);
+          TypeParam resource(buffer.start(), buffer_bytes, std::pmr::null_memory_resource());
+          EXPECT_GE(allocate_until_refused(resource, bytes).size() * bytes +
+                        allowance<TypeParam>(buffer_bytes, offset),
+                    standard * bytes);
+        }
+  }
+}
+
+TYPED_TEST(SmallSupply, OverAMonotonicBufferItServesAtLeastAsManyBlocksAsTheStandardPool) {
+  for (const std::size_t kibibytes : buffer_kibibytes)
+    for (const std::size_t bytes : {24U, 64U, 400U})
+      for (const std::size_t offset : offsets) {
+        SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB, offset " << offset);
+        const std::size_t buffer_bytes = kibibytes * kibibyte;
+        const buffer_at buffer(buffer_bytes, offset);
+        const std::size_t standard = blocks_of_the_standard_pool(buffer, buffer_bytes, bytes);
+        std::pmr::monotonic_buffer_resource supply(buffer.start(), buffer_bytes,
+                                                   std::pmr::null_memory_resource());
+        TypeParam resource(&supply);
+        EXPECT_GE(allocate_until_refused(resource, bytes).size() * bytes +
+                      allowance<TypeParam>(buffer_bytes, offset),
+                  standard * bytes);
+      }
+}
+
+TYPED_TEST(SmallSupply, ASmallMaxBytesServesAtLeastAsManyBlocksAsTheStandardPoolGetsOutOfABufferOfThatSize) {
+  for (const std::size_t kibibytes : buffer_kibibytes)
+    for (const std::size_t bytes : {24U, 64U, 400U}) {
+      SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB");
+      slab_options options;
+      options.max_bytes = kibibytes * kibibyte;
+      TypeParam resource(options, std::pmr::new_delete_resource());
+      const buffer_at buffer(options.max_bytes, 0);
+      EXPECT_GE(
+          allocate_until_refused(resource, bytes).size() * bytes + allowance<TypeParam>(options.max_bytes, 0),
+          blocks_of_the_standard_pool(buffer, options.max_bytes, bytes) * bytes);
+    }
+}
+
+TEST(SmallBuffer, AMixOfSizesGetsAtLeastAsMuchAsFromTheStandardPool) {
+  for (const std::size_t kibibytes : {16U, 64U, 256U})
+    for (const std::size_t offset : offsets) {
+      SCOPED_TRACE(testing::Message() << kibibytes << " KiB, offset " << offset);
+      const std::size_t buffer_bytes = kibibytes * kibibyte;
+      const buffer_at buffer(buffer_bytes, offset);
+      const auto served_until_refused = [](std::pmr::memory_resource& resource) {
+        std::mt19937 random(5);
+        std::size_t sum = 0;
+        try {
+          for (;;) {
+            const std::size_t bytes = random() % 3 == 0 ? 400 : random() % 2 == 0 ? 64 : 24;
+            (void)resource.allocate(bytes, 8);
+            sum += bytes;
+          }
+        } catch (const std::bad_alloc&) {
+        }
+        return sum;
+      };
+      std::size_t standard = 0;
+      {
+        std::pmr::monotonic_buffer_resource supply(buffer.start(), buffer_bytes,
+                                                   std::pmr::null_memory_resource());
+        std::pmr::unsynchronized_pool_resource pool(&supply);
+        standard = served_until_refused(pool);
+      }
+      quarry::unsynchronized_slab_resource resource(buffer.start(), buffer_bytes,
+                                                    std::pmr::null_memory_resource());
+      EXPECT_GE(served_until_refused(resource) + buffer_bytes / 64, standard);
+    }
+}
+
+TEST(SmallBuffer, WhatIsFreedServesAnotherSize) {
+  for (const std::size_t kibibytes : {16U, 64U, 100U, 512U})
+    for (const std::size_t offset : {0U, 40U}) {
+      const std::size_t buffer_bytes = kibibytes * kibibyte;
+      const buffer_at buffer(buffer_bytes, offset);
+      quarry::unsynchronized_slab_resource resource(buffer.start(), buffer_bytes,
+                                                    std::pmr::null_memory_resource());
+      for (const std::size_t bytes : {64U, 400U, 24U, 64U}) {
+        SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB, offset " << offset);
+        std::vector<void*> blocks = allocate_until_refused(resource, bytes);
+        EXPECT_GE(blocks.size() * bytes, buffer_bytes * 3 / 5);
+        std::shuffle(blocks.begin(), blocks.end(), std::mt19937(static_cast<unsigned>(bytes)));
+        deallocate_each(resource, blocks, bytes);
+      }
+    }
+}
+
+/// Returns what of all that is held serves blocks of `bytes`, at the moment when `held_now()` is about to grow: then every
+/// slab is full and no extent has room left. Per mille; at least `at_least` blocks are allocated.
+template <class Resource, class Held>
+std::size_t share_in_use(Resource& resource, std::size_t bytes, std::size_t at_least, Held held_now) {
+  std::vector<void*> blocks;
+  std::size_t best = 0;
+  for (std::size_t growths = 0; growths < 2 || blocks.size() < at_least;) {
+    const std::size_t before = held_now();
+    const std::size_t live = blocks.size() * bytes;
+    blocks.push_back(resource.allocate(bytes));
+    if (held_now() == before) continue;
+    ++growths;
+    if (blocks.size() > at_least / 2) best = std::max(best, live * 1000 / std::max<std::size_t>(before, 1));
+  }
+  for (void* const each : blocks) resource.deallocate(each, bytes);
+  return best;
+}
+
+// Per mille: an eighth is wasted at most, and headers take a hundredth and a half.
+constexpr std::size_t wanted = 1000 - 125 - 15;
+
+TYPED_TEST(SmallSupply, LargeClassesWasteAtMostAnEighth) {
+  // By default, with larger classes, and with slabs as small as such classes allow.
+  for (const auto& [largest, slab_bytes] : {std::pair<std::size_t, std::size_t>{0, 0},
+                                            {32 * kibibyte, 0},
+                                            {32 * kibibyte, 128 * kibibyte},
+                                            {8 * kibibyte, 32 * kibibyte}}) {
+    slab_options options;
+    options.largest_required_pool_block = largest;
+    options.slab_bytes = slab_bytes;
+    const TypeParam plain(options);
+    for (const std::size_t bytes :
+         class_sizes(plain, kibibyte, plain.options().largest_required_pool_block)) {
+      SCOPED_TRACE(testing::Message() << bytes << " B, largest_required_pool_block " << largest
+                                      << ", slab_bytes " << slab_bytes);
+      TypeParam resource(options, quarry::os_page_resource());
+      EXPECT_GE(share_in_use(resource, bytes, 2000, [&] { return resource.stats().upstream_bytes; }), wanted)
+          << "over os_page_resource";
+      counting_resource upstream;
+      TypeParam other(options, &upstream);
+      EXPECT_GE(share_in_use(other, bytes, 2000, [&] { return upstream.live_bytes(); }), wanted)
+          << "over an upstream of the program's";
+    }
+  }
+}
+
+TYPED_TEST(SmallSupply, AThousandBlocksOfALargeClassTakeLittleMoreThanTheirSizeOfPages) {
+  TypeParam plain;
+  for (std::size_t bytes = kibibyte; bytes <= 32 * kibibyte; bytes = plain.good_size(bytes + 1)) {
+    SCOPED_TRACE(testing::Message() << bytes << " B");
+    TypeParam resource(quarry::os_page_resource());
+    std::vector<void*> blocks;
+    for (int i = 0; i < 1000; ++i) blocks.push_back(resource.allocate(bytes));
+    // An eighth for slabs, and an extent that is begun: at most 2 MiB, and no more than is in use.
+    const std::size_t live = resource.stats().live_bytes;
+    EXPECT_LE(resource.stats().upstream_bytes, live * 8 / 7 + std::min(live, 2 * mebibyte) + 64 * kibibyte);
+    for (void* const each : blocks) resource.deallocate(each, bytes);
+    if (bytes > plain.options().largest_required_pool_block) bytes = bytes * 5 / 4;  // oversize: no classes
+  }
+}
+
+}  // namespace

@@ -1,0 +1,30 @@
+// Runs a piece of a test in a forked process of its own, for what a process cannot undo or must start clean with.
+//
+// Threads: the caller should be the only one.
+#pragma once
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace quarry_test {
+
+/// Returns what `work()` returns in a child of this process, or -1 when the child ends otherwise or hangs for
+/// `seconds`. Failed expectations of the child stay in the child: it must tell by its result.
+template <class Work>
+int run_in_child(unsigned seconds, Work work) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(seconds);
+    const int result = work();
+    std::fflush(nullptr);
+    _exit(result);
+  }
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
+  return WEXITSTATUS(status);
+}
+
+}  // namespace quarry_test
