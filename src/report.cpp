@@ -34,8 +34,9 @@ void write_table(std::ostream& out, const slab_stats& stats) {
   }
   table << "live " << stats.live_bytes << " bytes in " << stats.live_slots << " slots and "
         << stats.oversize_blocks << " oversize blocks (" << stats.oversize_bytes << " bytes); cached "
-        << stats.cached_slots << " slots; upstream " << stats.upstream_bytes << " bytes, " << stats.discarded_bytes << " of them discarded, peak "
-        << stats.upstream_peak_bytes << " bytes in " << stats.slab_count << " slabs\n";
+        << stats.cached_slots << " slots; upstream " << stats.upstream_bytes << " bytes, "
+        << stats.discarded_bytes << " of them discarded, peak " << stats.upstream_peak_bytes << " bytes in "
+        << stats.slab_count << " slabs\n";
   out << table.str();
 }
 

@@ -3,8 +3,30 @@
 
 namespace quarry::detail {
 
-resource_setup::resource_setup(const slab_options& given)
-    : options_(given.resolved()), last_class_(core::class_of_bytes(options_.largest_required_pool_block)) {}
+resource_setup::resource_setup(const slab_options& given, std::size_t buffer_bytes)
+    : options_(given.resolved()),
+      granule_bytes_(options_.slab_bytes),
+      slab_granules_(1),
+      has_directory_(true),
+      cache_bytes_(options_.thread_cache_bytes) {
+  constexpr std::size_t smallest_granule_bytes = 256;
+  constexpr std::size_t granules_in_supply = 64;
+  constexpr std::size_t granules_in_slab = 8;
+  constexpr std::size_t slabs_in_supply = granules_in_supply / granules_in_slab;
+  constexpr std::size_t least_supply_of_directory_bytes = std::size_t{1} << 20;
+  const std::size_t supply_bytes = buffer_bytes != 0 ? buffer_bytes : options_.max_bytes;
+  if (given.slab_bytes == 0 && supply_bytes != 0 && supply_bytes / granules_in_supply < granule_bytes_) {
+    granule_bytes_ = smallest_granule_bytes;
+    while (granule_bytes_ * 2 <= supply_bytes / granules_in_supply) granule_bytes_ *= 2;
+    slab_granules_ = granules_in_slab;
+    has_directory_ = supply_bytes >= least_supply_of_directory_bytes;
+    const std::size_t share_bytes = supply_bytes / slabs_in_supply / 2;
+    if (cache_bytes_ > share_bytes) cache_bytes_ = share_bytes;
+  }
+  const std::size_t largest_slot_bytes = granule_bytes_ * core::extents::most_granules / 2;
+  const std::size_t largest = options_.largest_required_pool_block;
+  last_class_ = core::class_of_bytes(largest < largest_slot_bytes ? largest : largest_slot_bytes);
+}
 
 std::pmr::memory_resource* checked_upstream(std::pmr::memory_resource* upstream) {
   if (upstream == nullptr)

@@ -12,11 +12,13 @@ namespace quarry::detail {
 template <class Derived, class Engine>
 slab_host<Derived, Engine>::slab_host(const slab_options& options, std::pmr::memory_resource* upstream,
                                       std::uint32_t growth_log2)
-    : setup_(options),
-      engine_(resource_supply(checked_upstream(upstream), setup_.options()), setup_.limits(), growth_log2) {}
+    : slab_host(options, nullptr, 0, upstream, growth_log2) {}
 
 template <class Derived, class Engine>
-void slab_host<Derived, Engine>::start_in(void* buffer, std::size_t bytes) {
+slab_host<Derived, Engine>::slab_host(const slab_options& options, void* buffer, std::size_t bytes,
+                                      std::pmr::memory_resource* upstream, std::uint32_t growth_log2)
+    : setup_(options, bytes),
+      engine_(resource_supply(checked_upstream(upstream), setup_.options()), setup_.limits(), growth_log2) {
   if (buffer == nullptr && bytes != 0)
     throw std::invalid_argument(
         "quarry: the initial buffer is null; allowed is a buffer of the size given, or size 0.");
@@ -55,7 +57,7 @@ slab_stats slab_host<Derived, Engine>::stats() const {
       const core::lock_holder held(shelf.lock);
       row.slot_bytes = shelf.slots.layout().slot_bytes;
       row.cached_slots = in_caches + shelf.parked.slots();
-      row.slab_count = shelf.slots.slabs();
+      row.slab_count = shelf.slots.slabs_in_use();
       used_slots = shelf.slots.used_slots();
       row.free_slots = shelf.slots.slots() - used_slots;
     }
@@ -66,13 +68,12 @@ slab_stats slab_host<Derived, Engine>::stats() const {
     result.cached_slots += row.cached_slots;
     result.slab_count += row.slab_count;
   });
-  engine_.memory().inspect([&](const core::extents& extents, const core::oversize_blocks& oversize) {
-    result.oversize_blocks = oversize.blocks();
-    result.oversize_bytes = oversize.bytes();
-    result.discarded_bytes = extents.discarded_bytes();
-    result.upstream_bytes = engine_.memory().held_bytes();
-    result.upstream_peak_bytes = engine_.memory().peak_bytes();
-  });
+  const auto figures = engine_.memory().inspect();
+  result.oversize_blocks = figures.oversize_blocks;
+  result.oversize_bytes = figures.oversize_bytes;
+  result.discarded_bytes = figures.discarded_bytes;
+  result.upstream_bytes = engine_.memory().held_bytes();
+  result.upstream_peak_bytes = engine_.memory().peak_bytes();
   result.live_bytes += result.oversize_bytes;
   return result;
 }

@@ -47,7 +47,8 @@ slab_options slab_options::resolved() const {
   } else if (least_slots * largest > slab_bytes) {
     refuse("slab_bytes", slab_bytes,
            "at least " + std::to_string(power_of_two_from(least_slots * largest)) +
-               ", so that a slab holds two slots of largest_required_pool_block (" + std::to_string(largest) + ")");
+               ", so that a slab holds two slots of largest_required_pool_block (" + std::to_string(largest) +
+               ")");
   }
   result.max_blocks_per_chunk = result.slab_bytes / core::smallest_slot_bytes;
   if (retain_bytes == 0) result.retain_bytes = default_retain_bytes;

@@ -16,10 +16,12 @@ namespace {
 
 constexpr int most_spins = 64;  // looks before a waiter sleeps
 
-static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t), "The system waits on the word itself.");
+static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t),
+              "The system waits on the word itself.");
 
 // Sleeps while the word is `value`, or for a moment.
-void sleep_on([[maybe_unused]] std::atomic<std::uint32_t>& word, [[maybe_unused]] std::uint32_t value) noexcept {
+void sleep_on([[maybe_unused]] std::atomic<std::uint32_t>& word,
+              [[maybe_unused]] std::uint32_t value) noexcept {
 #if defined(__linux__)
   syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
 #else

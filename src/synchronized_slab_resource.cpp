@@ -22,11 +22,9 @@ synchronized_slab_resource::synchronized_slab_resource(const slab_options& optio
                                                        std::pmr::memory_resource* upstream)
     : slab_host(options, upstream, growth_log2), caches_(engine_) {}
 
-synchronized_slab_resource::synchronized_slab_resource(const slab_options& options, void* buffer, std::size_t bytes,
-                                                       std::pmr::memory_resource* upstream)
-    : synchronized_slab_resource(options, upstream) {
-  start_in(buffer, bytes);
-}
+synchronized_slab_resource::synchronized_slab_resource(const slab_options& options, void* buffer,
+                                                       std::size_t bytes, std::pmr::memory_resource* upstream)
+    : slab_host(options, buffer, bytes, upstream, growth_log2), caches_(engine_) {}
 
 bool synchronized_slab_resource::do_is_equal(const std::pmr::memory_resource& other) const noexcept {
   if (this == &other) return true;

@@ -23,7 +23,7 @@ struct cache_node {
   node_handshake tie;
   std::uint64_t resource_id = 0;           // of the resource it was opened for
   thread_caches* resource = nullptr;       // exists while the tie is live or flushing
-  core::cache* cache = nullptr;     // exists as long as the resource
+  core::cache* cache = nullptr;            // exists as long as the resource
   const void* thread = nullptr;            // the record of its thread; null for a view
   cache_node* next_of_thread = nullptr;    // in a bucket of its thread; the thread's. Unused: the pool's list
   cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's store lock
@@ -222,7 +222,7 @@ core::cache* thread_caches::find_slow() {
   cache_node* node = record.find(id_);
   if (node == nullptr) {
     if (record.bucket_count == 0) end_of_this_thread.touch();
-    node = open(&record);
+    node = open(&record, engine_.open_cache());
     if (node == nullptr) return nullptr;
     record.insert(*node);
   }
@@ -237,11 +237,10 @@ core::cache* thread_caches::find_opened() noexcept {
 }
 
 cache_node* thread_caches::open_view() {
-  return open(nullptr);
+  return open(nullptr, engine_.insist_on_cache());
 }
 
-cache_node* thread_caches::open(const void* thread) {
-  core::cache* const cache = engine_.open_cache();
+cache_node* thread_caches::open(const void* thread, core::cache* cache) {
   if (cache == nullptr) return nullptr;
   cache_node* const node = pool.take();
   if (node == nullptr) {

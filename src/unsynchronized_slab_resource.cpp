@@ -21,9 +21,8 @@ unsynchronized_slab_resource::unsynchronized_slab_resource(const slab_options& o
     : slab_host(options, upstream, growth_log2) {}
 
 unsynchronized_slab_resource::unsynchronized_slab_resource(const slab_options& options, void* buffer,
-                                                           std::size_t bytes, std::pmr::memory_resource* upstream)
-    : unsynchronized_slab_resource(options, upstream) {
-  start_in(buffer, bytes);
-}
+                                                           std::size_t bytes,
+                                                           std::pmr::memory_resource* upstream)
+    : slab_host(options, buffer, bytes, upstream, growth_log2) {}
 
 }  // namespace quarry

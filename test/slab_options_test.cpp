@@ -10,7 +10,7 @@
 #include <string>
 #include <type_traits>
 
-#include "quarry/core/size_class.hpp"
+#include "quarry/core/bins/size_class.hpp"
 #include "quarry/core/slab.hpp"
 
 namespace {

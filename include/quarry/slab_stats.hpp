@@ -22,12 +22,13 @@ struct slab_class_stats {
 /// A snapshot of one resource.
 /// Invariant   Per class: live + cached + free slots = slots of its slabs.
 struct slab_stats {
-  std::size_t live_bytes = 0;           // live slots times their slot_bytes, and oversize_bytes
-  std::size_t live_slots = 0;           // in the user's hands
-  std::size_t cached_slots = 0;         // resting in magazines
-  std::size_t slab_count = 0;           // slabs in use by a class
-  std::size_t upstream_bytes = 0;       // held from upstream now
-  std::size_t discarded_bytes = 0;      // part of upstream_bytes whose pages were discarded: addresses without memory
+  std::size_t live_bytes = 0;      // live slots times their slot_bytes, and oversize_bytes
+  std::size_t live_slots = 0;      // in the user's hands
+  std::size_t cached_slots = 0;    // resting in magazines
+  std::size_t slab_count = 0;      // slabs in use by a class
+  std::size_t upstream_bytes = 0;  // held from upstream now
+  std::size_t discarded_bytes =
+      0;  // part of upstream_bytes whose pages were discarded: addresses without memory
   std::size_t upstream_peak_bytes = 0;  // held from upstream at most, since construction
   std::size_t oversize_bytes = 0;       // live bytes of blocks that went straight upstream
   std::size_t oversize_blocks = 0;      // live blocks that went straight upstream

@@ -37,7 +37,9 @@ class slab_thread_view final : public detail::slab_face<slab_thread_view> {
   core::cache* cache_at_hand() const noexcept { return cache_; }
   core::cache* cache_or_open() noexcept { return cache_; }
   auto& host() noexcept { return resource_->host(); }
-  const auto& host() const noexcept { return static_cast<const synchronized_slab_resource&>(*resource_).host(); }
+  const auto& host() const noexcept {
+    return static_cast<const synchronized_slab_resource&>(*resource_).host();
+  }
 
   /// Equal to every view of the same resource, and to the resource: what one allocates the other may free.
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override;

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <memory>
-#include <quarry/core/cache_control.hpp>
+#include <quarry/core/typed/cache_control.hpp>
 #include <quarry/detail/cached_object.hpp>
 #include <quarry/locks.hpp>
 #include <quarry/page_sources.hpp>

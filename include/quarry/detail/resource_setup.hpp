@@ -15,8 +15,10 @@ namespace quarry::detail {
 
 class resource_setup {
  public:
+  /// Effects     Where max_bytes or an initial buffer of `buffer_bytes` is small and no slab_bytes is given, slabs are cut
+  ///             finer than those say: to a sixteenth of it.
   /// Errors      std::invalid_argument that names the option, its value and what is allowed.
-  explicit resource_setup(const slab_options& given);
+  explicit resource_setup(const slab_options& given, std::size_t buffer_bytes = 0);
 
   /// Returns the options in force; none of them is 0 but max_bytes without a limit.
   const slab_options& options() const noexcept { return options_; }
@@ -30,7 +32,8 @@ class resource_setup {
 
   /// Returns what the engine is made with.
   core::engine_limits limits() const noexcept {
-    return {options_.slab_bytes, options_.max_bytes, options_.retain_bytes, options_.thread_cache_bytes};
+    return {granule_bytes_,     slab_granules_,        has_directory_,
+            options_.max_bytes, options_.retain_bytes, cache_bytes_};
   }
 
   /// Returns the bytes that a request really gets.
@@ -41,6 +44,10 @@ class resource_setup {
 
  private:
   slab_options options_;          // resolved
+  std::size_t granule_bytes_;     // slabs are made of granules
+  std::size_t slab_granules_;     // the fewest that make a slab
+  bool has_directory_;            // false where slabs are few
+  std::size_t cache_bytes_;       // of slots that one cache may hold
   core::class_index last_class_;  // the largest class that is pooled, by size or by alignment
 };
 

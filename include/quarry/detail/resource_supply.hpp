@@ -19,7 +19,9 @@ class resource_supply {
   /// Requires    upstream != nullptr; it outlives every copy of this supply.
   resource_supply(std::pmr::memory_resource* upstream, const slab_options& options) noexcept;
 
-  void* allocate_pages(std::size_t bytes, std::size_t alignment) { return upstream_->allocate(bytes, alignment); }
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) {
+    return upstream_->allocate(bytes, alignment);
+  }
   void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
     upstream_->deallocate(pages, bytes, alignment);
   }

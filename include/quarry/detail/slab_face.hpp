@@ -31,7 +31,8 @@ class slab_face : public std::pmr::memory_resource {
 
   /// Takes back what any face of the resource allocated for the same two numbers; null is dropped.
   /// Complexity  Hit: O(1). Miss: O(1), a few slots go to their slabs.
-  void deallocate(void* pointer, std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept {
+  void deallocate(void* pointer, std::size_t bytes,
+                  std::size_t alignment = alignof(std::max_align_t)) noexcept {
     slab_face::do_deallocate(pointer, bytes, alignment);
   }
 
@@ -115,22 +116,25 @@ class slab_face : public std::pmr::memory_resource {
  private:
   void* do_allocate(std::size_t bytes, std::size_t alignment) final {
     const std::size_t last_byte = core::last_byte_of(bytes, alignment);
-    if (__builtin_expect(last_byte < core::largest_slot_bytes, 1))
+    core::class_key key = 0;
+    if (core::find_key(last_byte, key))
       if (core::cache* const own = self().cache_at_hand())
-        if (void* const slot = own->cursor_at(core::key_of(last_byte)).pop()) return slot;
+        if (void* const slot = own->cursor_at(key).pop()) return slot;
     return allocate_slow(bytes, alignment);
   }
 
   void do_deallocate(void* pointer, std::size_t bytes, std::size_t alignment) final {
     const std::size_t last_byte = core::last_byte_of(bytes, alignment);
-    if (__builtin_expect(last_byte < core::largest_slot_bytes, 1))
+    core::class_key key = 0;
+    if (core::find_key(last_byte, key))
       if (core::cache* const own = self().cache_at_hand())
-        if (own->cursor_at(core::key_of(last_byte)).push(pointer)) return;
+        if (own->cursor_at(key).push(pointer)) return;
     deallocate_slow(pointer, bytes, alignment);
   }
 
   __attribute__((noinline)) void* allocate_slow(std::size_t bytes, std::size_t alignment);
-  __attribute__((noinline)) void deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
+  __attribute__((noinline)) void deallocate_slow(void* pointer, std::size_t bytes,
+                                                 std::size_t alignment) noexcept;
 };
 
 }  // namespace quarry::detail

@@ -43,12 +43,16 @@ class slab_host : public slab_face<Derived> {
   /// Takes memory for `bytes` bytes of slots now, and touches its pages when `prefault` says so.
   /// Returns     Whether it was to be had.
   /// Complexity  O(bytes).
-  bool reserve(std::size_t bytes, bool prefault = false) noexcept { return engine_.memory().reserve(bytes, prefault); }
+  bool reserve(std::size_t bytes, bool prefault = false) noexcept {
+    return engine_.memory().reserve(bytes, prefault);
+  }
 
   /// Returns the options in force; none of them is 0 but max_bytes without a limit.
   slab_options options() const noexcept { return setup_.options(); }
 
-  std::pmr::memory_resource* upstream_resource() const noexcept { return engine_.memory().supply().upstream(); }
+  std::pmr::memory_resource* upstream_resource() const noexcept {
+    return engine_.memory().supply().upstream();
+  }
 
   /// Returns whether `pointer` lies in memory that this resource holds. Complexity O(1) expected.
   bool owns(const void* pointer) const noexcept { return engine_.owns(pointer); }
@@ -65,10 +69,9 @@ class slab_host : public slab_face<Derived> {
 
  protected:
   slab_host(const slab_options& options, std::pmr::memory_resource* upstream, std::uint32_t growth_log2);
+  slab_host(const slab_options& options, void* buffer, std::size_t bytes, std::pmr::memory_resource* upstream,
+            std::uint32_t growth_log2);
   ~slab_host() override = default;
-
-  /// Lets the resource use [buffer, buffer + bytes) first. Errors: std::invalid_argument when it is null.
-  void start_in(void* buffer, std::size_t bytes);
 
   resource_setup setup_;  // never changes
   Engine engine_;

@@ -86,7 +86,7 @@ class alignas(64) thread_caches {
 
   void take_id() noexcept;
 
-  cache_node* open(const void* thread);
+  cache_node* open(const void* thread, core::cache* cache);
   static void part(cache_node& from) noexcept;
   void part_from_all() noexcept;
   void sweep() noexcept;
@@ -95,8 +95,8 @@ class alignas(64) thread_caches {
   void unlock_all() noexcept;
   void forget_other_threads() noexcept;
 
-  std::uint64_t id_;            // changed by drop() alone; every hit reads it
-  std::size_t entry_;           // the words of id_ in thread_table; goes with id_
+  std::uint64_t id_;       // changed by drop() alone; every hit reads it
+  std::size_t entry_;      // the words of id_ in thread_table; goes with id_
   shared_engine& engine_;  // its cache_lock() guards the list of nodes
 
   alignas(64) cache_node* nodes_ = nullptr;  // one for each thread and view; newest first

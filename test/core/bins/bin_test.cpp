@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
-#include <quarry/core/bin.hpp>
+#include <map>
+#include <memory>
+#include <quarry/core/bins/bin.hpp>
 #include <random>
 #include <set>
 #include <vector>
@@ -19,27 +22,61 @@ using quarry_test::counting_resource;
 
 constexpr std::size_t slab_bytes = 16384;
 
+/// Slabs with their headers apart, and which of them an address lies in: the bin's owner knows that.
+class slab_set {
+ public:
+  slab* make(void* base, const quarry::core::slab_layout& layout) {
+    headers_.push_back(std::make_unique<std::uint64_t[]>(layout.header_bytes / sizeof(std::uint64_t) + 1));
+    return by_base_[base] = slab::create(headers_.back().get(), base, layout.total_slots);
+  }
+  slab* of(const void* slot) const {
+    const auto base = reinterpret_cast<std::uintptr_t>(slot) & ~std::uintptr_t{slab_bytes - 1};
+    return by_base_.at(reinterpret_cast<const void*>(base));
+  }
+  slab* flush(bin& from, const std::vector<void*>& slots) const {
+    return from.flush(slots.data(), slots.size(), [&](std::size_t i) { return of(slots[i]); });
+  }
+  slab* flush_run(bin& from, void* first, std::size_t count) const {
+    return from.flush_run(first, count, [this](void* slot) { return of(slot); });
+  }
+
+ private:
+  std::map<const void*, slab*> by_base_;
+  std::vector<std::unique_ptr<std::uint64_t[]>> headers_;
+};
+
 /// A bin and the slabs that it was given.
 class filled_bin {
  public:
   filled_bin(std::size_t slot_bytes, std::size_t count) : slots(slab::layout(slot_bytes, slab_bytes)) {
     for (std::size_t i = 0; i < count; ++i) adopt();
   }
+  filled_bin(const filled_bin&) = delete;
+  filled_bin& operator=(const filled_bin&) = delete;
   ~filled_bin() {
     for (void* const base : bases) memory.deallocate(base, slab_bytes, slab_bytes);
   }
   void adopt() {
     bases.push_back(memory.allocate(slab_bytes, slab_bytes));
-    slots.adopt(slab::create(bases.back(), slots.layout()));
+    slots.adopt(slabs.make(bases.back(), slots.layout()));
   }
   std::vector<void*> refill(std::size_t count) {
     std::vector<void*> taken(count);
     const std::size_t found = slots.refill(taken.data() + count, count);
     return {taken.rbegin(), taken.rbegin() + static_cast<std::ptrdiff_t>(found)};
   }
+  std::vector<void*> take_all() {
+    std::vector<void*> all;
+    for (std::vector<void*> taken = refill(63); !taken.empty(); taken = refill(63))
+      all.insert(all.end(), taken.begin(), taken.end());
+    return all;
+  }
+  slab* flush(const std::vector<void*>& back) { return slabs.flush(slots, back); }
+  slab* of(const void* slot) const { return slabs.of(slot); }
 
   counting_resource memory;
   std::vector<void*> bases;
+  slab_set slabs;
   bin slots;
 };
 
@@ -70,7 +107,6 @@ TEST(Bin, HandsOutEverySlotOfEverySlabOnce) {
   for (std::vector<void*> taken = three.refill(50); !taken.empty(); taken = three.refill(50)) {
     for (void* const slot : taken) {
       EXPECT_TRUE(seen.insert(slot).second);
-      EXPECT_TRUE(three.slots.holds(slot));
     }
     ASSERT_TRUE(three.slots.check_invariants());
   }
@@ -80,18 +116,16 @@ TEST(Bin, HandsOutEverySlotOfEverySlabOnce) {
 
 TEST(Bin, HandsASlabBackWhenItsLastSlotReturns) {
   filled_bin two(64, 2);
-  std::vector<void*> all;
-  for (std::vector<void*> taken = two.refill(63); !taken.empty(); taken = two.refill(63))
-    all.insert(all.end(), taken.begin(), taken.end());
+  std::vector<void*> all = two.take_all();
   void* const kept = all.back();
   all.pop_back();
-  const slab* const emptied = two.slots.flush(all.data(), all.size());
+  const slab* const emptied = two.flush(all);
   ASSERT_EQ(length(emptied), 1U);
   EXPECT_TRUE(emptied->empty());
-  EXPECT_NE(slab::of(kept, two.slots.layout()), emptied);
+  EXPECT_NE(two.of(kept), emptied);
   EXPECT_EQ(two.slots.used_slots(), 1U);
   EXPECT_TRUE(two.slots.check_invariants());
-  EXPECT_EQ(length(two.slots.flush(&kept, 1)), 1U);
+  EXPECT_EQ(length(two.flush({kept})), 1U);
   EXPECT_TRUE(two.refill(1).empty());
 }
 
@@ -102,10 +136,10 @@ TEST(Bin, FlushesRunsInEitherDirectionAndSingleSlotsAlike) {
     void* const kept = one.refill(1).front();
     if (order == 1) std::reverse(taken.begin(), taken.end());
     if (order == 2) std::shuffle(taken.begin(), taken.end(), std::mt19937(5));
-    EXPECT_EQ(one.slots.flush(taken.data(), taken.size()), nullptr);
+    EXPECT_EQ(one.flush(taken), nullptr);
     EXPECT_EQ(one.slots.used_slots(), 1U);
     EXPECT_TRUE(one.slots.check_invariants());
-    EXPECT_NE(one.slots.flush(&kept, 1), nullptr);
+    EXPECT_NE(one.flush({kept}), nullptr);
   }
 }
 
@@ -117,7 +151,7 @@ TEST(Bin, EndsARunWhereverItsNeighboursEnd) {
       void* const kept = taken[gap];
       taken.erase(taken.begin() + static_cast<std::ptrdiff_t>(gap));
       if (!ascending) std::reverse(taken.begin(), taken.end());
-      EXPECT_EQ(one.slots.flush(taken.data(), taken.size()), nullptr);
+      EXPECT_EQ(one.flush(taken), nullptr);
       one.slots.for_each_slab([&](const slab& each) {
         each.for_each_used(one.slots.layout(), [&](void* used) { EXPECT_EQ(used, kept); });
       });
@@ -133,47 +167,110 @@ TEST(Bin, KeepsRunsApartWhereSlabsTouchInMemory) {
   void* const block = memory.allocate(2 * slab_bytes, 2 * slab_bytes);
   for (const std::size_t slot_bytes : {64U, 1024U}) {
     bin slots(slab::layout(slot_bytes, slab_bytes));
-    slots.adopt(slab::create(block, slots.layout()));
-    slots.adopt(slab::create(static_cast<std::byte*>(block) + slab_bytes, slots.layout()));
+    slab_set slabs;
+    slots.adopt(slabs.make(block, slots.layout()));
+    slots.adopt(slabs.make(static_cast<std::byte*>(block) + slab_bytes, slots.layout()));
     std::vector<void*> all;
     void* taken[32];
     for (std::size_t found = slots.refill(taken + 32, 32); found != 0; found = slots.refill(taken + 32, 32))
       all.insert(all.end(), taken + 32 - found, taken + 32);
     std::sort(all.begin(), all.end());
-    EXPECT_EQ(length(slots.flush(all.data(), all.size())), 2U);
+    EXPECT_EQ(length(slabs.flush(slots, all)), 2U);
   }
   memory.deallocate(block, 2 * slab_bytes, 2 * slab_bytes);
 }
 
 TEST(Bin, PrefersAHalfFullSlabSoThatEmptierOnesCanEmpty) {
   filled_bin two(64, 2);
-  std::vector<void*> all;
-  for (std::vector<void*> taken = two.refill(63); !taken.empty(); taken = two.refill(63))
-    all.insert(all.end(), taken.begin(), taken.end());
-  const auto& layout = two.slots.layout();
-  slab* const first = slab::of(all.front(), layout);
+  std::vector<void*> all = two.take_all();
+  slab* const first = two.of(all.front());
   std::vector<void*> of_first;
   std::vector<void*> of_second;
-  for (void* const slot : all) (slab::of(slot, layout) == first ? of_first : of_second).push_back(slot);
+  for (void* const slot : all) (two.of(slot) == first ? of_first : of_second).push_back(slot);
   // One slab keeps two thirds of its slots, the other one a tenth.
   of_first.resize(of_first.size() / 3);
   of_second.resize(of_second.size() * 9 / 10);
-  EXPECT_EQ(two.slots.flush(of_second.data(), of_second.size()), nullptr);
-  EXPECT_EQ(two.slots.flush(of_first.data(), of_first.size()), nullptr);
-  for (void* const slot : two.refill(10)) EXPECT_EQ(slab::of(slot, layout), first);
+  EXPECT_EQ(two.flush(of_second), nullptr);
+  EXPECT_EQ(two.flush(of_first), nullptr);
+  for (void* const slot : two.refill(10)) EXPECT_EQ(two.of(slot), first);
 }
 
-TEST(Bin, KeepsAPinnedSlabThatIsFoundByRange) {
+TEST(Bin, KeepsSlabsApartAndFindsThemByRange) {
+  alignas(64) std::byte places[3][16 * 64] = {};
+  alignas(slab) std::byte headers[3][slab::header_bytes_for(16)];
+  bin slots(slab::layout(64, slab_bytes));
+  EXPECT_EQ(slots.find_apart(places[0]), nullptr);
+  for (std::size_t i = 0; i < 3; ++i) {
+    slots.adopt_apart(slab::create(headers[i], places[i], 16 - i));
+    EXPECT_EQ(slots.apart_slabs(), i + 1);
+  }
+  EXPECT_EQ(slots.apart_bytes(), (16 + 15 + 14) * 64U);
+  EXPECT_EQ(slots.slots(), 16 + 15 + 14U);
+  const auto home = [&slots](const void* slot) { return slots.find_apart(slot); };
+  for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_NE(home(places[i] + 100), nullptr);
+    EXPECT_EQ(home(places[i] + 100)->begin(), places[i]);
+    EXPECT_EQ(home(places[i] + (16 - i) * 64 - 1)->begin(), places[i]);
+  }
+  EXPECT_EQ(home(places[2] + 14 * 64), nullptr) << "behind its last slot";
+  EXPECT_EQ(home(headers), nullptr);
+  for (int round = 0; round < 3; ++round) {
+    void* taken[45];
+    std::size_t found = 0;
+    while (found < 45) {
+      const std::size_t more = slots.refill(taken + 45 - found, 45 - found);
+      ASSERT_NE(more, 0U);
+      found += more;
+    }
+    EXPECT_FALSE(slots.any_free());
+    EXPECT_EQ(slots.flush(taken, 45, [&](std::size_t i) { return home(taken[i]); }), nullptr);
+    EXPECT_EQ(slots.used_slots(), 0U);
+    EXPECT_EQ(slots.slabs(), 3U) << "they never leave";
+    EXPECT_TRUE(slots.check_invariants());
+  }
+}
+
+TEST(Bin, ASlabApartStaysWhileAnEmptySlabBesideItLeaves) {
+  filled_bin one(64, 1);
   alignas(64) std::byte place[16 * 64];
   alignas(slab) std::byte header[slab::header_bytes_for(16)];
-  bin slots(slab::layout(64, slab_bytes));
-  slots.adopt_first(slab::create_apart(header, place, 16, slots.layout()));
-  void* taken[16];
-  ASSERT_EQ(slots.refill(taken + 16, 16), 16U);
-  EXPECT_EQ(slots.slab_of(taken[3])->begin(), place);
-  EXPECT_EQ(slots.flush(taken, 16), nullptr);
-  EXPECT_EQ(slots.used_slots(), 0U);
-  EXPECT_EQ(slots.refill(taken + 16, 16), 16U);
+  slab* const apart = slab::create(header, place, 16);
+  one.slots.adopt_apart(apart);
+  EXPECT_EQ(one.slots.slabs(), 2U);
+  std::vector<void*> all = one.take_all();
+  ASSERT_EQ(all.size(), 16 + slab_bytes / 64);
+  slab* const emptied = one.slots.flush(all.data(), all.size(), [&](std::size_t i) {
+    slab* const found = one.slots.find_apart(all[i]);
+    return found != nullptr ? found : one.of(all[i]);
+  });
+  EXPECT_EQ(length(emptied), 1U);
+  EXPECT_NE(emptied, apart);
+  EXPECT_EQ(one.slots.slabs(), 1U);
+  EXPECT_EQ(one.slots.slots(), 16U);
+  EXPECT_EQ(one.slots.used_slots(), 0U);
+}
+
+TEST(Bin, CountsItsSlabsTheirSlotsAndThoseInUse) {
+  filled_bin three(1000, 3);
+  constexpr std::size_t each = slab_bytes / 1000;
+  EXPECT_EQ(three.slots.slabs(), 3U);
+  EXPECT_EQ(three.slots.slots(), 3 * each);
+  EXPECT_EQ(three.slots.used_slots(), 0U);
+  std::vector<void*> all = three.take_all();
+  EXPECT_EQ(three.slots.used_slots(), 3 * each);
+  std::sort(all.begin(), all.end());
+  for (std::size_t left = 3; left > 0; --left) {
+    std::vector<void*> back;  // the slots of one slab
+    const slab* const home = three.of(all.front());
+    for (void* const slot : all)
+      if (three.of(slot) == home) back.push_back(slot);
+    all.erase(std::remove_if(all.begin(), all.end(), [&](void* slot) { return three.of(slot) == home; }),
+              all.end());
+    EXPECT_EQ(three.flush(back), home);
+    EXPECT_EQ(three.slots.slabs(), left - 1);
+    EXPECT_EQ(three.slots.slots(), (left - 1) * each);
+    EXPECT_EQ(three.slots.used_slots(), (left - 1) * each);
+  }
 }
 
 TEST(Bin, AgreesWithAModelUnderRandomRefillsAndFlushes) {
@@ -190,7 +287,7 @@ TEST(Bin, AgreesWithAModelUnderRandomRefillsAndFlushes) {
         for (std::size_t n = random() % 63; n > 0 && !used.empty(); --n)
           back.push_back(quarry_test::take_any(used, random));
         if (random() % 2 == 0) std::sort(back.begin(), back.end());
-        for (slab* emptied = many.slots.flush(back.data(), back.size()); emptied != nullptr;) {
+        for (slab* emptied = many.flush(back); emptied != nullptr;) {
           slab* const next = emptied->next;
           EXPECT_TRUE(emptied->empty());
           many.slots.adopt(emptied);
@@ -209,30 +306,25 @@ TEST(Bin, AgreesWithAModelUnderRandomRefillsAndFlushes) {
 
 TEST(Bin, PrefersAnEmptierSlabToOneThatIsNearlyFull) {
   filled_bin two(64, 2);
-  std::vector<void*> all;
-  for (std::vector<void*> taken = two.refill(63); !taken.empty(); taken = two.refill(63))
-    all.insert(all.end(), taken.begin(), taken.end());
-  const auto& layout = two.slots.layout();
-  slab* const first = slab::of(all.front(), layout);
+  std::vector<void*> all = two.take_all();
+  slab* const first = two.of(all.front());
   std::vector<void*> of_first;
   std::vector<void*> of_second;
-  for (void* const slot : all) (slab::of(slot, layout) == first ? of_first : of_second).push_back(slot);
+  for (void* const slot : all) (two.of(slot) == first ? of_first : of_second).push_back(slot);
   of_first.resize(of_first.size() / 10);        // a tenth of the first comes back,
   of_second.resize(of_second.size() * 9 / 10);  // nine tenths of the second
-  EXPECT_EQ(two.slots.flush(of_second.data(), of_second.size()), nullptr);
-  EXPECT_EQ(two.slots.flush(of_first.data(), of_first.size()), nullptr);
-  for (void* const slot : two.refill(10)) EXPECT_NE(slab::of(slot, layout), first);
+  EXPECT_EQ(two.flush(of_second), nullptr);
+  EXPECT_EQ(two.flush(of_first), nullptr);
+  for (void* const slot : two.refill(10)) EXPECT_NE(two.of(slot), first);
 }
 
 TEST(Bin, VisitsNoMoreThanEightSlabsForARefill) {
   filled_bin many(1000, 20);
-  std::vector<void*> all;
-  for (std::vector<void*> taken = many.refill(63); !taken.empty(); taken = many.refill(63))
-    all.insert(all.end(), taken.begin(), taken.end());
+  std::vector<void*> all = many.take_all();
   std::set<const slab*> seen;
   for (void* const slot : all) {
-    if (!seen.insert(slab::of(slot, many.slots.layout())).second) continue;
-    EXPECT_EQ(many.slots.flush(&slot, 1), nullptr);  // one free slot in each slab
+    if (!seen.insert(many.of(slot)).second) continue;
+    EXPECT_EQ(many.flush({slot}), nullptr);  // one free slot in each slab
   }
   EXPECT_EQ(many.refill(63).size(), 8U);
   EXPECT_EQ(many.refill(63).size(), 8U);
@@ -257,7 +349,7 @@ class adjoining_slabs {
 
   explicit adjoining_slabs(bin& slots) : slots_(slots), block_(memory_.allocate(bytes, bytes)) {
     for (std::size_t i = 0; i < count; ++i)
-      slots.adopt(slab::create(static_cast<std::byte*>(block_) + i * slab_bytes, slots.layout()));
+      slots.adopt(homes.make(static_cast<std::byte*>(block_) + i * slab_bytes, slots.layout()));
   }
   adjoining_slabs(const adjoining_slabs&) = delete;
   adjoining_slabs& operator=(const adjoining_slabs&) = delete;
@@ -273,6 +365,8 @@ class adjoining_slabs {
     return all;
   }
 
+  slab_set homes;
+
  private:
   static constexpr std::size_t bytes = count * slab_bytes;
   bin& slots_;
@@ -286,13 +380,13 @@ TEST(Bin, EndsARunAtTheBorderOfASlabInEitherDirection) {
   const std::vector<void*> all = slabs.take_all();
   std::vector<void*> pair;  // the two slots on either side of a border
   for (std::size_t i = 1; i < all.size() && pair.empty(); ++i)
-    if (slab::of(all[i], slots.layout()) != slab::of(all[i - 1], slots.layout()) &&
+    if (slabs.homes.of(all[i]) != slabs.homes.of(all[i - 1]) &&
         static_cast<std::byte*>(all[i]) - static_cast<std::byte*>(all[i - 1]) == 64)
       pair = {all[i - 1], all[i]};
   ASSERT_EQ(pair.size(), 2U) << "no two slabs touch, so that this test shows nothing";
   for (int direction = 0; direction < 2; ++direction) {
-    EXPECT_EQ(slots.flush(pair.data(), 2), nullptr);
-    for (void* const slot : pair) EXPECT_EQ(slab::of(slot, slots.layout())->free_slots(), 1U);
+    EXPECT_EQ(slabs.homes.flush(slots, pair), nullptr);
+    for (void* const slot : pair) EXPECT_EQ(slabs.homes.of(slot)->free_slots(), 1U);
     ASSERT_TRUE(slots.check_invariants());
     void* taken[2];
     ASSERT_EQ(slots.refill(taken + 1, 1), 1U);
@@ -334,7 +428,7 @@ TEST(Bin, KeepsItsGroupsWhateverOrderSlotsComeAndGoIn) {
         if (step % 3 == 1) std::reverse(back.begin(), back.end());
         if (step % 3 == 2) std::shuffle(back.begin(), back.end(), random);
         slab* next = nullptr;
-        for (slab* each = slots.flush(back.data(), back.size()); each != nullptr; each = next) {
+        for (slab* each = slabs.homes.flush(slots, back); each != nullptr; each = next) {
           next = each->next;
           ASSERT_TRUE(each->empty());
           outside.push_back(each);
@@ -347,7 +441,7 @@ TEST(Bin, KeepsItsGroupsWhateverOrderSlotsComeAndGoIn) {
     slots.for_each_slab([&](const slab& each) {
       const auto* const first = static_cast<const void*>(each.begin());
       const auto after = used.lower_bound(const_cast<void*>(first));
-      EXPECT_TRUE(each.empty() || (after != used.end() && slab::of(*after, slots.layout()) == &each));
+      EXPECT_TRUE(each.empty() || (after != used.end() && slabs.homes.of(*after) == &each));
     });
   }
   EXPECT_GT(emptied, 0U);
@@ -363,8 +457,8 @@ TEST(Bin, FlushesARunAcrossTheBordersOfSlabs) {
   for (std::size_t i = 1; i <= all.size(); ++i) {
     if (i < all.size() && static_cast<std::byte*>(all[i]) - static_cast<std::byte*>(all[i - 1]) == 64)
       continue;
-    crossings += slab::of(all[begin], slots.layout()) != slab::of(all[i - 1], slots.layout()) ? 1U : 0U;
-    emptied += length(slots.flush_run(all[begin], i - begin));
+    crossings += slabs.homes.of(all[begin]) != slabs.homes.of(all[i - 1]) ? 1U : 0U;
+    emptied += length(slabs.homes.flush_run(slots, all[begin], i - begin));
     ASSERT_TRUE(slots.check_invariants());
     begin = i;
   }
@@ -376,7 +470,7 @@ TEST(Bin, FlushesARunAcrossTheBordersOfSlabs) {
 TEST(Bin, TakesARunFromTheSlabThatARefillWouldLookAtFirst) {
   filled_bin one(64, 1);
   EXPECT_TRUE(one.slots.any_free());
-  ASSERT_EQ(one.refill(10).size(), 10U);  // beyond the header, which cuts the first run
+  ASSERT_EQ(one.refill(10).size(), 10U);
   const quarry::core::slot_run run = one.slots.take_run(8, 20);
   EXPECT_EQ(run.slots, 20U);
   EXPECT_EQ(run.slot_bytes, 64U);

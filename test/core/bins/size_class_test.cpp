@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <quarry/core/size_class.hpp>
+#include <quarry/core/bins/size_class.hpp>
 
 namespace {
 
@@ -95,6 +95,42 @@ TEST(SizeClass, AnAlignmentThatWrapsTheSizeHasNone) {
     EXPECT_EQ(class_of(SIZE_MAX, alignment), no_class);
     EXPECT_EQ(class_of(alignment, alignment), no_class);
   }
+}
+
+TEST(SizeClass, TheKeyOfARequestIsTwiceItsClassAtEverySizeAndAlignment) {
+  for (const std::size_t alignment : {1U, 2U, 8U, 16U, 32U, 64U, 256U, 1024U, 4096U, 32768U}) {
+    for (std::size_t bytes = 1; bytes <= largest_slot_bytes; ++bytes) {
+      const std::size_t rounded = (bytes + alignment - 1) & ~(alignment - 1);
+      ASSERT_EQ(key_of(last_byte_of(bytes, alignment)), 2 * class_of_bytes(rounded))
+          << bytes << " bytes aligned to " << alignment;
+    }
+  }
+}
+
+TEST(SizeClass, ASlabLeavesAnEighthOverAtMostInTheFewestGranulesThatDo) {
+  for (std::size_t granule_bytes = 1024; granule_bytes <= 65536; granule_bytes *= 2) {
+    for (class_index index = 0; index < class_count; ++index) {
+      const std::size_t slot_bytes = slot_bytes_of(index);
+      const auto is_tight = [&](std::size_t granules) {
+        const std::size_t bytes = granules * granule_bytes;
+        return bytes >= slot_bytes && bytes % slot_bytes * 8 <= bytes;
+      };
+      const std::size_t granules = granules_for(slot_bytes, granule_bytes);
+      ASSERT_GE(granules, 1U);
+      ASSERT_LE(granules, 64U) << "an extent has no more";
+      ASSERT_TRUE(is_tight(granules)) << slot_bytes << " bytes in granules of " << granule_bytes;
+      for (std::size_t fewer = 1; fewer < granules; ++fewer)
+        ASSERT_FALSE(is_tight(fewer)) << slot_bytes << " bytes in granules of " << granule_bytes;
+    }
+  }
+}
+
+TEST(SizeClass, ASlabOfSlotsThatNoClassHasIsAsTight) {
+  EXPECT_EQ(granules_for(40000, 1024), 40U);
+  EXPECT_EQ(granules_for(65536, 1024), 64U);
+  EXPECT_EQ(granules_for(57000, 1024), 56U);
+  EXPECT_EQ(granules_for(48 * 1024, 32 * 1024), 3U);
+  EXPECT_EQ(granules_for(65 * 1024, 1024), 0U) << "no extent has so many";
 }
 
 }  // namespace

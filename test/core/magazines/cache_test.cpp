@@ -1,129 +1,213 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <quarry/core/thread_cache.hpp>
+#include <quarry/core/magazines/cache.hpp>
+#include <thread>
 
 namespace {
 
+using quarry::core::cache;
+using quarry::core::class_cache;
+using quarry::core::class_count;
 using quarry::core::class_index;
 using quarry::core::magazine;
-using quarry::core::thread_cache;
-using quarry::core::thread_cursor;
-
-struct alignas(sizeof(magazine)) aligned_magazine : magazine {};
+using quarry::core::no_class;
 
 int slots[magazine::capacity + 1];
 
-TEST(ThreadCursor, IsEmptyAndFullAtOnceWhileNothingIsLoaded) {
-  thread_cursor current;
-  EXPECT_EQ(current.count(), 0U);
-  EXPECT_FALSE(current.push(&slots[0]));
-  EXPECT_EQ(current.pop(), nullptr);
-}
-
-TEST(ThreadCursor, TellsItsCountFromTheAddressAtEveryFilling) {
-  aligned_magazine loaded;
-  loaded.entries[0] = &slots[0];  // a link, from when it rested
-  thread_cursor current;
-  current.load(loaded, 0, magazine::capacity);
-  EXPECT_EQ(current.pop(), nullptr);
-  for (std::size_t i = 0; i < magazine::capacity; ++i) {
-    ASSERT_EQ(current.count(), i);
-    ASSERT_TRUE(current.push(&slots[i]));
+TEST(Cache, IsEmptyAndFullAtOnceInEveryClassUntilOneIsAttached) {
+  cache own;
+  for (class_index index = 0; index < class_count; ++index) {
+    EXPECT_EQ(own.cursors[index].pop(), nullptr);
+    EXPECT_FALSE(own.cursors[index].push(&slots[0]));
+    EXPECT_EQ(own.of(index), nullptr);
+    EXPECT_EQ(own.cached_slots(index), 0U);
   }
-  EXPECT_EQ(current.count(), magazine::capacity);
-  EXPECT_FALSE(current.push(&slots[magazine::capacity])) << "full";
-  for (std::size_t i = magazine::capacity; i-- > 0;) ASSERT_EQ(current.pop(), &slots[i]);
-  EXPECT_EQ(current.pop(), nullptr);
 }
 
-TEST(ThreadCursor, TakesNoMoreThanTheLimitItWasLoadedWith) {
-  aligned_magazine loaded;
-  thread_cursor current;
-  current.load(loaded, 0, 2);
-  EXPECT_TRUE(current.push(&slots[0]));
-  EXPECT_TRUE(current.push(&slots[1]));
-  EXPECT_FALSE(current.push(&slots[2]));
-  EXPECT_EQ(current.count(), 2U);
+TEST(Cache, FindsTheCursorOfEveryClassByItsKey) {
+  cache own;
+  for (std::size_t bytes = 1; bytes <= quarry::core::largest_slot_bytes; ++bytes)
+    ASSERT_EQ(&own.cursor_at(quarry::core::key_of(bytes - 1)),
+              &own.cursors[quarry::core::class_of_bytes(bytes)]);
 }
 
-TEST(ThreadCache, FindsTheCursorOfEveryClassByItsKey) {
-  const auto cache = std::make_unique<thread_cache>();
-  for (std::size_t last_byte = 0; last_byte < quarry::core::table_bytes; ++last_byte)
-    EXPECT_EQ(&cache->cursor_at(quarry::core::class_keys[last_byte]),
-              &cache->cursors[quarry::core::class_of_bytes(last_byte + 1)]);
-}
-
-TEST(ThreadCache, ExchangesTheEmptyMagazineForThePreviousOne) {
-  const auto cache = std::make_unique<thread_cache>();
-  aligned_magazine empty;
-  aligned_magazine filled;
-  for (std::size_t i = 1; i <= 4; ++i) filled.entries[i] = &slots[i];
-  constexpr class_index index = 7;
-  auto& local = cache->shelves[index];
-  local.share = {4, 2};
-  local.loaded = &empty;
-  local.previous = &filled;
-  local.set_slots_in_previous(4);
-  cache->cursors[index].load(empty, 0, 4);
-  EXPECT_EQ(cache->cached_slots(index), 4U);
-  EXPECT_EQ(cache->load_previous(index), &slots[4]);
-  EXPECT_EQ(local.loaded, &filled);
-  EXPECT_EQ(local.previous, &empty);
-  EXPECT_EQ(cache->cached_slots(index), 3U) << "the other one is empty";
-  EXPECT_EQ(cache->cursors[index].pop(), &slots[3]);
-}
-
-class YieldingClasses : public testing::Test {
+/// A class with a loaded and a previous magazine, as after one exchange.
+class PairedClass : public testing::Test {
  protected:
-  YieldingClasses() {
-    for (class_index index = 0; index < used; ++index) {
-      cache->shelves[index].loaded = &magazines[index];
-      cache->shelves[index].share = {16, 1};
-      cache->cursors[index].load(magazines[index], 0, 16);
-    }
-  }
-  void use(class_index index) {
-    if (!cache->cursors[index].push(&slots[0])) cache->cursors[index].load(magazines[index], 0, 16);
+  static constexpr class_index index = 7;
+
+  PairedClass() {
+    local.set_entries(loaded.entries);
+    local.previous = &previous;
+    local.share = {4, 2};
+    own.cursors[index].load(loaded.entries, 0, 4);
+    own.set(index, &local);
   }
 
-  static constexpr class_index used = 5;
-  std::unique_ptr<thread_cache> cache = std::make_unique<thread_cache>();
-  aligned_magazine magazines[used];
+  /// Puts the first `count` slots into the previous magazine.
+  void fill_previous(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) local.previous->entries[1 + i] = &slots[i];
+    local.set_slots_in_previous(count);
+  }
+
+  cache own;
+  class_cache local;
+  magazine loaded;
+  magazine previous;
 };
 
-TEST_F(YieldingClasses, OneThatIsUnusedYieldsAfterTwoRoundsOfLooks) {
-  constexpr class_index unused = 3;
-  cache->cursors[unused].push(&slots[0]);
-  int looks = 0;
-  class_index found = quarry::core::no_class;
-  while (found == quarry::core::no_class && looks < 1000) {
-    for (class_index index = 0; index < used; ++index)
-      if (index != unused) use(index);
-    found = cache->find_yielding(0);
-    ++looks;
-  }
-  EXPECT_EQ(found, unused);
-  EXPECT_GT(looks, 2 * static_cast<int>(used - 1));
+TEST_F(PairedClass, ExchangesTheEmptyMagazineForThePreviousOne) {
+  fill_previous(4);
+  EXPECT_EQ(own.cached_slots(index), 4U);
+  EXPECT_EQ(own.load_previous(index, local), &slots[3]);
+  EXPECT_EQ(&local.loaded_magazine(), &previous);
+  EXPECT_EQ(local.previous, &loaded);
+  EXPECT_EQ(own.cached_slots(index), 3U) << "the other one is empty";
+  for (std::size_t i = 3; i-- > 0;) EXPECT_EQ(own.cursors[index].pop(), &slots[i]);
+  EXPECT_EQ(own.cursors[index].pop(), nullptr);
 }
 
-TEST_F(YieldingClasses, OneInUseYieldsOnlyToAShareAQuarterAsLarge) {
-  cache->shelves[2].share = {16, 2};
-  const auto yields = [&](class_index to) {
-    bool yielded = false;
-    for (int look = 0; look < 200; ++look) {
-      for (class_index index = 0; index < used; ++index) use(index);
-      const class_index found = cache->find_yielding(to);
-      EXPECT_TRUE(found == quarry::core::no_class || found == 2);
-      yielded = yielded || found == 2;
+TEST_F(PairedClass, TakesAsManySlotsAsItsShareSaysAfterAnExchange) {
+  fill_previous(2);
+  ASSERT_EQ(own.load_previous(index, local), &slots[1]);
+  for (std::size_t i = 1; i < 4; ++i) EXPECT_TRUE(own.cursors[index].push(&slots[i]));
+  EXPECT_FALSE(own.cursors[index].push(&slots[4]));
+}
+
+TEST_F(PairedClass, CountsTheSlotsOfBothMagazines) {
+  fill_previous(3);
+  ASSERT_TRUE(own.cursors[index].push(&slots[10]));
+  ASSERT_TRUE(own.cursors[index].push(&slots[11]));
+  EXPECT_EQ(own.cached_slots(index), 5U);
+  local.set_slots_in_previous(1);
+  EXPECT_EQ(own.cached_slots(index), 3U);
+  EXPECT_EQ(own.cached_slots(index + 1), 0U);
+}
+
+TEST_F(PairedClass, ForgetsItsMagazinesWhenItsMemoryIsGone) {
+  fill_previous(4);
+  ASSERT_TRUE(own.cursors[index].push(&slots[10]));
+  own.share_bytes = 1000;
+  own.next_to_look_at = 5;
+  own.reset();
+  EXPECT_EQ(own.of(index), nullptr);
+  EXPECT_EQ(own.cached_slots(index), 0U);
+  EXPECT_EQ(own.cursors[index].pop(), nullptr);
+  EXPECT_FALSE(own.cursors[index].push(&slots[0]));
+  EXPECT_EQ(own.share_bytes, 0U);
+  EXPECT_EQ(own.next_to_look_at, 0U);
+}
+
+TEST_F(PairedClass, CountsFromAnotherThreadNeverPassWhatTwoMagazinesHold) {
+  std::atomic<bool> ended{false};
+  std::atomic<bool> started{false};
+  std::size_t most = 0;
+  std::thread reader([&] {
+    while (!ended.load()) {
+      const std::size_t seen = own.cached_slots(index);
+      most = seen > most ? seen : most;
+      started.store(true);
     }
-    return yielded;
+  });
+  while (!started.load()) std::this_thread::yield();
+  for (int round = 0; round < 20000; ++round) {
+    fill_previous(4);
+    (void)own.load_previous(index, local);
+    while (own.cursors[index].pop() != nullptr) {
+    }
+  }
+  ended.store(true);
+  reader.join();
+  EXPECT_LE(most, 2 * magazine::capacity);
+  EXPECT_EQ(own.cached_slots(index), 0U) << "exact once the owner rests";
+}
+
+TEST_F(PairedClass, AnotherThreadCountsExactlyWhatRestsWhileTheOwnerDoes) {
+  fill_previous(3);
+  ASSERT_TRUE(own.cursors[index].push(&slots[10]));
+  std::size_t seen = 0;
+  std::thread([&] { seen = own.cached_slots(index); }).join();
+  EXPECT_EQ(seen, 4U);
+}
+
+TEST_F(PairedClass, CountsOnlyThePreviousMagazineWhileTheLoadedOneIsBeingExchanged) {
+  fill_previous(3);
+  local.set_entries(previous.entries);  // its owner has not moved the cursor yet
+  EXPECT_LE(own.cached_slots(index), magazine::capacity + 3U);
+  local.set_entries(loaded.entries + 1);  // the cursor lies below
+  EXPECT_EQ(own.cached_slots(index), 3U);
+}
+
+/// Some classes with a magazine each, among many without.
+class Looking : public testing::Test {
+ protected:
+  void attach(class_index index, std::size_t which) {
+    class_cache& local = locals[which];
+    local.set_entries(local.first);
+    own.cursors[index].load(local.first, 0, 7);
+    own.set(index, &local);
+  }
+  class_index look(class_index from = no_class) {
+    is_unused = false;
+    return own.look(from, is_unused);
+  }
+
+  cache own;
+  class_cache locals[3];
+  bool is_unused = false;
+};
+
+TEST_F(Looking, FindsNothingWhereNoClassHasAMagazine) {
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(look(), no_class);
+}
+
+TEST_F(Looking, GoesRoundAllClassesButTheOneThatAsks) {
+  for (std::size_t i = 0; i < 3; ++i) attach(static_cast<class_index>(4 + i), i);
+  EXPECT_EQ(look(5), 4U);
+  EXPECT_EQ(look(5), 6U);
+  class_index found = no_class;
+  for (int looks = 0; looks < 20 && found == no_class; ++looks) found = look(5);
+  EXPECT_EQ(found, 4U) << "a second time";
+  EXPECT_EQ(look(5), 6U);
+}
+
+TEST_F(Looking, PassesOverSixteenClassesAtMost) {
+  attach(15, 0);
+  attach(15 + 17, 1);
+  EXPECT_EQ(look(), 15U);
+  EXPECT_EQ(look(), no_class) << "16 to 31 have none";
+  EXPECT_EQ(look(), 32U);
+}
+
+TEST_F(Looking, BeginsAgainBehindTheLastClass) {
+  attach(class_count - 1, 0);
+  attach(0, 1);
+  own.next_to_look_at = class_count - 1;
+  EXPECT_EQ(look(), class_count - 1);
+  EXPECT_EQ(look(), 0U);
+}
+
+TEST_F(Looking, CallsAClassUnusedThatTwoLooksInARowFoundAsItWas) {
+  attach(4, 0);
+  (void)own.cursors[4].push(&slots[0]);
+  const auto next = [this] {
+    while (look() != 4U) {
+    }
+    return is_unused;
   };
-  cache->shelves[0].share = {9, 1};
-  EXPECT_FALSE(yields(0));
-  cache->shelves[0].share = {8, 1};
-  EXPECT_TRUE(yields(0));
+  EXPECT_FALSE(next()) << "changed";
+  EXPECT_FALSE(next()) << "one quiet look";
+  EXPECT_TRUE(next()) << "two";
+  EXPECT_TRUE(next()) << "and it stays so";
+  (void)own.cursors[4].push(&slots[1]);
+  EXPECT_FALSE(next()) << "used again";
+  EXPECT_FALSE(next());
+  EXPECT_TRUE(next());
+  (void)own.cursors[4].pop();
+  EXPECT_FALSE(next()) << "taking from it is a use too";
 }
 
 }  // namespace

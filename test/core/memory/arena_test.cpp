@@ -1,17 +1,15 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
-#include <quarry/core/arena.hpp>
-#include <quarry/resource_page_source.hpp>
+#include <quarry/core/memory/arena.hpp>
+#include <utility>
 #include <vector>
 
 #include "support/counting_resource.hpp"
-#include "support/failing_resource.hpp"
-#include "support/page_sources.hpp"
 
 namespace {
 
-using quarry::resource_page_source;
 using quarry::core::arena;
 using quarry_test::counting_resource;
 
@@ -19,153 +17,168 @@ bool is_aligned(const void* address, std::size_t alignment) {
   return reinterpret_cast<std::uintptr_t>(address) % alignment == 0;
 }
 
-TEST(Arena, TakesNothingUntilItIsAsked) {
+/// An arena and whoever brings it the blocks that it wishes for.
+class supplied_arena {
+ public:
+  supplied_arena() = default;
+  supplied_arena(const supplied_arena&) = delete;
+  supplied_arena& operator=(const supplied_arena&) = delete;
+  ~supplied_arena() { release(); }
+
+  void* allocate(std::size_t bytes, std::size_t alignment) {
+    if (void* const place = parts.try_allocate(bytes, alignment)) return place;
+    add(parts.wished_block_bytes(bytes, alignment));
+    return parts.try_allocate(bytes, alignment);
+  }
+  void add(std::size_t bytes) { parts.add(memory.allocate(bytes, arena::block_alignment), bytes); }
+  void release() {
+    parts.release([this](void* block, std::size_t bytes) {
+      memory.deallocate(block, bytes, arena::block_alignment);  // the counting resource compares the bytes
+    });
+  }
+
   counting_resource memory;
-  resource_page_source source(&memory);
   arena parts;
-  EXPECT_TRUE(parts.untouched());
-  EXPECT_EQ(parts.try_allocate(1, 1), nullptr);
-  parts.release(source);
-  EXPECT_EQ(memory.calls(), 0U);
+};
+
+TEST(Arena, HasNoRoomUntilABlockIsAdded) {
+  supplied_arena supplied;
+  EXPECT_TRUE(supplied.parts.untouched());
+  EXPECT_EQ(supplied.parts.try_allocate(1, 1), nullptr);
+  EXPECT_EQ(supplied.parts.room_bytes(), 0U);
+  EXPECT_FALSE(supplied.parts.has_room(0));
+  EXPECT_FALSE(supplied.parts.is_in_buffer());
+  EXPECT_FALSE(supplied.parts.owns(&supplied));
+  supplied.release();
+  EXPECT_EQ(supplied.memory.calls(), 0U);
 }
 
 TEST(Arena, HandsOutAlignedPartsThatDoNotOverlap) {
-  counting_resource memory;
-  resource_page_source source(&memory);
-  arena parts;
+  supplied_arena supplied;
   std::vector<std::pair<unsigned char*, std::size_t>> all;
   for (std::size_t i = 1; i < 400; ++i) {
     const std::size_t bytes = i * 7 % 300 + 1;
     const std::size_t alignment = std::size_t{1} << (i % 9);
-    auto* const place = static_cast<unsigned char*>(parts.allocate(bytes, alignment, source));
+    auto* const place = static_cast<unsigned char*>(supplied.allocate(bytes, alignment));
     ASSERT_TRUE(is_aligned(place, alignment));
-    EXPECT_TRUE(parts.owns(place));
+    EXPECT_TRUE(supplied.parts.owns(place));
+    EXPECT_TRUE(supplied.parts.owns(place + bytes - 1));
     std::memset(place, static_cast<int>(i % 251), bytes);
     all.emplace_back(place, bytes);
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t byte = 0; byte < all[i].second; ++byte) ASSERT_EQ(all[i].first[byte], (i + 1) % 251);
   }
-  EXPECT_FALSE(parts.untouched());
-  parts.release(source);
-  EXPECT_TRUE(parts.untouched());
-  EXPECT_EQ(memory.live_blocks(), 0U);
+  EXPECT_FALSE(supplied.parts.untouched());
+  supplied.release();
+  EXPECT_TRUE(supplied.parts.untouched());
+  EXPECT_EQ(supplied.memory.live_blocks(), 0U);
 }
 
-TEST(Arena, TakesEverLargerBlocksUpToALimit) {
-  counting_resource memory;
-  resource_page_source source(&memory);
-  arena parts;
-  for (int i = 0; i < 4000; ++i) static_cast<void>(parts.allocate(100, 8, source));
-  const auto history = memory.history();
+TEST(Arena, WishesForBlocksOfDoubleTheBytesUpToALimit) {
+  supplied_arena supplied;
+  for (int i = 0; i < 4000; ++i) static_cast<void>(supplied.allocate(100, 8));
+  const auto history = supplied.memory.history();
   EXPECT_EQ(history.front().bytes, 2048U);
-  for (std::size_t i = 1; i < history.size(); ++i) EXPECT_GE(history[i].bytes, history[i - 1].bytes);
+  for (std::size_t i = 1; i < history.size(); ++i)
+    EXPECT_EQ(history[i].bytes, std::min<std::size_t>(2 * history[i - 1].bytes, 65536));
   EXPECT_EQ(history.back().bytes, 65536U);
-  parts.release(source);
 }
 
-TEST(Arena, ServesAPartLargerThanABlock) {
-  counting_resource memory;
-  resource_page_source source(&memory);
-  arena parts;
-  void* const large = parts.allocate(1000000, 4096, source);
-  EXPECT_TRUE(is_aligned(large, 4096));
-  std::memset(large, 1, 1000000);
-  parts.release(source);
+TEST(Arena, WishesForLargeBlocksFromTheFirstOnWhereTheyAreLazy) {
+  supplied_arena supplied;
+  supplied.parts.wish_large_blocks();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), 65536U);
+    static_cast<void>(supplied.allocate(1, 1));
+    EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), 65536U);
+    supplied.release();
+  }
+}
+
+TEST(Arena, APartFitsIntoABlockOfTheLeastBytesWhereverThatLies) {
+  for (std::size_t alignment = 1; alignment <= 8192; alignment *= 2) {
+    for (const std::size_t bytes : {1U, 8U, 100U, 2048U, 100000U}) {
+      const std::size_t least = arena::least_block_bytes(bytes, alignment);
+      supplied_arena supplied;
+      EXPECT_GE(supplied.parts.wished_block_bytes(bytes, alignment), least);
+      supplied.add(least);
+      void* const place = supplied.parts.try_allocate(bytes, alignment);
+      ASSERT_NE(place, nullptr) << bytes << " bytes aligned to " << alignment;
+      EXPECT_TRUE(is_aligned(place, alignment));
+      std::memset(place, 1, bytes);  // a sanitizer sees when it does not fit
+    }
+  }
 }
 
 TEST(Arena, UsesTheBufferItStartsInFirstAndNeverGivesItBack) {
-  counting_resource memory;
-  resource_page_source source(&memory);
+  supplied_arena supplied;
   alignas(16) std::byte buffer[500];
-  arena parts;
-  parts.start_in(buffer, sizeof(buffer));
-  EXPECT_EQ(parts.allocate(100, 16, source), buffer);
-  EXPECT_EQ(memory.calls(), 0U);
-  EXPECT_EQ(parts.try_allocate(401, 1), nullptr);
-  void* const beyond = parts.allocate(401, 1, source);
-  EXPECT_TRUE(memory.holds(beyond));
-  parts.release(source);
-  EXPECT_EQ(memory.live_blocks(), 0U);
+  supplied.parts.start_in(buffer, sizeof(buffer));
+  EXPECT_TRUE(supplied.parts.is_in_buffer());
+  EXPECT_EQ(supplied.parts.room_bytes(), 500U);
+  EXPECT_EQ(supplied.allocate(100, 16), buffer);
+  EXPECT_EQ(supplied.memory.calls(), 0U);
+  EXPECT_EQ(supplied.parts.try_allocate(401, 1), nullptr);
+  EXPECT_TRUE(supplied.parts.is_in_buffer()) << "what does not fit changes nothing";
+  void* const beyond = supplied.allocate(401, 1);
+  EXPECT_TRUE(supplied.memory.holds(beyond));
+  EXPECT_FALSE(supplied.parts.is_in_buffer());
+  supplied.release();
+  EXPECT_EQ(supplied.memory.live_blocks(), 0U);
 }
 
-TEST(Arena, StaysAsItWasWhenTheSourceFails) {
-  counting_resource memory;
-  quarry_test::failing_resource failing(&memory);
-  resource_page_source source(&failing);
-  arena parts;
-  void* const first = parts.allocate(8, 8, source);
-  failing.fail_always(true);
-  EXPECT_THROW(static_cast<void>(parts.allocate(5000, 8, source)), quarry_test::upstream_failure);
-  failing.fail_always(false);
-  EXPECT_EQ(parts.allocate(8, 8, source), static_cast<std::byte*>(first) + 8);
-  parts.release(source);
+TEST(Arena, TellsTheRoomThatIsLeftInTheNewestBlock) {
+  supplied_arena supplied;
+  supplied.add(4096);
+  const std::size_t room = supplied.parts.room_bytes();
+  EXPECT_GT(room, 4000U);
+  EXPECT_LT(room, 4096U);
+  ASSERT_NE(supplied.parts.try_allocate(100, 1), nullptr);
+  EXPECT_EQ(supplied.parts.room_bytes(), room - 100);
+  EXPECT_EQ(supplied.parts.try_allocate(room - 99, 1), nullptr);
+  EXPECT_EQ(supplied.parts.room_bytes(), room - 100);
+  ASSERT_NE(supplied.parts.try_allocate(room - 100, 1), nullptr);
+  EXPECT_EQ(supplied.parts.room_bytes(), 0U);
+  supplied.add(128);
+  EXPECT_GT(supplied.parts.room_bytes(), 0U);
+  EXPECT_LT(supplied.parts.room_bytes(), 128U);
 }
 
-TEST(Arena, ReturnsNullWhenTheSourceDoes) {
-  quarry_test::null_on_failure_source::state state;
-  quarry_test::null_on_failure_source source(state);
-  state.fail_at_call = 1;
-  arena parts;
-  EXPECT_EQ(parts.allocate(8, 8, source), nullptr);
-  EXPECT_NE(parts.allocate(8, 8, source), nullptr);
-  parts.release(source);
+TEST(Arena, WhatHasRoomFitsAtTheAlignmentOfABlock) {
+  for (std::size_t taken = 0; taken < 40; ++taken) {
+    for (std::size_t bytes = 0; bytes < 256; ++bytes) {
+      alignas(16) std::byte buffer[256];
+      arena parts;
+      parts.start_in(buffer, sizeof(buffer));
+      static_cast<void>(parts.try_allocate(taken, 1));
+      if (!parts.has_room(bytes)) continue;
+      ASSERT_NE(parts.try_allocate(bytes, arena::block_alignment), nullptr) << bytes << " behind " << taken;
+    }
+  }
+  supplied_arena supplied;
+  supplied.add(4096);
+  EXPECT_TRUE(supplied.parts.has_room(3000));
+  EXPECT_FALSE(supplied.parts.has_room(4096));
 }
 
 TEST(Arena, PartsOfOneBlockFollowEachOther) {
-  counting_resource memory;
-  resource_page_source source(&memory);
-  arena parts;
-  auto* const first = static_cast<std::byte*>(parts.allocate(24, 8, source));
-  EXPECT_EQ(parts.allocate(8, 8, source), first + 24);
-  EXPECT_EQ(parts.try_allocate(1, 1), first + 32);
-  EXPECT_EQ(parts.try_allocate(4, 4), first + 36) << "padding to the alignment and no more";
-  EXPECT_EQ(memory.allocations(), 1U);
-  parts.release(source);
+  supplied_arena supplied;
+  auto* const first = static_cast<std::byte*>(supplied.allocate(24, 8));
+  EXPECT_EQ(supplied.allocate(8, 8), first + 24);
+  EXPECT_EQ(supplied.parts.try_allocate(1, 1), first + 32);
+  EXPECT_EQ(supplied.parts.try_allocate(4, 4), first + 36) << "padding to the alignment and no more";
+  EXPECT_EQ(supplied.memory.allocations(), 1U);
 }
 
-TEST(Arena, TryAllocateNeverAsksForABlockAndUsesTheLastByte) {
-  counting_resource memory;
-  resource_page_source source(&memory);
-  arena parts;
-  static_cast<void>(parts.allocate(1, 1, source));
+TEST(Arena, UsesTheLastByteOfABlock) {
+  supplied_arena supplied;
+  static_cast<void>(supplied.allocate(1, 1));
   std::size_t left = 0;
-  while (parts.try_allocate(1, 1) != nullptr) ++left;
-  EXPECT_EQ(memory.allocations(), 1U);
+  while (supplied.parts.try_allocate(1, 1) != nullptr) ++left;
   EXPECT_GT(left, 1900U);
   EXPECT_LT(left, 2048U);
-  EXPECT_NE(parts.try_allocate(0, 1), nullptr) << "nothing still fits";
-  parts.release(source);
-}
-
-TEST(Arena, ForgetsItsBufferOnReleaseUntilItStartsInItAgain) {
-  counting_resource memory;
-  resource_page_source source(&memory);
-  alignas(16) std::byte buffer[256];
-  arena parts;
-  for (int round = 0; round < 2; ++round) {
-    parts.start_in(buffer, sizeof(buffer));
-    EXPECT_TRUE(parts.untouched());
-    EXPECT_EQ(parts.try_allocate(16, 16), buffer);
-    EXPECT_FALSE(parts.untouched());
-    EXPECT_FALSE(parts.owns(buffer)) << "the buffer stays the caller's";
-    parts.release(source);
-    EXPECT_EQ(parts.try_allocate(1, 1), nullptr);
-  }
-  EXPECT_EQ(memory.calls(), 0U);
-}
-
-TEST(Arena, StartsSmallAgainAfterRelease) {
-  counting_resource memory;
-  resource_page_source source(&memory);
-  arena parts;
-  for (int round = 0; round < 2; ++round) {
-    const std::size_t calls = memory.allocations();
-    for (int i = 0; i < 100; ++i) static_cast<void>(parts.allocate(500, 8, source));
-    EXPECT_EQ(memory.history()[calls].bytes, 2048U);
-    parts.release(source);
-    EXPECT_EQ(memory.live_blocks(), 0U);
-  }
+  EXPECT_NE(supplied.parts.try_allocate(0, 1), nullptr) << "nothing still fits";
 }
 
 TEST(Arena, FillsItsBufferToTheLastByteAndNotBeyond) {
@@ -175,6 +188,52 @@ TEST(Arena, FillsItsBufferToTheLastByteAndNotBeyond) {
   EXPECT_EQ(parts.try_allocate(65, 1), nullptr);
   EXPECT_EQ(parts.try_allocate(64, 16), buffer);
   EXPECT_EQ(parts.try_allocate(1, 1), nullptr);
+}
+
+TEST(Arena, OwnsTheBytesOfEveryBlockThatWasAddedAndNoOthers) {
+  alignas(16) std::byte memory[3][256];
+  alignas(16) std::byte buffer[256];
+  arena parts;
+  parts.start_in(buffer, sizeof(buffer));
+  for (const int i : {0, 2}) parts.add(memory[i], 256);
+  for (const int i : {0, 2}) {
+    EXPECT_TRUE(parts.owns(memory[i]));
+    EXPECT_TRUE(parts.owns(memory[i] + 255));
+  }
+  EXPECT_FALSE(parts.owns(memory[1]));
+  EXPECT_FALSE(parts.owns(memory[1] + 255));
+  EXPECT_FALSE(parts.owns(buffer)) << "the buffer stays the caller's";
+  int given_back = 0;
+  parts.release([&](void* block, std::size_t bytes) {
+    EXPECT_EQ(block, memory[given_back == 0 ? 2 : 0]);
+    EXPECT_EQ(bytes, 256U);
+    ++given_back;
+  });
+  EXPECT_EQ(given_back, 2);
+  EXPECT_FALSE(parts.owns(memory[0]));
+}
+
+TEST(Arena, ForgetsItsBufferOnReleaseUntilItStartsInItAgain) {
+  alignas(16) std::byte buffer[256];
+  arena parts;
+  for (int round = 0; round < 2; ++round) {
+    parts.start_in(buffer, sizeof(buffer));
+    EXPECT_TRUE(parts.untouched());
+    EXPECT_EQ(parts.try_allocate(16, 16), buffer);
+    EXPECT_FALSE(parts.untouched());
+    parts.release([](void*, std::size_t) { ADD_FAILURE() << "there is no block"; });
+    EXPECT_FALSE(parts.is_in_buffer());
+    EXPECT_EQ(parts.try_allocate(1, 1), nullptr);
+  }
+}
+
+TEST(Arena, StartsSmallAgainAfterReleaseHoweverLargeItWas) {
+  for (const int blocks : {1, 2, 5, 8, 20}) {
+    supplied_arena supplied;
+    for (int i = 0; i < blocks; ++i) supplied.add(supplied.parts.wished_block_bytes(1, 1));
+    supplied.release();
+    EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), 2048U) << blocks << " blocks";
+  }
 }
 
 }  // namespace

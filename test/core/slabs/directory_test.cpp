@@ -20,8 +20,12 @@ constexpr std::size_t granule_bytes = 4096;
 constexpr std::size_t entry_bytes = 2 * sizeof(void*);
 
 /// Nothing lies at these addresses and no such slab exists: a directory reads neither.
-void* address_of(std::uintptr_t granule) { return reinterpret_cast<void*>(granule * granule_bytes); }
-slab* slab_number(std::uintptr_t number) { return reinterpret_cast<slab*>((number + 1) * 64); }
+void* address_of(std::uintptr_t granule) {
+  return reinterpret_cast<void*>(granule * granule_bytes);
+}
+slab* slab_number(std::uintptr_t number) {
+  return reinterpret_cast<slab*>((number + 1) * 64);
+}
 
 /// A directory and the memory that it asked for.
 class brought_directory {
@@ -35,9 +39,7 @@ class brought_directory {
     ASSERT_EQ(entries.missing_bytes(granules), 0U) << "insert() requires it";
     entries.insert(address_of(granule), granules, home);
   }
-  void erase(std::uintptr_t granule, std::size_t granules) {
-    entries.erase(address_of(granule), granules);
-  }
+  void erase(std::uintptr_t granule, std::size_t granules) { entries.erase(address_of(granule), granules); }
   slab* find(std::uintptr_t granule) const { return entries.find(address_of(granule)); }
 
   struct table {
@@ -49,7 +51,7 @@ class brought_directory {
 };
 
 TEST(Directory, FindsNothingBeforeMemoryIsBrought) {
-  const directory empty(granule_bytes);
+  directory empty(granule_bytes);
   EXPECT_EQ(empty.find(nullptr), nullptr);
   EXPECT_EQ(empty.find(&empty), nullptr);
   EXPECT_EQ(empty.granules(), 0U);
@@ -207,7 +209,8 @@ TEST(Directory, GrowsAgainAfterNearlyEverythingWasErased) {
     brought_directory slabs;
     for (std::uintptr_t i = 0; i < peak; ++i) slabs.insert(i, 1, slab_number(i));
     for (std::uintptr_t i = 1; i < peak; ++i) slabs.erase(i, 1);
-    for (std::uintptr_t i = 0; i < 2 * peak; ++i) {  // ever new addresses, one at a time: a small table would do
+    for (std::uintptr_t i = 0; i < 2 * peak;
+         ++i) {  // ever new addresses, one at a time: a small table would do
       slabs.insert(1000000 + i, 1, slab_number(i));
       slabs.erase(1000000 + i, 1);
     }
@@ -326,8 +329,7 @@ std::size_t misses_while(brought_directory& slabs, std::uintptr_t stable, Work w
   std::atomic<std::size_t> rounds{0};
   std::thread reader([&] {
     do {
-      for (std::uintptr_t i = 0; i < stable; ++i)
-        missed += slabs.find(i) != slab_number(i);
+      for (std::uintptr_t i = 0; i < stable; ++i) missed += slabs.find(i) != slab_number(i);
       missed += slabs.find(stable) != nullptr;  // never entered
       ++rounds;
     } while (!done);

@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <map>
-#include <memory_resource>
-#include <quarry/core/slab.hpp>
+#include <memory>
+#include <quarry/core/slabs/slab.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,6 +24,21 @@ std::vector<void*> take_all(slab& from, const slab_layout& layout) {
   return {slots.rbegin(), slots.rend()};
 }
 
+/// A slab that covers memory of its own, and its header apart.
+class whole_slab {
+ public:
+  whole_slab(std::size_t slot_bytes, std::size_t slab_bytes)
+      : layout(slab::layout(slot_bytes, slab_bytes)),
+        memory(slab_bytes),
+        header(std::make_unique<std::uint64_t[]>(layout.header_bytes / sizeof(std::uint64_t) + 1)),
+        slots(slab::create(header.get(), memory.base(), layout.total_slots)) {}
+
+  slab_layout layout;
+  slab_memory memory;
+  std::unique_ptr<std::uint64_t[]> header;
+  slab* slots;
+};
+
 struct geometry {
   std::size_t slot_bytes;
   std::size_t slab_bytes;
@@ -32,76 +46,76 @@ struct geometry {
 
 class SlabGeometry : public testing::TestWithParam<geometry> {};
 
-TEST_P(SlabGeometry, HandsOutSlotsInOrderThatOverlapNeitherEachOtherNorTheHeader) {
+TEST_P(SlabGeometry, HandsOutAsManySlotsAsFitInOrder) {
   const auto [slot_bytes, slab_bytes] = GetParam();
-  const slab_memory memory(slab_bytes);
-  const slab_layout layout = slab::layout(slot_bytes, slab_bytes);
-  slab* const one = slab::create(memory.base(), layout);
-  ASSERT_GT(one->slots(), 0U);
-  const auto* const header = reinterpret_cast<const std::byte*>(one);
-  const std::vector<void*> slots = take_all(*one, layout);
-  EXPECT_EQ(one->free_slots(), 0U);
-  const std::byte* previous_end = memory.base();
-  for (void* const each : slots) {
-    auto* const slot = static_cast<std::byte*>(each);
-    ASSERT_GE(slot, previous_end);
-    ASSERT_EQ(static_cast<std::size_t>(slot - memory.base()) % slot_bytes, 0U);
-    ASSERT_LE(slot + slot_bytes, memory.base() + slab_bytes);
-    ASSERT_TRUE(slot + slot_bytes <= header || slot >= header + layout.header_bytes)
-        << "a slot lies over the header";
-    std::memset(slot, 0xAB, slot_bytes);
-    previous_end = slot + slot_bytes;
+  const whole_slab one(slot_bytes, slab_bytes);
+  const std::vector<void*> slots = take_all(*one.slots, one.layout);
+  EXPECT_EQ(one.slots->free_slots(), 0U);
+  ASSERT_EQ(slots.size(), slab_bytes / slot_bytes);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    ASSERT_EQ(slots[i], one.memory.base() + i * slot_bytes);
+    std::memset(slots[i], 0xAB, slot_bytes);
   }
   // Writing every slot left the header alone.
-  EXPECT_EQ(one->slots(), slots.size());
-  EXPECT_TRUE(one->bitmap().check_invariants());
+  EXPECT_EQ(one.slots->slots(), slots.size());
+  EXPECT_TRUE(one.slots->bitmap().check_invariants());
 }
 
-TEST_P(SlabGeometry, FindsHeaderAndIndexFromAnyByteOfASlot) {
+TEST_P(SlabGeometry, FindsTheIndexFromAnyByteOfASlot) {
   const auto [slot_bytes, slab_bytes] = GetParam();
-  const slab_memory memory(slab_bytes);
-  const slab_layout layout = slab::layout(slot_bytes, slab_bytes);
-  slab* const one = slab::create(memory.base(), layout);
-  for (void* const each : take_all(*one, layout)) {
-    const std::size_t index = one->index_of(each, layout);
-    ASSERT_EQ(one->slot_at(index, layout), each);
-    for (const std::size_t byte : {std::size_t{0}, slot_bytes / 2, slot_bytes - 1}) {
-      const void* const inside = static_cast<std::byte*>(each) + byte;
-      ASSERT_EQ(slab::of(inside, layout), one);
-      ASSERT_EQ(one->index_of(inside, layout), index);
-    }
+  const whole_slab one(slot_bytes, slab_bytes);
+  std::size_t index = 0;
+  for (void* const each : take_all(*one.slots, one.layout)) {
+    ASSERT_EQ(one.slots->slot_at(index, one.layout), each);
+    for (const std::size_t byte : {std::size_t{0}, slot_bytes / 2, slot_bytes - 1})
+      ASSERT_EQ(one.slots->index_of(static_cast<std::byte*>(each) + byte, one.layout), index);
+    ++index;
   }
+}
+
+TEST_P(SlabGeometry, HoldsTheBytesOfItsSlotsAndNoOthers) {
+  const auto [slot_bytes, slab_bytes] = GetParam();
+  const whole_slab one(slot_bytes, slab_bytes);
+  const auto begin = reinterpret_cast<std::uintptr_t>(one.memory.base());
+  const std::uintptr_t end = begin + one.slots->slots() * slot_bytes;
+  const auto holds = [&one](std::uintptr_t address) {
+    return one.slots->holds(reinterpret_cast<const void*>(address), one.layout);
+  };
+  EXPECT_TRUE(holds(begin));
+  EXPECT_TRUE(holds(end - 1));
+  EXPECT_FALSE(holds(begin - 1));
+  EXPECT_FALSE(holds(end)) << "the tail is no slot";
+  EXPECT_FALSE(one.slots->holds(one.slots, one.layout));
+  EXPECT_FALSE(one.slots->holds(nullptr, one.layout));
 }
 
 TEST_P(SlabGeometry, IsEmptyAgainWhenEverySlotCameBack) {
   const auto [slot_bytes, slab_bytes] = GetParam();
-  const slab_memory memory(slab_bytes);
-  const slab_layout layout = slab::layout(slot_bytes, slab_bytes);
-  slab* const one = slab::create(memory.base(), layout);
-  EXPECT_TRUE(one->empty());
-  const std::vector<void*> slots = take_all(*one, layout);
-  EXPECT_FALSE(one->empty());
-  for (void* const each : slots) one->put_one(one->index_of(each, layout));
-  EXPECT_TRUE(one->empty());
-  EXPECT_EQ(take_all(*one, layout), slots);
+  const whole_slab one(slot_bytes, slab_bytes);
+  EXPECT_TRUE(one.slots->empty());
+  const std::vector<void*> slots = take_all(*one.slots, one.layout);
+  for (void* const each : slots) {
+    EXPECT_FALSE(one.slots->empty());
+    one.slots->put_one(one.slots->index_of(each, one.layout));
+  }
+  EXPECT_TRUE(one.slots->empty());
+  EXPECT_EQ(take_all(*one.slots, one.layout), slots);
 }
 
 TEST_P(SlabGeometry, WalksExactlyTheUsedSlots) {
   const auto [slot_bytes, slab_bytes] = GetParam();
-  const slab_memory memory(slab_bytes);
-  const slab_layout layout = slab::layout(slot_bytes, slab_bytes);
-  slab* const one = slab::create(memory.base(), layout);
-  std::vector<void*> used = take_all(*one, layout);
+  const whole_slab one(slot_bytes, slab_bytes);
+  const std::vector<void*> used = take_all(*one.slots, one.layout);
   std::vector<void*> kept;
   for (std::size_t i = 0; i < used.size(); ++i) {
     if (i % 3 == 1) {
-      one->put_one(one->index_of(used[i], layout));
+      one.slots->put_one(one.slots->index_of(used[i], one.layout));
     } else {
       kept.push_back(used[i]);
     }
   }
   std::vector<void*> seen;
-  one->for_each_used(layout, [&seen](void* slot) { seen.push_back(slot); });
+  one.slots->for_each_used(one.layout, [&seen](void* slot) { seen.push_back(slot); });
   EXPECT_EQ(seen, kept);
 }
 
@@ -116,38 +130,27 @@ INSTANTIATE_TEST_SUITE_P(Sizes, SlabGeometry,
                                   std::to_string(each.param.slab_bytes);
                          });
 
-TEST(Slab, SpreadsItsHeaderOverTheCacheSets) {
-  const slab_layout layout = slab::layout(48, 65536);
-  const slab_memory memory(16 * 65536);
-  std::map<std::size_t, int> offsets;
-  for (std::size_t i = 0; i < 16; ++i) {
-    std::byte* const base = memory.base() + i * 65536;
-    ++offsets[static_cast<std::size_t>(reinterpret_cast<std::byte*>(slab::create(base, layout)) - base) %
-              4096 / 64];
-  }
-  EXPECT_GE(offsets.size(), 8U);
-}
-
 TEST(Slab, TakesTheLowestFreeSlotsFirst) {
-  const slab_layout layout = slab::layout(64, 65536);
-  const slab_memory memory(65536);
-  slab* const one = slab::create(memory.base(), layout);
-  const std::vector<void*> all = take_all(*one, layout);
-  for (const std::size_t i : {500U, 100U, 300U, 101U}) one->put_one(one->index_of(all[i], layout));
+  const whole_slab one(64, 65536);
+  const std::vector<void*> all = take_all(*one.slots, one.layout);
+  for (const std::size_t i : {500U, 100U, 300U, 101U}) one.slots->put_one(i);
   void* taken[3];
-  one->take(taken + 3, 3, layout);
+  one.slots->take(taken + 3, 3, one.layout);
   EXPECT_EQ(taken[2], all[100]);
   EXPECT_EQ(taken[1], all[101]);
   EXPECT_EQ(taken[0], all[300]);
-  EXPECT_EQ(one->free_slots(), 1U);
+  EXPECT_EQ(one.slots->free_slots(), 1U);
+  EXPECT_EQ(one.slots->take_one(one.layout), all[500]);
+  EXPECT_EQ(one.slots->free_slots(), 0U);
 }
 
-TEST(Slab, MayKeepItsHeaderApart) {
+TEST(Slab, MayHaveFewerSlotsThanItsBinsLayout) {
   const slab_layout layout = slab::layout(64, 65536);
   alignas(64) std::byte slots[16 * 64];
   alignas(slab) std::byte header[slab::header_bytes_for(16)];
-  slab* const one = slab::create_apart(header, slots, 16, layout);
+  slab* const one = slab::create(header, slots, 16);
   EXPECT_EQ(one->slots(), 16U);
+  EXPECT_EQ(one->begin(), slots);
   const std::vector<void*> all = take_all(*one, layout);
   EXPECT_EQ(all.front(), slots);
   EXPECT_EQ(all.back(), slots + 15 * 64);
@@ -156,66 +159,41 @@ TEST(Slab, MayKeepItsHeaderApart) {
   EXPECT_EQ(used, 16U);
 }
 
-TEST(Slab, NeighboursHaveTheirHeadersOnCacheLinesOfTheirOwn) {
-  const slab_layout layout = slab::layout(48, 65536);
-  const std::size_t colours = layout.colour_mask / 64 + 1;
-  EXPECT_EQ(colours, 16U);
-  const slab_memory memory(16 * 65536);
-  std::set<std::size_t> offsets;
-  for (std::size_t i = 0; i < 16; ++i) {
-    std::byte* const base = memory.base() + i * 65536;
-    const auto* const header = reinterpret_cast<const std::byte*>(slab::create(base, layout));
-    offsets.insert(static_cast<std::size_t>(header - base));
-  }
-  EXPECT_EQ(offsets.size(), colours);
-}
-
-TEST(Slab, AHeaderInTheTailCostsNoSlot) {
-  for (const geometry each : {geometry{2000, 65536}, geometry{1000, 16384}, geometry{400, 1024}}) {
-    const slab_memory memory(each.slab_bytes);
-    const slab_layout layout = slab::layout(each.slot_bytes, each.slab_bytes);
-    const slab* const one = slab::create(memory.base(), layout);
-    EXPECT_EQ(one->slots(), each.slab_bytes / each.slot_bytes);
-    EXPECT_EQ(one->slots(), one->extent_slots());
+TEST(Slab, StaysWithinTheBytesThatItsHeaderAsksFor) {
+  for (std::size_t slots = 1; slots < 600; ++slots) {
+    const std::size_t bytes = slab::header_bytes_for(slots);
+    const auto header = std::make_unique<std::uint64_t[]>(bytes / sizeof(std::uint64_t) + 2);
+    auto* const behind = reinterpret_cast<unsigned char*>(header.get()) + bytes;
+    std::memset(behind, 0x77, 8);
+    slab* const one = slab::create(header.get(), nullptr, slots);
+    ASSERT_EQ(one->free_slots(), slots);
+    for (std::size_t i = 0; i < slots; ++i) one->bitmap().take(i);
+    for (std::size_t i = 0; i < slots; ++i) one->put_one(i);
+    ASSERT_TRUE(one->bitmap().check_invariants());
+    for (int i = 0; i < 8; ++i) ASSERT_EQ(behind[i], 0x77);
   }
 }
 
-TEST(Slab, AHeaderOverSlotsReservesExactlyThoseThatItTouches) {
-  for (const geometry each :
-       {geometry{8, 1024}, geometry{24, 65536}, geometry{64, 4096}, geometry{4096, 65536}}) {
-    const slab_memory memory(2 * each.slab_bytes);
-    const slab_layout layout = slab::layout(each.slot_bytes, each.slab_bytes);
-    for (std::byte* const base : {memory.base(), memory.base() + each.slab_bytes}) {  // two colours
-      const slab* const one = slab::create(base, layout);
-      const auto header = static_cast<std::size_t>(reinterpret_cast<const std::byte*>(one) - base);
-      std::size_t touched = 0;
-      for (std::size_t i = 0; i < one->extent_slots(); ++i) {
-        const std::size_t begin = i * each.slot_bytes;
-        const bool touches = begin < header + layout.header_bytes && header < begin + each.slot_bytes;
-        EXPECT_EQ(one->is_reserved(i, layout), touches) << "slot " << i << " of " << each.slot_bytes;
-        EXPECT_EQ(one->bitmap().is_free(i), !touches) << "slot " << i << " of " << each.slot_bytes;
-        touched += touches ? 1 : 0;
-      }
-      EXPECT_GT(touched, 0U);
-      EXPECT_EQ(one->slots(), one->extent_slots() - touched);
-    }
-  }
+TEST(Slab, PutTellsWhenTheNoticedNumberOfSlotsIsFree) {
+  const whole_slab one(64, 4096);
+  const std::vector<void*> all = take_all(*one.slots, one.layout);
+  one.slots->bitmap().notice_at(2);
+  const std::size_t last = one.slots->index_of(all.back(), one.layout);
+  EXPECT_FALSE(one.slots->put_one(last));
+  EXPECT_TRUE(one.slots->put(last - 2, 2));
+  EXPECT_EQ(one.slots->free_slots(), 3U);
 }
 
-TEST(Slab, KeepsTheBytesThatItsOwnerAsksForBehindTheBitmap) {
-  for (const std::size_t slot_bytes : {8U, 48U, 600U, 2000U}) {
-    const slab_layout plain = slab::layout(slot_bytes, 4096);
-    const slab_layout layout = slab::layout(slot_bytes, 4096, 100);
-    EXPECT_GE(layout.header_bytes, plain.header_bytes + 100);
-    const slab_memory memory(4096);
-    slab* const one = slab::create(memory.base(), layout);
-    auto* const header = reinterpret_cast<std::byte*>(one);
-    EXPECT_LE(header + layout.header_bytes, memory.base() + 4096);
-    std::memset(header + plain.header_bytes, 0x77, 100);
-    for (void* const each : take_all(*one, layout)) std::memset(each, 0, slot_bytes);
-    EXPECT_TRUE(one->bitmap().check_invariants());
-    for (std::size_t i = 0; i < 100; ++i) ASSERT_EQ(header[plain.header_bytes + i], std::byte{0x77});
-  }
+TEST(Slab, BeginsWithoutAnOwnerAndUnpinnedWhateverLayThereBefore) {
+  alignas(slab) std::byte header[slab::header_bytes_for(64)];
+  std::memset(header, 0xFF, sizeof(header));
+  const slab* const one = slab::create(header, nullptr, 64);
+  EXPECT_EQ(one->next, nullptr);
+  EXPECT_EQ(one->previous, nullptr);
+  EXPECT_EQ(one->owner, nullptr);
+  EXPECT_FALSE(one->pinned);
+  EXPECT_EQ(one->granules, 0U);
+  EXPECT_TRUE(one->empty());
 }
 
 // The slab lies nowhere: only addresses are computed.
@@ -226,7 +204,7 @@ TEST(Slab, FindsTheIndexOfEveryByteByMultiplicationInSlabsOfAnySize) {
     for (std::size_t slot_bytes = 1; slot_bytes <= 32768 && slot_bytes <= slab_bytes;
          slot_bytes += 1 + slot_bytes / 50) {
       const slab_layout layout = slab::layout(slot_bytes, slab_bytes);
-      const slab* const one = slab::create_apart(header.data(), begin, 1, layout);
+      const slab* const one = slab::create(header.data(), begin, 1);
       const std::size_t slots = layout.total_slots;
       for (const std::size_t index :
            {std::size_t{0}, std::size_t{1}, slots / 3, slots / 2, slots - 2, slots - 1}) {
@@ -259,7 +237,7 @@ TEST(Slab, TakesRunsAndScatteredSlotsAlikeAcrossWords) {
   };
   for (const std::size_t every : {1U, 2U, 3U, 63U}) {  // 1: runs only
     for (const std::size_t first : {0U, 1U, 63U, 64U, 65U}) {
-      slab* const one = slab::create_apart(header, place, slots, layout);
+      slab* const one = slab::create(header, place, slots);
       std::vector<void*> all(slots);
       one->take(all.data() + slots, slots, layout);
       std::set<std::size_t> is_free;
@@ -273,18 +251,6 @@ TEST(Slab, TakesRunsAndScatteredSlotsAlikeAcrossWords) {
   }
 }
 
-TEST(Slab, PutTellsWhenTheNoticedNumberOfSlotsIsFree) {
-  const slab_layout layout = slab::layout(64, 4096);
-  const slab_memory memory(4096);
-  slab* const one = slab::create(memory.base(), layout);
-  const std::vector<void*> all = take_all(*one, layout);
-  one->bitmap().notice_at(2);
-  const std::size_t last = one->index_of(all.back(), layout);
-  EXPECT_FALSE(one->put_one(last));
-  EXPECT_TRUE(one->put(last - 2, 2));
-  EXPECT_EQ(one->free_slots(), 3U);
-}
-
 TEST(Slab, TakesTheLowestRunWhereItIsLongEnoughOrAWordCutsIt) {
   constexpr std::size_t slots = 200;
   constexpr std::size_t slot_bytes = 16;
@@ -295,7 +261,7 @@ TEST(Slab, TakesTheLowestRunWhereItIsLongEnoughOrAWordCutsIt) {
     for (const std::size_t length : {1U, 3U, 4U, 8U, 63U, 64U, 65U, 100U}) {
       if (first + length > slots) continue;
       for (const std::size_t most : {4U, 64U, 200U}) {
-        slab* const one = slab::create_apart(header, place, slots, layout);
+        slab* const one = slab::create(header, place, slots);
         static_cast<void>(take_all(*one, layout));
         one->put(first, length);
         const quarry::core::slot_run run = one->take_run(4, most, layout);
@@ -320,7 +286,7 @@ TEST(Slab, ARunEndsWithItsWordWhenTheNextWordBeginsInUse) {
   const slab_layout layout = slab::layout(16, 4096);
   alignas(16) static std::byte place[slots * 16];
   alignas(slab) std::byte header[slab::header_bytes_for(slots)];
-  slab* const one = slab::create_apart(header, place, slots, layout);
+  slab* const one = slab::create(header, place, slots);
   static_cast<void>(take_all(*one, layout));
   one->put(60, 4);
   one->put_one(66);

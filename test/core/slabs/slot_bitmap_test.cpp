@@ -2,7 +2,7 @@
 
 #include <memory>
 #include <new>
-#include <quarry/core/slot_bitmap.hpp>
+#include <quarry/core/slabs/slot_bitmap.hpp>
 #include <random>
 #include <set>
 #include <vector>

@@ -63,12 +63,12 @@ class bin {
     link(fresh);
   }
 
-  /// Adds a pinned slab that no directory and no mask finds: find_apart() does.
+  /// Adds a slab that no directory and no mask finds: find_apart() does. Unless it is pinned, it leaves when it is empty.
+  /// Requires    fresh->is_apart
   void adopt_apart(slab* fresh) noexcept {
-    fresh->pinned = true;
     fresh->owner = apart_;
     apart_ = fresh;
-    apart_bytes_ += fresh->slots() * layout_.slot_bytes;
+    if (fresh->pinned) apart_bytes_ += fresh->slots() * layout_.slot_bytes;
     ++apart_slabs_;
     adopt(fresh);
   }
@@ -80,7 +80,7 @@ class bin {
     return each;
   }
   std::size_t apart_slabs() const noexcept { return apart_slabs_; }
-  std::size_t apart_bytes() const noexcept { return apart_bytes_; }  // of their slots
+  std::size_t apart_bytes() const noexcept { return apart_bytes_; }  // of the slots of those that are pinned
 
   /// Calls f(slab&) for every slab of the bin. Complexity O(slabs).
   template <class F>
@@ -94,6 +94,7 @@ class bin {
   }
 
   std::size_t slabs() const noexcept { return slabs_; }
+  std::size_t slabs_in_use() const noexcept { return used_slots_ == 0 ? 0 : slabs_; }
   std::size_t slots() const noexcept { return slots_; }            // of all slabs
   std::size_t used_slots() const noexcept { return used_slots_; }  // that are not free
 
@@ -152,6 +153,16 @@ class bin {
   static std::size_t run_length(const slab& target, std::size_t index, void* const* slots, std::size_t count,
                                 std::ptrdiff_t step) noexcept;
   slab* regroup(slab* each, slab* emptied) noexcept;
+  void forget_apart(slab& each) noexcept {
+    --apart_slabs_;
+    if (apart_ == &each) {
+      apart_ = static_cast<slab*>(each.owner);
+      return;
+    }
+    slab* before = apart_;
+    while (before->owner != &each) before = static_cast<slab*>(before->owner);
+    before->owner = each.owner;
+  }
 
   slab_layout layout_;
   slab* groups_[group_count] = {};  // heads of the lists
@@ -259,6 +270,7 @@ inline slab* bin::regroup(slab* each, slab* emptied) noexcept {
   }
   --slabs_;
   slots_ -= each->slots();
+  if (__builtin_expect(each->is_apart, 0)) forget_apart(*each);
   each->next = emptied;
   return each;
 }

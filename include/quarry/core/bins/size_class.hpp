@@ -96,6 +96,18 @@ constexpr class_key key_of(std::size_t last_byte) noexcept {
   return coarse_class_keys[last_byte >> detail::coarse_shift];
 }
 
+/// Sets `key` to that of the class of a request. Returns false when the request is beyond the largest class. Small requests
+/// pay one comparison. Complexity O(1).
+constexpr bool find_key(std::size_t last_byte, class_key& key) noexcept {
+  if (__builtin_expect(last_byte < table_bytes, 1)) {
+    key = class_keys[last_byte];
+    return true;
+  }
+  if (last_byte >= largest_slot_bytes) return false;
+  key = coarse_class_keys[last_byte >> detail::coarse_shift];
+  return true;
+}
+
 /// Returns the class that serves any request, or `no_class` when it is beyond the largest one.
 /// Units       bytes; `alignment` is a power of two.
 /// Complexity  O(1).
@@ -104,18 +116,20 @@ constexpr class_index class_of(std::size_t bytes, std::size_t alignment) noexcep
   return last_byte < largest_slot_bytes ? key_of(last_byte) / 2U : no_class;
 }
 
-/// Returns how many granules make a slab of a class: the fewest of which at most 1/8 is left over.
+/// Returns how many granules make a slab of a class: the fewest, `least` or more, of which at most 1/8 is left over.
 /// Units       bytes; 0 < slot_bytes.
 /// Complexity  O(most).
-constexpr std::size_t granules_for(std::size_t slot_bytes, std::size_t granule_bytes) noexcept {
+constexpr std::size_t granules_for(std::size_t slot_bytes, std::size_t granule_bytes,
+                                   std::size_t least = 1) noexcept {
   constexpr std::size_t most = 64;  // of an extent
   std::size_t best = 0, best_waste = 1, best_bytes = 1;
-  for (std::size_t granules = 1; granules <= most; ++granules) {
+  for (std::size_t granules = least; granules <= most; ++granules) {
     const std::size_t bytes = granules * granule_bytes;
     if (bytes < slot_bytes) continue;
     const std::size_t waste = bytes % slot_bytes;
     if (waste * 8 <= bytes) return granules;
-    if (best == 0 || waste * best_bytes < best_waste * bytes) best = granules, best_waste = waste, best_bytes = bytes;
+    if (best == 0 || waste * best_bytes < best_waste * bytes)
+      best = granules, best_waste = waste, best_bytes = bytes;
   }
   return best;
 }

@@ -43,7 +43,9 @@ class engine {
 
   /// As allocate_slow() and deallocate_slow(), without a cache.
   void* allocate_direct(class_index index);
-  void deallocate_direct(void* slot, class_index index) noexcept { flush_portion(*shelf_of(index), &slot, 1); }
+  void deallocate_direct(void* slot, class_index index) noexcept {
+    flush_portion(*shelf_of(index), &slot, 1);
+  }
 
   /// Returns a run of at most `count` neighbours of class `index`; an empty one when none of `least` slots is at hand or
   /// memory is short.
@@ -59,6 +61,14 @@ class engine {
   /// Returns a cache whose magazines are empty, or null when memory is short.
   cache* open_cache() noexcept;
 
+  /// As open_cache(), after everything that rests was tried. Errors: what the supply throws.
+  cache* insist_on_cache() {
+    if (cache* const opened = open_cache()) return opened;
+    reclaim(nullptr);
+    store_.insist_on_part(sizeof(cache), alignof(cache));
+    return open_cache();
+  }
+
   /// Takes a cache back: moves every slot to the bins, and lets the next owner of the cache start small.
   void close_cache(cache& own) noexcept;
 
@@ -73,7 +83,8 @@ class engine {
 
   /// Gives all memory back: every slot and every cache is gone. Requires that no other thread is inside a call.
   void release() noexcept {
-    for (std::atomic<shelf_type*>& each : shelves_) each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
+    for (std::atomic<shelf_type*>& each : shelves_)
+      each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
     caches_ = nullptr;
     magazines_ = magazine_stack();
     open_caches_.store(0, std::memory_order_relaxed);  // Relaxed: alone.
@@ -120,11 +131,7 @@ class engine {
   }
 
   /// Returns whether no oversize block is live.
-  bool has_no_block() const noexcept {
-    bool none = false;
-    store_.inspect([&](const extents&, const oversize_blocks& oversize) { none = oversize.blocks() == 0; });
-    return none;
-  }
+  bool has_no_block() const noexcept { return store_.inspect().oversize_blocks == 0; }
 
   std::size_t open_caches() const noexcept {
     if constexpr (!is_shared) return 1;
@@ -136,10 +143,12 @@ class engine {
 
  private:
   static constexpr bool is_shared = !std::is_empty_v<Lock>;  // by threads that have caches of their own
-  static constexpr std::size_t line_bytes = is_shared ? 64 : alignof(void*);  // between what two threads write
-  static constexpr std::size_t portion_slots = 8;      // that one call moves to their slabs
-  static constexpr std::size_t most_empty = 4;         // magazines without slots that a depot keeps
-  static constexpr std::size_t magazines_at_once = 4;  // taken from the store together, where there are many caches
+  static constexpr std::size_t line_bytes =
+      is_shared ? 64 : alignof(void*);             // between what two threads write
+  static constexpr std::size_t portion_slots = 8;  // that one call moves to their slabs
+  static constexpr std::size_t most_empty = 4;     // magazines without slots that a depot keeps
+  static constexpr std::size_t magazines_at_once =
+      4;  // taken from the store together, where there are many caches
 
   shelf_type* opened_shelf_of(class_index index, cache* own);
   __attribute__((noinline)) shelf_type* open_shelf(class_index index) noexcept;
@@ -151,7 +160,9 @@ class engine {
     magazines_.push(empty);
   }
 
-  share_steps steps_of(class_index index) const noexcept { return share_steps(slot_bytes_of(index), growth_log2_); }
+  share_steps steps_of(class_index index) const noexcept {
+    return share_steps(slot_bytes_of(index), growth_log2_);
+  }
   void widen(cache& own, class_index index, class_cache& local) noexcept;
   bool load_magazine(cache& own, class_index index, class_cache& local) noexcept;
   void shrink(cache& own, class_index index, bool is_unused) noexcept;
@@ -169,27 +180,31 @@ class engine {
   slab* smallest_slab(shelf_type& to) noexcept;
   void reclaim(cache* own) noexcept;
 
-  // The slabs that a class starts with lie apart: 1, 4 and 16 KiB, from the first of four slots on; 0: no more of them.
+  // The slabs that a class starts with lie apart: the first of 1 KiB or two slots, each four times those before, up to 16 KiB;
+  // 0: no more of them.
   static constexpr std::size_t next_apart_bytes(std::size_t slot_bytes, std::size_t apart_bytes) noexcept {
-    for (std::size_t bytes = 1024; bytes <= 16384; bytes *= 4)
-      if (slot_bytes * 4 <= bytes && apart_bytes * 2 < bytes) return bytes;
-    return 0;
+    constexpr std::size_t first_bytes = 1024, most_bytes = 16384;
+    std::size_t bytes = first_bytes;
+    while (bytes < slot_bytes * 2 || bytes < apart_bytes * 2) bytes *= 2;
+    if (apart_bytes != 0) bytes *= 2;
+    return bytes <= most_bytes ? bytes : 0;
   }
 
   bool exchange(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   magazine* hand_in(shelf_type& into, magazine& full, std::size_t count) noexcept;
   bool park_older(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
-  void drop_older(cache& own, class_index index, class_cache& local, std::size_t count, std::size_t older) noexcept;
+  void drop_older(cache& own, class_index index, class_cache& local, std::size_t count,
+                  std::size_t older) noexcept;
   void flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept;
   void flush(shelf_type& into, void* const* slots, std::size_t count) noexcept;
   void flush_class(cache& own, shelf_type& into, class_cache& local) noexcept;
 
   std::atomic<shelf_type*> shelves_[class_count] = {};  // by class; written under cache_lock_, once
-  mutable Lock cache_lock_;                             // guards caches_, magazines_ and the opening of shelves
-  cache* caches_ = nullptr;                             // closed ones
-  magazine_stack magazines_;                            // without slots
-  std::atomic<std::uint32_t> open_caches_{0};           // written under cache_lock_, read by any thread
+  mutable Lock cache_lock_;                    // guards caches_, magazines_ and the opening of shelves
+  cache* caches_ = nullptr;                    // closed ones
+  magazine_stack magazines_;                   // without slots
+  std::atomic<std::uint32_t> open_caches_{0};  // written under cache_lock_, read by any thread
   store_type store_;
   const std::size_t cache_bytes_;  // bytes of slots that one cache may hold
   const std::uint32_t growth_log2_;

@@ -31,12 +31,16 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
 // Lets the full magazine become the previous one, whose slots, if it has any, are parked whole. Returns whether the
 // loaded one is empty now.
 template <class Supply, class Lock>
-bool engine<Supply, Lock>::exchange(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept {
+bool engine<Supply, Lock>::exchange(cache& own, shelf_type& into, class_cache& local,
+                                    std::size_t count) noexcept {
   // Relaxed: pairs with note_limit(); a number that steers.
-  if (!local.share.is_paired() || count < into.magazine_slots || into.is_tight.load(std::memory_order_relaxed)) return false;
+  if (!local.share.is_paired() || count < into.magazine_slots ||
+      into.is_tight.load(std::memory_order_relaxed))
+    return false;
   if (local.previous == nullptr) local.previous = take_magazine();
   magazine* next = local.previous;
-  if (next != nullptr && local.slots_in_previous() != 0) next = hand_in(into, *next, local.slots_in_previous());
+  if (next != nullptr && local.slots_in_previous() != 0)
+    next = hand_in(into, *next, local.slots_in_previous());
   if (next == nullptr) return false;
   local.previous = &local.loaded_magazine();
   local.set_slots_in_previous(count);
@@ -72,7 +76,8 @@ magazine* engine<Supply, Lock>::hand_in(shelf_type& into, magazine& full, std::s
 // Moves the older half of a single magazine to the depot when that has room and an empty magazine at hand. Returns whether
 // it did.
 template <class Supply, class Lock>
-bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept {
+bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache& local,
+                                      std::size_t count) noexcept {
   const std::size_t older = (count + 1) / 2;
   if (local.share.is_paired() || count != local.share.magazine_slots || older == 0) return false;
   magazine* fresh = nullptr;

@@ -52,13 +52,15 @@ std::size_t store<Supply, Lock>::discard(const granule_run& run, bool has_holes)
 
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back_one(slab& each) noexcept {
+  if (each.granules == 0) return give_back_loose(each);
   granule_run run;
   surplus gone;
   bool has_holes = false;
   {
     const lock_holder<Lock> held(lock_);
-    run = extents_.run_at(*static_cast<extent*>(each.owner), each.begin(), each.granules);
-    directory_.erase(each.begin(), each.granules);
+    extent* const home = each.is_apart ? extents_.find(each.begin()) : static_cast<extent*>(each.owner);
+    run = extents_.run_at(*home, each.begin(), each.granules);
+    if (!each.is_apart) directory_.erase(each.begin(), each.granules);
     headers_.put(&each, slab::header_bytes_for(each.slots()));
     has_holes = run.home->discarded != 0;
     const bool is_surplus = free_bytes() + extents_.bytes_of(run) > retain_bytes_;
@@ -69,6 +71,16 @@ void store<Supply, Lock>::give_back_one(slab& each) noexcept {
   }
   if (run.home != nullptr) discard(run, has_holes);
   give_back(gone);
+}
+
+template <class Supply, class Lock>
+void store<Supply, Lock>::give_back_loose(slab& each) noexcept {
+  {
+    const lock_holder<Lock> held(lock_);
+    --loose_slabs_;
+    loose_bytes_ -= oversize_.find(&each)->bytes;
+  }
+  give_back_oversize(&each);
 }
 
 template <class Supply, class Lock>
@@ -143,12 +155,14 @@ void store<Supply, Lock>::release() noexcept {
   oversize_.release([&](const oversize_block& each) {
     supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
   });
-  extents_.release([&](std::byte* base, std::size_t bytes) { supply_.keep_extent(base, bytes, granule_bytes()); });
+  extents_.release(
+      [&](std::byte* base, std::size_t bytes) { supply_.keep_extent(base, bytes, granule_bytes()); });
   directory_.release();
   headers_.release();
   parts_.release([&](void* memory, std::size_t bytes) {
-    supply_.deallocate_pages(memory, bytes, arena::block_alignment);
+    if (!is_in_buffer(memory)) supply_.deallocate_pages(memory, bytes, arena::block_alignment);
   });
+  loose_slabs_ = loose_bytes_ = 0;
   held_bytes_.store(0, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
   attach_buffer();
 }
@@ -157,8 +171,7 @@ template <class Supply, class Lock>
 bool store<Supply, Lock>::owns(const void* pointer) const noexcept {
   if (directory_.find(pointer) != nullptr) return true;
   const lock_holder<Lock> held(lock_);
-  return parts_.owns(pointer) || oversize_.find(pointer) != nullptr ||
-         reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(buffer_) < buffer_bytes_;
+  return parts_.owns(pointer) || oversize_.find(pointer) != nullptr || is_in_buffer(pointer);
 }
 
 }  // namespace quarry::core

@@ -75,7 +75,8 @@ void* engine<Supply, Lock>::allocate_direct(class_index index) {
 }
 
 template <class Supply, class Lock>
-slot_run engine<Supply, Lock>::allocate_run(class_index index, std::size_t least, std::size_t count) noexcept {
+slot_run engine<Supply, Lock>::allocate_run(class_index index, std::size_t least,
+                                            std::size_t count) noexcept {
   shelf_type* from = shelf_of(index);
   if (from == nullptr) from = open_shelf(index);
   if (from == nullptr) return {};
@@ -97,7 +98,8 @@ slot_run engine<Supply, Lock>::allocate_run(class_index index, std::size_t least
 
 template <class Supply, class Lock>
 void* engine<Supply, Lock>::allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment) {
-  if (void* const block = without_throwing([&] { return store_.take_oversize(bytes, alignment); })) return block;
+  if (void* const block = without_throwing([&] { return store_.take_oversize(bytes, alignment); }))
+    return block;
   reclaim(own);
   return store_.take_oversize(bytes, alignment, insist());
 }
@@ -127,12 +129,11 @@ bool engine<Supply, Lock>::grow(shelf_type& to, cache* own) {
 template <class Supply, class Lock>
 void engine<Supply, Lock>::adopt(shelf_type& to, slab& fresh) noexcept {
   const lock_holder<Lock> held(to.lock);
-  fresh.granules != 0 ? to.slots.adopt(&fresh) : to.slots.adopt_apart(&fresh);
+  fresh.is_apart ? to.slots.adopt_apart(&fresh) : to.slots.adopt(&fresh);
   to.note_limit();
 }
 
-// The slabs of a class start small and apart, so that a resource of a few objects stays small. In an initial buffer they go
-// on so, each half as large as all before.
+// The slabs of a class start small and apart, so that a resource of a few objects stays small.
 template <class Supply, class Lock>
 slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
   const slab_layout& layout = to.slots.layout();
@@ -142,36 +143,34 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
     apart_bytes = to.slots.apart_bytes();
     slabs = to.slots.slabs();
   }
-  std::size_t bytes = next_apart_bytes(layout.slot_bytes, apart_bytes);
-  if (store_.is_in_buffer()) {
-    const std::size_t room = store_.room_apart(layout.slot_bytes);
-    if (bytes < apart_bytes / 2) bytes = apart_bytes / 2;
-    if (bytes < layout.slot_bytes) bytes = layout.slot_bytes;
-    if (bytes > room) bytes = room;
-  } else if (bytes * 2 > layout.slab_bytes) {
-    bytes = 0;
-  }
-  if (bytes >= layout.slot_bytes)
+  const std::size_t bytes = store_.slab_granules() > 1 ? 0 : next_apart_bytes(layout.slot_bytes, apart_bytes);
+  if (bytes != 0 && bytes * 2 <= layout.slab_bytes)
     if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
   return store_.take_slab(layout, to.index, slabs);
 }
 
-// Where no slab of the usual size is to be had: what is left in the store's parts, then as large a piece as the supply gives.
+// Where no slab of the usual size is to be had: fewer granules, as large a piece as the supply gives, or what is left of the
+// parts.
 template <class Supply, class Lock>
 slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
   constexpr std::size_t most_bytes = 32768;
   constexpr std::size_t most_apart = 64;
   const slab_layout& layout = to.slots.layout();
+  const std::size_t slot_bytes = layout.slot_bytes;
+  const std::size_t granule_bytes = store_.granule_bytes();
+  for (std::size_t granules = store_.granules_of(layout) / 2; granules * granule_bytes >= slot_bytes;
+       granules /= 2)
+    if (slab* const fresh = store_.take_slab(slab::layout(slot_bytes, granules * granule_bytes), to.index, 1))
+      return fresh;
   {
     const lock_holder<Lock> held(to.lock);
     if (to.slots.apart_slabs() >= most_apart) return nullptr;
   }
-  const std::size_t room = store_.room_apart(layout.slot_bytes);
-  if (room >= layout.slot_bytes)
-    if (slab* const fresh = store_.take_slab_apart(layout, to.index, room < most_bytes ? room : most_bytes)) return fresh;
-  for (std::size_t bytes = most_bytes; bytes >= layout.slot_bytes; bytes /= 2)
-    if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
-  return nullptr;
+  for (std::size_t bytes = most_bytes; bytes >= slot_bytes && bytes >= 512; bytes /= 2)
+    if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;
+  const std::size_t room = store_.room_apart(slot_bytes);
+  return room < slot_bytes ? nullptr
+                           : store_.take_slab_apart(layout, to.index, room < most_bytes ? room : most_bytes);
 }
 
 // Gives back what rests, so that it can be had again in another form.
@@ -208,7 +207,8 @@ auto engine<Supply, Lock>::open_shelf(class_index index) noexcept -> shelf_type*
 template <class Supply, class Lock>
 slab_layout engine<Supply, Lock>::layout_of(class_index index) const noexcept {
   const std::size_t slot_bytes = slot_bytes_of(index);
-  return slab::layout(slot_bytes, granules_for(slot_bytes, store_.granule_bytes()) * store_.granule_bytes());
+  const std::size_t granules = granules_for(slot_bytes, store_.granule_bytes(), store_.slab_granules());
+  return slab::layout(slot_bytes, granules * store_.granule_bytes());
 }
 
 template <class Supply, class Lock>

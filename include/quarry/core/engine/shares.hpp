@@ -55,9 +55,11 @@ void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused)
     return flush_portion(into, local.previous->entries + 1 + previous - count, count);
   }
   const std::size_t count = own.cursors[index].count(local.entries());
-  const class_share smaller = is_unused && !local.share.is_paired() ? class_share() : steps_of(index).shrunk(local.share);
+  const class_share smaller =
+      is_unused && !local.share.is_paired() ? class_share() : steps_of(index).shrunk(local.share);
   if (count > smaller.magazine_slots) {
-    const std::size_t older = count - smaller.magazine_slots < portion_slots ? count - smaller.magazine_slots : portion_slots;
+    const std::size_t older =
+        count - smaller.magazine_slots < portion_slots ? count - smaller.magazine_slots : portion_slots;
     flush_portion(into, local.entries() + 1, older);
     drop_older(own, index, local, count, older);
     local.slots_at_look = static_cast<std::uint8_t>(count - older);
@@ -108,14 +110,12 @@ std::size_t engine<Supply, Lock>::block_bytes(const void* pointer, std::size_t n
     const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
     return offset < home->slots() * slot_bytes ? slot_bytes : none;
   }
-  const std::size_t oversize_bytes = store_.oversize_bytes_of(pointer, none);
-  if (oversize_bytes != none) return oversize_bytes;
   std::size_t slot_bytes = none;
   for_each_shelf([&](shelf_type& each) {
     const lock_holder<Lock> held(each.lock);
     if (each.slots.find_apart(pointer) != nullptr) slot_bytes = each.slots.layout().slot_bytes;
   });
-  return slot_bytes;
+  return slot_bytes != none ? slot_bytes : store_.oversize_bytes_of(pointer, none);
 }
 
 }  // namespace quarry::core

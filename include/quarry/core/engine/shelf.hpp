@@ -54,7 +54,8 @@ struct shelf {
   void note_limit() noexcept {
     const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs());
     limit.store(most, std::memory_order_relaxed);  // Relaxed: numbers that steer.
-    is_tight.store(most < magazine_slots || pins_too_much(0), std::memory_order_relaxed);  // Relaxed: as above.
+    is_tight.store(most < magazine_slots || pins_too_much(0),
+                   std::memory_order_relaxed);  // Relaxed: as above.
   }
 
   /// Returns the slots that may rest in one magazine of a cache. Threads: any.

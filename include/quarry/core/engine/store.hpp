@@ -37,10 +37,12 @@ class [[nodiscard]] lock_holder {
 
 /// What an engine is made with. Units: bytes.
 struct engine_limits {
-  std::size_t slab_bytes = 65536;  // of a granule, a power of two: slabs are made of granules
-  std::size_t max_bytes = 0;       // held from the supply at most; 0: no limit
-  std::size_t retain_bytes = 0;    // free memory that is kept
-  std::size_t cache_bytes = 0;     // of slots that one cache may hold
+  std::size_t granule_bytes = 65536;  // a power of two: slabs are made of granules
+  std::size_t slab_granules = 1;      // the fewest that make a slab; more than one where memory is short
+  bool has_directory = true;          // false where slabs will be so few that each bin finds its own
+  std::size_t max_bytes = 0;          // held from the supply at most; 0: no limit
+  std::size_t retain_bytes = 0;       // free memory that is kept
+  std::size_t cache_bytes = 0;        // of slots that one cache may hold
 };
 
 /// Given to a verb, lets what the supply throws pass.
@@ -54,8 +56,10 @@ class store {
       : supply_(supply),
         max_bytes_(limits.max_bytes),
         retain_bytes_(limits.retain_bytes),
-        extents_(limits.slab_bytes),
-        directory_(limits.slab_bytes) {
+        slab_granules_(limits.slab_granules),
+        has_directory_(limits.has_directory),
+        extents_(limits.granule_bytes),
+        directory_(limits.granule_bytes) {
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
   }
   ~store() { release(); }
@@ -83,7 +87,7 @@ class store {
     }
   }
 
-  /// Returns a slab of free slots for a bin of class `index`, of the granules that its layout asks for; null when the supply
+  /// Returns a slab of free slots for a bin of class `index`, of as many granules as `layout` has; null when the supply
   /// refuses or the limit is reached.
   /// Effects     Headers come some at a time; `siblings`, the slabs that the bin has, tell how many.
   /// Complexity  O(slots / 64), at most four calls of the supply.
@@ -93,17 +97,20 @@ class store {
   /// release().
   slab* take_slab_apart(const slab_layout& layout, class_index index, std::size_t bytes) noexcept;
 
+  /// Returns a slab of at most `bytes` bytes of slots in a block of its own, which goes back when it is empty; or null.
+  slab* take_slab_loose(const slab_layout& layout, class_index index, std::size_t bytes) noexcept;
+
   /// Returns the most bytes of slots for which take_slab_apart() needs no supply. Complexity O(1).
   std::size_t room_apart(std::size_t slot_bytes) const noexcept {
     const lock_holder<Lock> held(lock_);
     const std::size_t room = parts_.room_bytes();
-    const std::size_t other = slab::header_bytes_for(room / slot_bytes) + alignment_of(slot_bytes) + sizeof(void*);
+    const std::size_t other =
+        slab::header_bytes_for(room / slot_bytes) + alignment_of(slot_bytes) + sizeof(void*);
     return room > other ? room - other : 0;
   }
-  bool is_in_buffer() const noexcept {
-    const lock_holder<Lock> held(lock_);
-    return parts_.is_in_buffer();
-  }
+
+  /// The fewest granules of a slab. More than one: memory is short, and no slab lies apart.
+  std::size_t slab_granules() const noexcept { return slab_granules_; }
 
   /// Takes back the slabs of a chain linked by `next`; all their slots are free.
   /// Effects     Above retain_bytes, idle extents go back to the supply, and other granules are discarded if it can.
@@ -159,11 +166,15 @@ class store {
   std::size_t held_bytes() const noexcept { return held_bytes_.load(std::memory_order_relaxed); }
   std::size_t peak_bytes() const noexcept { return peak_bytes_.load(std::memory_order_relaxed); }
 
-  /// Calls f(const extents&, const oversize_blocks&) under the lock.
-  template <class F>
-  void inspect(F f) const {
+  /// Numbers of the moment. Complexity O(1).
+  struct figures {
+    std::size_t discarded_bytes = 0;
+    std::size_t oversize_blocks = 0;
+    std::size_t oversize_bytes = 0;
+  };
+  figures inspect() const noexcept {
     const lock_holder<Lock> held(lock_);
-    f(static_cast<const extents&>(extents_), static_cast<const oversize_blocks&>(oversize_));
+    return {extents_.discarded_bytes(), oversize_.blocks() - loose_slabs_, oversize_.bytes() - loose_bytes_};
   }
   bool check_invariants() const noexcept {
     const lock_holder<Lock> held(lock_);
@@ -172,7 +183,9 @@ class store {
 
   const Supply& supply() const noexcept { return supply_; }
   std::size_t granule_bytes() const noexcept { return extents_.granule_bytes(); }
-  std::size_t granules_of(const slab_layout& layout) const noexcept { return layout.slab_bytes / granule_bytes(); }
+  std::size_t granules_of(const slab_layout& layout) const noexcept {
+    return layout.slab_bytes / granule_bytes();
+  }
 
   void lock_all() noexcept {
     supply_lock_.lock();
@@ -184,8 +197,6 @@ class store {
   }
 
  private:
-  static constexpr std::size_t smallest_front_bytes = 4096;  // of an initial buffer, for the parts
-  static constexpr std::size_t least_buffer_granules = 8;    // of an initial buffer that is cut into granules
   static constexpr std::size_t headers_at_once = 8;
 
   // An extent on its way to the supply.
@@ -194,7 +205,9 @@ class store {
     std::size_t bytes = 0;
   };
 
-  static constexpr std::size_t alignment_of(std::size_t slot_bytes) noexcept { return slot_bytes & (~slot_bytes + 1); }
+  static constexpr std::size_t alignment_of(std::size_t slot_bytes) noexcept {
+    return slot_bytes & (~slot_bytes + 1);
+  }
   static constexpr std::size_t headers_for(std::size_t siblings) noexcept {
     return siblings < 1 ? 1 : siblings < headers_at_once ? siblings : headers_at_once;
   }
@@ -208,7 +221,8 @@ class store {
     void* const memory = ask();
     if (memory == nullptr) return nullptr;
     held_bytes_.store(held + bytes, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
-    if (held + bytes > peak_bytes()) peak_bytes_.store(held + bytes, std::memory_order_relaxed);  // Relaxed: as above.
+    if (held + bytes > peak_bytes())
+      peak_bytes_.store(held + bytes, std::memory_order_relaxed);  // Relaxed: as above.
     return memory;
   }
   void discharge(std::size_t bytes) noexcept {
@@ -219,7 +233,12 @@ class store {
 
   template <class... Insist>
   bool add_block(std::size_t wished, std::size_t least, Insist...);
-  std::size_t missing_part_bytes(const slab_layout& layout, std::size_t siblings) const noexcept;
+  bool add_block_of_buffer(std::size_t least) noexcept;
+  bool is_in_buffer(const void* pointer) const noexcept {
+    return reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(buffer_) <
+           buffer_bytes_;
+  }
+  std::size_t missing_part_bytes(const slab_layout& layout, std::size_t siblings) noexcept;
   void bring_parts(const slab_layout& layout, std::size_t siblings) noexcept;
   std::size_t wished_granules(std::size_t least) const noexcept;
   template <class... Insist>
@@ -227,6 +246,7 @@ class store {
   slab* make_slab(const granule_run& run, const slab_layout& layout, class_index index) noexcept;
 
   void give_back_one(slab& each) noexcept;
+  void give_back_loose(slab& each) noexcept;
   surplus settle(const granule_run& run, bool is_blank) noexcept;
   surplus take_out(extent& idle) noexcept;
   void give_back(const surplus& extent) noexcept;
@@ -242,12 +262,16 @@ class store {
   std::atomic<std::size_t> peak_bytes_{0};  // as held_bytes_
   const std::size_t max_bytes_;             // 0: no limit
   const std::size_t retain_bytes_;
-  mutable Lock lock_;    // guards what follows, but for what may be read without it
-  arena parts_;          // shelves, magazines, headers, records, slabs apart
+  const std::size_t slab_granules_;
+  const bool has_directory_;
+  mutable Lock lock_;  // guards what follows, but for what may be read without it
+  arena parts_;        // shelves, magazines, headers, records, slabs apart
   extents extents_;
   directory directory_;  // read by any thread
   spare_headers headers_;
   oversize_blocks oversize_;
+  std::size_t loose_slabs_ = 0;  // of the oversize blocks
+  std::size_t loose_bytes_ = 0;
   std::byte* buffer_ = nullptr;  // the user's initial buffer
   std::size_t buffer_bytes_ = 0;
 };

@@ -10,6 +10,7 @@ namespace quarry::core {
 template <class Supply, class Lock>
 template <class... Insist>
 bool store<Supply, Lock>::add_block(std::size_t wished, std::size_t least, Insist...) {
+  if (buffer_ != nullptr && add_block_of_buffer(least)) return true;
   const lock_holder<Lock> supplied(supply_lock_);
   for (std::size_t bytes = wished;; bytes = least) {
     const auto ask = [&] { return supply_.allocate_pages(bytes, arena::block_alignment); };
@@ -29,10 +30,27 @@ bool store<Supply, Lock>::add_block(std::size_t wished, std::size_t least, Insis
   }
 }
 
+// Takes granules of the initial buffer for parts.
+template <class Supply, class Lock>
+bool store<Supply, Lock>::add_block_of_buffer(std::size_t least) noexcept {
+  const std::size_t granules = (least + granule_bytes() - 1) / granule_bytes();
+  if (granules > extents::most_granules) return false;
+  const lock_holder<Lock> held(lock_);
+  const granule_run run = extents_.take(static_cast<std::uint32_t>(granules));
+  if (run.home == nullptr) return false;
+  if (!run.home->is_fixed) {
+    extents_.put(run, false);
+    return false;
+  }
+  parts_.add(extents_.address_of(run), extents_.bytes_of(run));
+  return true;
+}
+
 // What the next slab needs of the parts: a header, entries in the directory, the record of an extent.
 template <class Supply, class Lock>
-std::size_t store<Supply, Lock>::missing_part_bytes(const slab_layout& layout, std::size_t siblings) const noexcept {
-  std::size_t bytes = directory_.missing_bytes(granules_of(layout));
+std::size_t store<Supply, Lock>::missing_part_bytes(const slab_layout& layout,
+                                                    std::size_t siblings) noexcept {
+  std::size_t bytes = has_directory_ ? directory_.missing_bytes(granules_of(layout)) : 0;
   if (!headers_.has(layout.header_bytes))
     bytes += headers_for(siblings) * spare_headers::room_for(layout.header_bytes) + spare_headers::unit_bytes;
   if (!extents_.has_spare()) bytes += sizeof(extent);
@@ -47,14 +65,15 @@ void store<Supply, Lock>::bring_parts(const slab_layout& layout, std::size_t sib
     const std::size_t bytes = count * spare_headers::room_for(layout.header_bytes);
     headers_.bring(parts_.try_allocate(bytes, spare_headers::unit_bytes), count, layout.header_bytes);
   }
-  if (const std::size_t bytes = directory_.missing_bytes(granules_of(layout)))
+  if (const std::size_t bytes = has_directory_ ? directory_.missing_bytes(granules_of(layout)) : 0)
     directory_.bring(parts_.try_allocate(bytes, sizeof(void*)), bytes);
   if (!extents_.has_spare())
     extents_.bring_spare(*::new (parts_.try_allocate(sizeof(extent), alignof(extent))) extent);
 }
 
 template <class Supply, class Lock>
-slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index index, std::size_t siblings) noexcept {
+slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index index,
+                                     std::size_t siblings) noexcept {
   const std::size_t granules = granules_of(layout);
   for (;;) {
     std::size_t part_bytes = 0, wished = 0;
@@ -70,9 +89,9 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
         wished = parts_.wished_block_bytes(part_bytes, spare_headers::unit_bytes);
       }
     }
-    const bool has_more = part_bytes == 0
-                              ? grow(granules)
-                              : add_block(wished, arena::least_block_bytes(part_bytes, spare_headers::unit_bytes));
+    const bool has_more =
+        part_bytes == 0 ? grow(granules)
+                        : add_block(wished, arena::least_block_bytes(part_bytes, spare_headers::unit_bytes));
     if (!has_more) return nullptr;
   }
 }
@@ -98,7 +117,8 @@ bool store<Supply, Lock>::grow(std::size_t least, Insist...) {
   std::size_t granules = least;
   {
     const lock_holder<Lock> held(lock_);
-    if (!extents_.has_spare()) return true;  // another thread took it: its extent may do, or the caller comes again
+    if (!extents_.has_spare())
+      return true;  // another thread took it: its extent may do, or the caller comes again
     granules = wished_granules(least);
   }
   for (;; granules = granules / 2 > least ? granules / 2 : least) {
@@ -135,18 +155,21 @@ bool store<Supply, Lock>::insist_on_slab(const slab_layout& layout) {
 }
 
 template <class Supply, class Lock>
-slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& layout, class_index index) noexcept {
+slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& layout,
+                                     class_index index) noexcept {
   std::byte* const begin = extents_.address_of(run);
   slab* const fresh = slab::create(headers_.take(layout.header_bytes), begin, layout.total_slots);
   fresh->size_class = static_cast<std::uint8_t>(index);
   fresh->granules = static_cast<std::uint8_t>(run.count);
   fresh->owner = run.home;
-  directory_.insert(begin, run.count, fresh);
+  fresh->is_apart = !has_directory_;
+  if (has_directory_) directory_.insert(begin, run.count, fresh);
   return fresh;
 }
 
 template <class Supply, class Lock>
-slab* store<Supply, Lock>::take_slab_apart(const slab_layout& layout, class_index index, std::size_t bytes) noexcept {
+slab* store<Supply, Lock>::take_slab_apart(const slab_layout& layout, class_index index,
+                                           std::size_t bytes) noexcept {
   std::size_t slots = bytes / layout.slot_bytes;
   if (slots > slot_bitmap::most_slots) slots = slot_bitmap::most_slots;
   if (slots == 0) return nullptr;
@@ -159,6 +182,28 @@ slab* store<Supply, Lock>::take_slab_apart(const slab_layout& layout, class_inde
   const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
   slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
   fresh->size_class = static_cast<std::uint8_t>(index);
+  fresh->pinned = fresh->is_apart = true;
+  return fresh;
+}
+
+template <class Supply, class Lock>
+slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_index index,
+                                           std::size_t bytes) noexcept {
+  const std::size_t alignment = alignment_of(layout.slot_bytes);
+  const std::size_t slots = bytes / layout.slot_bytes;
+  if (slots == 0 || slots > slot_bitmap::most_slots) return nullptr;
+  const std::size_t header_bytes = slab::header_bytes_for(slots);
+  const std::size_t block_bytes = header_bytes + alignment + slots * layout.slot_bytes;
+  void* const header = without_throwing([&] { return take_oversize(block_bytes, alignof(slab)); });
+  if (header == nullptr) return nullptr;
+  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + header_bytes;
+  const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
+  slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
+  fresh->size_class = static_cast<std::uint8_t>(index);
+  fresh->is_apart = true;
+  const lock_holder<Lock> held(lock_);
+  ++loose_slabs_;
+  loose_bytes_ += block_bytes;
   return fresh;
 }
 
@@ -182,7 +227,8 @@ oversize_block* store<Supply, Lock>::take_record() noexcept {
     void* const index = take_part(index_bytes, alignof(oversize_block*));
     const lock_holder<Lock> held(lock_);
     if (index != nullptr && oversize_.missing_bytes() == index_bytes) oversize_.bring(index);
-    if (index == nullptr) return oversize_.has_index() && oversize_.has_spare() ? &oversize_.take_spare() : nullptr;
+    if (index == nullptr)
+      return oversize_.has_index() && oversize_.has_spare() ? &oversize_.take_spare() : nullptr;
   }
 }
 
@@ -194,7 +240,8 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
   if (record == nullptr) return nullptr;
   {
     const lock_holder<Lock> held(lock_);
-    if (oversize_block* const kept = supply_.keeps_blocks() ? oversize_.take_kept(bytes, alignment) : nullptr) {
+    if (oversize_block* const kept =
+            supply_.keeps_blocks() ? oversize_.take_kept(bytes, alignment) : nullptr) {
       oversize_.recycle(*record);
       kept->bytes = bytes;
       oversize_.insert(*kept);
@@ -262,22 +309,27 @@ bool store<Supply, Lock>::reserve(std::size_t bytes, bool prefault) noexcept {
   return true;
 }
 
-// A large buffer is split: a front part for the parts, the aligned rest becomes extents.
+// The buffer is split: what lies before the first whole granule is for the parts, which later take granules too; the
+// granules become extents.
 template <class Supply, class Lock>
 void store<Supply, Lock>::attach_buffer() noexcept {
   if (buffer_ == nullptr) return;
   const auto begin = reinterpret_cast<std::uintptr_t>(buffer_);
-  const std::uintptr_t wanted = begin + smallest_front_bytes;
+  const std::uintptr_t wanted = begin + sizeof(extent) + alignof(extent);
   const std::uintptr_t first = (wanted + granule_bytes() - 1) & ~(std::uintptr_t{granule_bytes()} - 1);
   const std::size_t front_bytes = first - begin;
   std::size_t granules = front_bytes < buffer_bytes_ ? (buffer_bytes_ - front_bytes) / granule_bytes() : 0;
-  if (granules < least_buffer_granules) granules = 0;
   parts_.start_in(buffer_, granules == 0 ? buffer_bytes_ : front_bytes);
   std::byte* base = buffer_ + front_bytes;
   while (granules != 0) {
     const std::size_t count = granules < extents::most_granules ? granules : extents::most_granules;
     void* const record = parts_.try_allocate(sizeof(extent), alignof(extent));
-    if (record == nullptr) return;
+    if (record == nullptr) {
+      parts_.add(base, granule_bytes());
+      base += granule_bytes();
+      --granules;
+      continue;
+    }
     extents_.bring_spare(*::new (record) extent);
     extents_.add(base, static_cast<std::uint32_t>(count), true);
     base += count * granule_bytes();

@@ -19,16 +19,21 @@ namespace quarry::core {
 
 /// What a cache keeps of one class beside the cursor.
 struct class_cache {
-  void* first[share_steps::first_slots + 1];     // the magazine that a class starts with; the owner's
-  std::atomic<void**> loaded{nullptr};           // entries under the cursor; written by the owner, read by any thread
-  magazine* previous = nullptr;                  // the one loaded before, when the share has two; the owner's
-  std::atomic<std::uint32_t> previous_slots{0};  // slots in `previous`; written by the owner, read by any thread
-  class_share share;                             // what the class may hold here; the owner's
-  std::uint8_t slots_at_look = 0;                // under the cursor when it was last looked at; the owner's
-  std::uint8_t quiet_looks = 0;                  // such looks in a row that found nothing changed; the owner's
+  void* first[share_steps::first_slots + 1];  // the magazine that a class starts with; the owner's
+  std::atomic<void**> loaded{nullptr};  // entries under the cursor; written by the owner, read by any thread
+  magazine* previous = nullptr;         // the one loaded before, when the share has two; the owner's
+  std::atomic<std::uint32_t> previous_slots{
+      0};                          // slots in `previous`; written by the owner, read by any thread
+  class_share share;               // what the class may hold here; the owner's
+  std::uint8_t slots_at_look = 0;  // under the cursor when it was last looked at; the owner's
+  std::uint8_t quiet_looks = 0;    // such looks in a row that found nothing changed; the owner's
 
-  void** entries() const noexcept { return loaded.load(std::memory_order_relaxed); }  // Relaxed: a pointer to count by.
-  void set_entries(void** entries) noexcept { loaded.store(entries, std::memory_order_relaxed); }  // Relaxed: as above.
+  void** entries() const noexcept {
+    return loaded.load(std::memory_order_relaxed);
+  }  // Relaxed: a pointer to count by.
+  void set_entries(void** entries) noexcept {
+    loaded.store(entries, std::memory_order_relaxed);
+  }  // Relaxed: as above.
   bool has_first() const noexcept { return entries() == first; }
   /// The loaded magazine. Requires that it is not the first one.
   magazine& loaded_magazine() const noexcept { return *reinterpret_cast<magazine*>(entries()); }
@@ -42,11 +47,11 @@ struct class_cache {
 };
 
 struct alignas(64) cache {
-  void* nothing = nullptr;                         // the entry of every cursor without a magazine; never written
-  std::size_t share_bytes = 0;                     // bytes of slots that all classes together may hold now
-  cache* next = nullptr;                           // in the engine's list of caches at rest; under its lock
-  class_index next_to_look_at = 0;                 // where the search for an unused class goes on
-  cursor cursors[class_count];                     // by class; what a hit uses
+  void* nothing = nullptr;          // the entry of every cursor without a magazine; never written
+  std::size_t share_bytes = 0;      // bytes of slots that all classes together may hold now
+  cache* next = nullptr;            // in the engine's list of caches at rest; under its lock
+  class_index next_to_look_at = 0;  // where the search for an unused class goes on
+  cursor cursors[class_count];      // by class; what a hit uses
   std::atomic<class_cache*> classes[class_count];  // by class; what a miss uses; null: not used here
 
   cache() noexcept { reset(); }
@@ -67,7 +72,8 @@ struct alignas(64) cache {
   }
 
   class_cache* of(class_index index) const noexcept {
-    return classes[index].load(std::memory_order_acquire);  // Acquire: pairs with set(); for who reads counts.
+    return classes[index].load(
+        std::memory_order_acquire);  // Acquire: pairs with set(); for who reads counts.
   }
   void set(class_index index, class_cache* opened) noexcept {
     classes[index].store(opened, std::memory_order_release);  // Release: pairs with of().

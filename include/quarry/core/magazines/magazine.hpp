@@ -26,14 +26,16 @@ struct magazine {
 /// every push and pop takes the slow path.
 class cursor {
  public:
-  cursor() noexcept {}  // NOLINT(modernize-use-equals-default): must be unloaded or loaded before its first use
+  cursor() noexcept {
+  }  // NOLINT(modernize-use-equals-default): must be unloaded or loaded before its first use
   explicit constexpr cursor(void*& nothing) noexcept : top_(&nothing), limit_(&nothing) {}
 
   /// Returns the newest slot, or null when the magazine is empty.
   void* pop() noexcept {
     void** const top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
     void* const slot = *top;
-    if (__builtin_expect(slot != nullptr, 1)) top_.store(top - 1, std::memory_order_relaxed);  // Relaxed: as in push().
+    if (__builtin_expect(slot != nullptr, 1))
+      top_.store(top - 1, std::memory_order_relaxed);  // Relaxed: as in push().
     return slot;
   }
 
@@ -42,7 +44,8 @@ class cursor {
     void** const top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
     if (__builtin_expect(top == limit_, 0)) return false;
     top[1] = slot;
-    top_.store(top + 1, std::memory_order_relaxed);  // Relaxed: who reads it asks for a number, not for slots.
+    top_.store(top + 1,
+               std::memory_order_relaxed);  // Relaxed: who reads it asks for a number, not for slots.
     return true;
   }
 
@@ -76,8 +79,9 @@ class cursor {
   }
 
  private:
-  std::atomic<void**> top_;  // entry of the newest slot; the bottom entry when empty; the owner's, read by any thread
-  void** limit_;             // entry whose slot makes the magazine full; the owner's
+  std::atomic<void**>
+      top_;       // entry of the newest slot; the bottom entry when empty; the owner's, read by any thread
+  void** limit_;  // entry whose slot makes the magazine full; the owner's
 };
 
 /// Pops at most `count` slots and calls f(void*) with each. Returns how many there were.
@@ -131,7 +135,9 @@ class magazine_stack {
 constexpr std::uint32_t full_magazine_slots(std::size_t slot_bytes) noexcept {
   constexpr std::size_t most_bytes = 32768;
   const std::size_t wanted = most_bytes / slot_bytes;
-  return static_cast<std::uint32_t>(wanted < 4 ? 4 : wanted < magazine::capacity ? wanted : magazine::capacity);
+  return static_cast<std::uint32_t>(wanted < 4                    ? 4
+                                    : wanted < magazine::capacity ? wanted
+                                                                  : magazine::capacity);
 }
 
 }  // namespace quarry::core

@@ -58,7 +58,8 @@ class share_steps {
   /// Returns the next larger share; the same one when there is none.
   constexpr class_share grown(class_share from) const noexcept {
     if (from.magazines == 0) return first();
-    if (from.magazine_slots < full_slots_) return one_of((from.magazine_slots + std::size_t{1}) << growth_log2_);
+    if (from.magazine_slots < full_slots_)
+      return one_of((from.magazine_slots + std::size_t{1}) << growth_log2_);
     return {from.magazine_slots, 2};
   }
 

@@ -82,7 +82,8 @@ class arena {
   /// Returns whether `pointer` lies in one of the blocks that were added. Complexity O(blocks).
   bool owns(const void* pointer) const noexcept {
     for (const block* each = blocks_; each != nullptr; each = each->next)
-      if (reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each) < each->bytes) return true;
+      if (reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each) < each->bytes)
+        return true;
     return false;
   }
 

@@ -73,6 +73,16 @@ class extents {
     return {&home, static_cast<std::uint32_t>(offset / granule_bytes_), granules};
   }
 
+  /// Returns the extent that `pointer` lies in, or null. Complexity O(extents).
+  extent* find(const void* pointer) const noexcept {
+    for (extent* head : groups_)
+      for (extent* each = head; each != nullptr; each = each->next)
+        if (reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each->base) <
+            each->granules * granule_bytes_)
+          return each;
+    return nullptr;
+  }
+
   /// Adds memory. Requires a spare record, an aligned base, and 0 < granules <= most_granules.
   extent& add(void* base, std::uint32_t granules, bool is_fixed) noexcept;
 
@@ -120,14 +130,24 @@ class extents {
       for (const extent* each = head; each != nullptr; each = each->next) f(*each);
   }
 
-  std::size_t held_granules() const noexcept { return held_granules_; }      // in all extents, the fixed ones included
-  std::size_t idle_bytes() const noexcept { return idle_bytes_; }            // free and touched, in extents not fixed
-  std::size_t discarded_bytes() const noexcept { return discarded_bytes_; }  // free, touched once, discarded since
+  std::size_t held_granules() const noexcept {
+    return held_granules_;
+  }                                                                // in all extents, the fixed ones included
+  std::size_t idle_bytes() const noexcept { return idle_bytes_; }  // free and touched, in extents not fixed
+  std::size_t discarded_bytes() const noexcept {
+    return discarded_bytes_;
+  }  // free, touched once, discarded since
 
   bool check_invariants() const noexcept;
 
  private:
-  enum group : std::uint8_t { busy_group, half_group, idle_group, full_group, group_count };  // the order of take()
+  enum group : std::uint8_t {
+    busy_group,
+    half_group,
+    idle_group,
+    full_group,
+    group_count
+  };  // the order of take()
   static constexpr int most_visits = 8;
 
   static granule_mask mask_of(std::uint32_t first, std::uint32_t count) noexcept {

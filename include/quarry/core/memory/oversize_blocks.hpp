@@ -195,10 +195,11 @@ inline oversize_block* oversize_blocks::find(const void* pointer) const noexcept
     const auto power = static_cast<std::uint32_t>(__builtin_ctzll(powers));
     for (std::uintptr_t before = 0; before < 2; ++before) {
       const std::uintptr_t place = place_of(pointer, power) - before;
-      for (oversize_block* each = bucket(bucket_of(hash_of(power, place))); each != nullptr; each = each->next)
-        if (pointer == each->memory || reinterpret_cast<std::uintptr_t>(pointer) -
-                                               reinterpret_cast<std::uintptr_t>(each->memory) <
-                                           each->bytes)
+      for (oversize_block* each = bucket(bucket_of(hash_of(power, place))); each != nullptr;
+           each = each->next)
+        if (pointer == each->memory ||
+            reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each->memory) <
+                each->bytes)
           return each;
     }
   }
@@ -275,8 +276,10 @@ inline bool oversize_blocks::check_invariants() const noexcept {
       indexed += bucket_of(hash_of(*each)) == i;
   for (const oversize_block* head : kept_)
     for (const oversize_block* each = head; each != nullptr; each = each->next) kept += each->held_bytes;
-  for (const oversize_block* each = newest_kept_; each != nullptr; each = each->older) aged += each->held_bytes;
-  return listed == live_ && indexed == live_ && listed_bytes == live_bytes_ && kept == kept_bytes_ && aged == kept_bytes_;
+  for (const oversize_block* each = newest_kept_; each != nullptr; each = each->older)
+    aged += each->held_bytes;
+  return listed == live_ && indexed == live_ && listed_bytes == live_bytes_ && kept == kept_bytes_ &&
+         aged == kept_bytes_;
 }
 
 }  // namespace quarry::core

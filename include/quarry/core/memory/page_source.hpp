@@ -43,8 +43,8 @@ auto without_throwing(F f) noexcept -> decltype(f()) {
 template <class PageSource, class = void>
 inline constexpr bool can_discard_pages = false;
 template <class PageSource>
-inline constexpr bool
-    can_discard_pages<PageSource, std::void_t<decltype(std::declval<PageSource&>().discard_pages(nullptr, 0))>> = true;
+inline constexpr bool can_discard_pages<
+    PageSource, std::void_t<decltype(std::declval<PageSource&>().discard_pages(nullptr, 0))>> = true;
 
 /// A supply in which extents are pages like any others.
 template <class PageSource>
@@ -52,13 +52,17 @@ class plain_supply {
  public:
   explicit plain_supply(PageSource source) noexcept(noexcept(PageSource(source))) : source_(source) {}
 
-  void* allocate_pages(std::size_t bytes, std::size_t alignment) { return source_.allocate_pages(bytes, alignment); }
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) {
+    return source_.allocate_pages(bytes, alignment);
+  }
   void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
     source_.deallocate_pages(pages, bytes, alignment);
   }
 
   /// Extents: as pages; keep_extent() is deallocate_extent() at the end of the resource, when the next may want it.
-  void* allocate_extent(std::size_t bytes, std::size_t alignment) { return source_.allocate_pages(bytes, alignment); }
+  void* allocate_extent(std::size_t bytes, std::size_t alignment) {
+    return source_.allocate_pages(bytes, alignment);
+  }
   void deallocate_extent(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
     source_.deallocate_pages(pages, bytes, alignment);
   }
@@ -74,8 +78,12 @@ class plain_supply {
   }
   void expect_holes(void*, std::size_t) noexcept {}
 
-  bool keeps_blocks() const noexcept { return false; }     // whether a freed oversize block may wait for the next request
-  bool blocks_are_lazy() const noexcept { return false; }  // whether a large piece costs only what is touched of it
+  bool keeps_blocks() const noexcept {
+    return false;
+  }  // whether a freed oversize block may wait for the next request
+  bool blocks_are_lazy() const noexcept {
+    return false;
+  }  // whether a large piece costs only what is touched of it
 
   const PageSource& source() const noexcept { return source_; }
 

@@ -4,15 +4,17 @@
 // Invariant  An entry names a granule and the slab that covers it. Every granule of a slab in use is in the newest table
 //            or, not yet moved, in the one before it. A granule belongs to one slab or to none, so an address beside the
 //            resource's slabs finds nothing, and finding reads no memory but the tables.
-// Threads    find() any number at a time; the other verbs one at a time, under the owner's lock.
+// Threads    find() any number at a time; the other verbs one at a time, under the owner's lock. Who finds takes no lock:
+//            tables live until the resource is released, and a generation tells whether one was changed meanwhile.
 // Source     Open addressing with Fibonacci hashing (Knuth, vol. 3, 6.4); a table is cleared and moved a few entries a call,
-//            so that no call is long; old tables live until the resource is released, so that readers need no lock.
+//            so that no call is long. Readers: sequence locks.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <utility>
 
 #include "slab.hpp"
 
@@ -21,42 +23,50 @@ namespace quarry::core {
 class directory {
  public:
   /// Units       bytes; a power of two.
-  explicit constexpr directory(std::size_t granule_bytes) noexcept : granule_shift_(shift_of(granule_bytes)) {}
+  explicit constexpr directory(std::size_t granule_bytes) noexcept
+      : granule_shift_(shift_of(granule_bytes)) {}
   directory(const directory&) = delete;
   directory& operator=(const directory&) = delete;
 
   /// Returns the slab that covers the granule of `pointer`, or null. Complexity O(1) expected; one or two probes.
   slab* find(const void* pointer) const noexcept {
     const std::uintptr_t granule = reinterpret_cast<std::uintptr_t>(pointer) >> granule_shift_;
-    // Acquire: pairs with the release in begin_moving(), so that the table is seen cleared.
-    const table* const newest = newest_.load(std::memory_order_acquire);
-    if (__builtin_expect(newest == nullptr, 0)) return nullptr;
-    for (std::size_t at = newest->start_of(granule);; at = (at + 1) & newest->mask) {
-      const entry& each = newest->entries()[at];
-      const std::uintptr_t seen = each.granule.load(std::memory_order_relaxed);  // Relaxed: pairs with set().
-      // Acquire: pairs with the release in set(), so that the slab is seen made.
-      if (__builtin_expect(seen == granule, 1)) return each.home.load(std::memory_order_acquire);
-      if (seen == no_granule) return find_older(*newest, granule);
+    for (;;) {
+      // Acquire: pairs with the release in next_generation(), so that the tables are seen as they are then.
+      const std::uint32_t generation = generation_.load(std::memory_order_acquire);
+      slab* const home = probe(granule);
+      std::atomic_thread_fence(
+          std::memory_order_acquire);  // what was probed is read before the generation is again
+      // Relaxed: ordered by the fence.
+      if (__builtin_expect(generation_.load(std::memory_order_relaxed) == generation, 1)) return home;
     }
   }
 
-  /// Returns the bytes that `bring` must bring before `granules` more can be put in; 0 when there is room.
-  std::size_t missing_bytes(std::size_t granules) const noexcept {
-    if (next_ != nullptr || (used_ + granules) * 4 < capacity()) return 0;
-    // Not much smaller than the one before: while that is moved, as many entries come as an eighth of it.
+  /// Returns the bytes that bring() must bring before `granules` more can be put in; 0 when there is room.
+  std::size_t missing_bytes(std::size_t granules) noexcept {
+    const std::size_t wanted = live_ + granules;
+    if (next_ != nullptr) {
+      if (next_->mask + 1 >= wanted * 2) return 0;
+    } else if ((used_ + granules) * 8 < capacity() * (is_moving() ? 4 : 3)) {
+      return 0;
+    }
+    // With room to spare, and not much smaller than the one before: while that is moved, as many entries come as an eighth
+    // of it.
     std::size_t entries = first_entries;
-    while (entries < (live_ + granules) * 4 || entries * 2 < capacity()) entries *= 2;
-    return table::bytes_of(entries);
+    while (entries < wanted * 4 || entries * 2 < capacity()) entries *= 2;
+    if (next_ != nullptr || retired_ == nullptr || retired_->mask + 1 < entries)
+      return table::bytes_of(entries);
+    next_generation();
+    begin_clearing(*std::exchange(retired_, nullptr));
+    return 0;
   }
 
   /// Brings memory for the next table. Requires `bytes` as missing_bytes() said; memory aligned for a pointer.
   void bring(void* memory, std::size_t bytes) noexcept {
-    next_ = ::new (memory) table((bytes - sizeof(table)) / sizeof(entry));
-    cleared_ = 0;
-    if (capacity() == 0) {
-      clear(next_->mask + 1);
-      begin_moving();
-    }
+    begin_clearing(*::new (memory) table((bytes - sizeof(table)) / sizeof(entry)));
+    if (capacity() != 0) return;
+    clear(next_->mask + 1);
+    begin_moving();
   }
 
   /// Enters the `granules` granules from `begin` on as those of `home`. Requires that missing_bytes(granules) is 0.
@@ -85,7 +95,7 @@ class directory {
   /// Forgets everything; the memory that was brought is the owner's again. Requires that nobody is inside a call.
   void release() noexcept {
     newest_.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
-    next_ = nullptr;
+    next_ = retired_ = nullptr;
     used_ = live_ = cleared_ = 0;
   }
 
@@ -95,8 +105,7 @@ class directory {
  private:
   static constexpr std::uintptr_t no_granule = UINTPTR_MAX;
   static constexpr std::size_t first_entries = 16;
-  static constexpr std::size_t cleared_at_once = 16;  // entries of the next table
-  static constexpr std::size_t moved_at_once = 8;     // entries of the table before
+  static constexpr std::size_t moved_at_once = 8;  // entries of the table before
 
   struct entry {
     std::atomic<std::uintptr_t> granule;
@@ -118,10 +127,10 @@ class directory {
       return static_cast<std::size_t>(granule * golden >> hash_shift);
     }
 
-    std::size_t mask;                       // entries - 1
+    std::size_t mask;  // entries - 1
     std::uint32_t hash_shift = word_bits - 1;
-    std::atomic<table*> older{nullptr};     // the table that entries still move from; null when all have moved
-    std::size_t moved = 0;                  // entries of `older` that were looked at
+    std::atomic<table*> older{nullptr};  // the table that entries still move from; null when all have moved
+    std::size_t moved = 0;               // entries of `older` that were looked at
   };
 
   static constexpr std::uint32_t shift_of(std::size_t bytes) noexcept {
@@ -130,7 +139,9 @@ class directory {
     return shift;
   }
 
-  table* newest() const noexcept { return newest_.load(std::memory_order_relaxed); }  // Relaxed: the writer's own.
+  table* newest() const noexcept {
+    return newest_.load(std::memory_order_relaxed);
+  }  // Relaxed: the writer's own.
   std::size_t capacity() const noexcept { return newest() == nullptr ? 0 : newest()->mask + 1; }
 
   // Returns the entry of `granule`, or the free one where it would go.
@@ -142,14 +153,33 @@ class directory {
     }
   }
 
-  __attribute__((noinline)) static slab* find_older(const table& newest, std::uintptr_t granule) noexcept {
+  // Returns the slab of a granule; what it says counts only if the generation is the same afterwards.
+  slab* probe(std::uintptr_t granule) const noexcept {
+    // Acquire: pairs with the release in begin_moving(), so that the table is seen cleared.
+    const table* const newest = newest_.load(std::memory_order_acquire);
+    if (__builtin_expect(newest == nullptr, 0)) return nullptr;
+    for (std::size_t at = newest->start_of(granule);; at = (at + 1) & newest->mask) {
+      const entry& each = newest->entries()[at];
+      // Acquire: pairs with the release in set(): an entry is seen with its slab.
+      const std::uintptr_t seen = each.granule.load(std::memory_order_acquire);
+      if (__builtin_expect(seen == granule, 1))
+        return each.home.load(std::memory_order_acquire);  // Acquire: as above.
+      if (seen == no_granule) return probe_older(*newest, granule);
+    }
+  }
+
+  __attribute__((noinline)) static slab* probe_older(const table& newest, std::uintptr_t granule) noexcept {
     // Acquire: pairs with the release in begin_moving().
     const table* const older = newest.older.load(std::memory_order_acquire);
     if (older == nullptr) return nullptr;
-    // Acquire: pairs with the release in set().
-    const entry& each = place_of(const_cast<table&>(*older), granule);
-    return each.granule.load(std::memory_order_relaxed) == granule ? each.home.load(std::memory_order_acquire)
-                                                                   : nullptr;
+    for (std::size_t at = older->start_of(granule), left = older->mask + 1; left != 0;
+         --left, at = (at + 1) & older->mask) {
+      const entry& each = older->entries()[at];
+      const std::uintptr_t seen = each.granule.load(std::memory_order_acquire);  // Acquire: as in probe().
+      if (seen == granule) return each.home.load(std::memory_order_acquire);     // Acquire: as in probe().
+      if (seen == no_granule) return nullptr;
+    }
+    return nullptr;
   }
 
   // What stands in the newest table goes before what stands in an older one.
@@ -158,6 +188,26 @@ class directory {
     if (each.granule.load(std::memory_order_relaxed) == no_granule) ++used_;  // Relaxed: the writer's own.
     each.home.store(home, std::memory_order_release);        // Release: pairs with the acquire in find().
     each.granule.store(granule, std::memory_order_release);  // Release: an entry is seen with its slab.
+  }
+
+  bool is_moving() const noexcept {
+    return newest() != nullptr &&
+           newest()->older.load(std::memory_order_relaxed) != nullptr;  // Relaxed: the writer's own.
+  }
+
+  // Tells those who find that what they have probed may have changed under them.
+  void next_generation() noexcept {
+    // Relaxed: the writer's own; the fence puts it before what follows. Release: pairs with the acquire in find().
+    generation_.store(generation_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    std::atomic_thread_fence(std::memory_order_release);
+  }
+
+  // Starts to clear the next table, fast enough that it is ready before the newest one is half full.
+  void begin_clearing(table& next) noexcept {
+    next_ = &next;
+    cleared_ = 0;
+    const std::size_t room = capacity() / 2 > used_ ? capacity() / 2 - used_ : 1;
+    cleared_at_once_ = (next.mask + room) / room;
   }
 
   void clear(std::size_t count) noexcept {
@@ -171,22 +221,27 @@ class directory {
 
   // Makes the cleared table the newest one.
   void begin_moving() noexcept {
+    next_->moved = 0;
     next_->older.store(newest(), std::memory_order_relaxed);  // Relaxed: published with the table.
     used_ = 0;
-    newest_.store(next_, std::memory_order_release);  // Release: pairs with the acquire in find().
+    newest_.store(next_, std::memory_order_release);  // Release: pairs with the acquire in probe().
     next_ = nullptr;
   }
 
   // A step of growing: clears some entries of the next table, or moves some into the newest.
   void advance() noexcept {
+    if (newest() == nullptr) return;
     table& current = *newest();
     if (table* const older = current.older.load(std::memory_order_relaxed)) {  // Relaxed: the writer's own.
       for (std::size_t i = 0; i < moved_at_once && current.moved <= older->mask; ++i, ++current.moved)
         move(older->entries()[current.moved], current);
-      // Release: pairs with the acquire in find_older(); all that was there is in the newest table.
-      if (current.moved > older->mask) current.older.store(nullptr, std::memory_order_release);
+      if (current.moved <= older->mask) return;
+      next_generation();  // who has missed in the newest table must not miss here too
+      current.older.store(nullptr,
+                          std::memory_order_release);  // Release: pairs with the acquire in probe_older().
+      retired_ = older;
     } else if (next_ != nullptr) {
-      clear(cleared_at_once);
+      clear(cleared_at_once_);
       if (cleared_ > next_->mask) begin_moving();
     }
   }
@@ -200,11 +255,14 @@ class directory {
   }
 
   std::uint32_t granule_shift_;
-  std::atomic<table*> newest_{nullptr};  // written under the owner's lock, read by any thread
-  table* next_ = nullptr;                // being cleared
-  std::size_t cleared_ = 0;              // entries of next_
-  std::size_t used_ = 0;                 // entries of the newest table that name a granule
-  std::size_t live_ = 0;                 // granules of slabs
+  std::atomic<std::uint32_t> generation_{0};  // written under the owner's lock, read by any thread
+  std::atomic<table*> newest_{nullptr};       // written under the owner's lock, read by any thread
+  table* next_ = nullptr;                     // being cleared
+  table* retired_ = nullptr;         // the last one from which all entries have moved, to be used again
+  std::size_t cleared_ = 0;          // entries of next_
+  std::size_t cleared_at_once_ = 0;  // entries of next_ in a step
+  std::size_t used_ = 0;             // entries of the newest table that name a granule
+  std::size_t live_ = 0;             // granules of slabs
 };
 
 inline bool directory::check_invariants() const noexcept {
@@ -219,9 +277,11 @@ inline bool directory::check_invariants() const noexcept {
     const table* const older = current->older.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
     for (std::size_t at = current->moved; older != nullptr && at <= older->mask; ++at) {
       const entry& each = older->entries()[at];
-      const std::uintptr_t granule = each.granule.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
+      const std::uintptr_t granule =
+          each.granule.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
       if (granule == no_granule || each.home.load(std::memory_order_relaxed) == nullptr) continue;
-      live += place_of(const_cast<table&>(*current), granule).granule.load(std::memory_order_relaxed) != granule;
+      live +=
+          place_of(const_cast<table&>(*current), granule).granule.load(std::memory_order_relaxed) != granule;
     }
   }
   return live == live_ && used == used_ && (capacity() == 0 || used_ < capacity());

@@ -131,6 +131,7 @@ class slab {
   std::uint8_t size_class = 0;        // of its bin, in a resource
   std::uint8_t granules = 0;          // that it covers, in a resource
   bool pinned = false;                // never leaves its bin when it becomes empty
+  bool is_apart = false;              // no directory and no mask finds it, its bin does
   std::uint32_t number = UINT32_MAX;  // which of its typed cache's slabs this is; none yet
 
  private:

@@ -50,7 +50,8 @@ class spare_headers {
     spare* next;
     std::size_t bytes;
   };
-  static constexpr std::size_t list_count = 24;  // exact sizes to 1.4 KiB, what a slab of 64 KiB needs at most
+  static constexpr std::size_t list_count =
+      24;  // exact sizes to 1.4 KiB, what a slab of 64 KiB needs at most
 
   static constexpr std::size_t list_of(std::size_t header_bytes) noexcept {
     const std::size_t units = room_for(header_bytes) / unit_bytes;

@@ -98,7 +98,9 @@ class cache_root {
 
   const bin& slabs() const noexcept { return bin_; }
   const slab_layout& layout() const noexcept { return bin_.layout(); }
-  slab* home_of(const void* slot) const noexcept { return core::home_of(slot, layout().slab_bytes, colours_); }
+  slab* home_of(const void* slot) const noexcept {
+    return core::home_of(slot, layout().slab_bytes, colours_);
+  }
   std::size_t slab_count() const noexcept { return slab_count_; }  // the resting ones included
   std::size_t peak_slabs() const noexcept { return peak_slabs_; }
   std::size_t resting_slabs() const noexcept { return resting_slabs_; }
