@@ -42,7 +42,7 @@ void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::
   if (index == core::no_class) {
     engine.deallocate_oversize(pointer);
   } else if (core::cache* const own = self().cache_or_open()) {
-    if (!own->cursors[index].push(pointer)) engine.deallocate_slow(*own, pointer, index);
+    engine.deallocate_slow(*own, pointer, index);
   } else {
     engine.deallocate_direct(pointer, index);
   }

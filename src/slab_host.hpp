@@ -34,16 +34,18 @@ void slab_host<Derived, Engine>::release() noexcept {
 
 template <class Derived, class Engine>
 std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
+  const std::size_t before_bytes = resident_bytes();
   if (core::cache* const own = this->self().opened_cache()) engine_.flush_cache(*own);
   engine_.flush_depots();
   if constexpr (Derived::is_for_one_thread) {
     if (keep_bytes == 0 && engine_.used_slots() == 0 && engine_.has_no_block()) {
-      const std::size_t held_bytes = engine_.memory().held_bytes();
       release();
-      return held_bytes;
+      return before_bytes;
     }
   }
-  return engine_.trim(keep_bytes);
+  engine_.trim(keep_bytes);
+  const std::size_t after_bytes = resident_bytes();
+  return after_bytes < before_bytes ? before_bytes - after_bytes : 0;  // others may have taken more meanwhile
 }
 
 template <class Derived, class Engine>

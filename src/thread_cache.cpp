@@ -29,7 +29,33 @@ struct cache_node {
   cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's store lock
 };
 
-__thread thread_table_word thread_table[thread_table_entries * words_per_entry];
+namespace {
+
+thread_entry no_entries[thread_table_entries];  // the table of a thread that has none: no resource has the id 0
+
+/// The numbers of resources: the smallest that no other has, so that the entries of as many as possible differ.
+class resource_numbers {
+ public:
+  std::size_t take() noexcept {
+    for (std::size_t i = 0; i < thread_table_entries; ++i) {
+      if (is_taken_[i]) continue;
+      is_taken_[i] = true;
+      return i;
+    }
+    return thread_table_entries + next_surplus_++;
+  }
+  void give_back(std::size_t number) noexcept {
+    if (number < thread_table_entries) is_taken_[number] = false;
+  }
+
+ private:
+  bool is_taken_[thread_table_entries] = {};
+  std::size_t next_surplus_ = 0;
+};
+
+}  // namespace
+
+__thread thread_entry* thread_table = no_entries;
 
 namespace {
 
@@ -73,6 +99,7 @@ class node_pool {
 node_pool pool;
 std::mutex registry_lock;               // guards what follows
 std::uint64_t last_id = 0;              // ids start at 1: an unused table entry matches none
+resource_numbers numbers;
 thread_caches* first_caches = nullptr;  // all that exist
 bool forks_are_handled = false;
 bool is_a_child = false;  // of a fork
@@ -140,7 +167,8 @@ struct thread_record {
 
   void end() noexcept {
     is_over = true;
-    for (thread_table_word& each : thread_table) each = 0;
+    if (thread_table != no_entries) unmap_pages(thread_table, sizeof no_entries);
+    thread_table = no_entries;
     for (std::size_t i = 0; i < bucket_count; ++i) {
       cache_node*& head = (grown != nullptr ? grown : first)[i];
       while (cache_node* const each = head) {
@@ -160,7 +188,12 @@ __thread thread_record record;
 
 // The one thread_local with a destructor; touched when a thread opens its first cache.
 struct thread_end {
-  void touch() noexcept { record.bucket_count = thread_record::first_buckets; }
+  void touch() noexcept {
+    record.bucket_count = thread_record::first_buckets;
+    // Fresh pages are zero: entries of no resource. Without them each call of the thread takes the slow way.
+    if (void* const table = map_pages(sizeof no_entries, alignof(thread_entry)))
+      thread_table = static_cast<thread_entry*>(table);
+  }
   ~thread_end() { record.end(); }
 };
 thread_local thread_end end_of_this_thread;
@@ -196,6 +229,8 @@ thread_caches::thread_caches(shared_engine& engine) noexcept : engine_(engine) {
   if (!forks_are_handled) fork_handlers::install();
   forks_are_handled = true;
   take_id();
+  number_ = numbers.take();
+  entry_ = number_ % thread_table_entries * sizeof(thread_entry);
   next_ = first_caches;
   if (next_ != nullptr) next_->previous_ = this;
   first_caches = this;
@@ -204,6 +239,7 @@ thread_caches::thread_caches(shared_engine& engine) noexcept : engine_(engine) {
 thread_caches::~thread_caches() {
   {
     const std::lock_guard<std::mutex> held(registry_lock);
+    numbers.give_back(number_);
     (previous_ != nullptr ? previous_->next_ : first_caches) = next_;
     if (next_ != nullptr) next_->previous_ = previous_;
   }
@@ -226,8 +262,7 @@ core::cache* thread_caches::find_slow() {
     if (node == nullptr) return nullptr;
     record.insert(*node);
   }
-  thread_table[entry_] = id_;
-  thread_table[entry_ + 1] = reinterpret_cast<std::uintptr_t>(node->cache);
+  if (thread_table != no_entries) thread_table[entry_ / sizeof(thread_entry)] = {id_, node->cache};
   return node->cache;
 }
 
@@ -313,7 +348,6 @@ void thread_caches::drop() noexcept {
 // Requires that the registry's lock is held.
 void thread_caches::take_id() noexcept {
   id_ = ++last_id;
-  entry_ = id_ % thread_table_entries * words_per_entry;
 }
 
 std::size_t thread_caches::cached_slots(core::class_index index) const noexcept {

@@ -4,6 +4,9 @@
 Each header of core/ names its floor in its head comment (`// Layer 3 ...`; of several the smallest counts); a larger number lies
 lower. Headers outside core/ stand on floor 1.
 
+A header whose head comment says `Part of NAME.hpp.` holds definitions of NAME.hpp beside it: the two include each other and no
+other header includes the part, so they count as one.
+
 usage: check_includes.py [ROOT]       ROOT holds include/quarry; the project by default
        check_includes.py --self-test  breaks each rule once in a scratch folder and expects to be told
 
@@ -17,6 +20,8 @@ import tempfile
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 LAYER = re.compile(r"^// Layer\s+(\d+)", re.MULTILINE)
+HEAD = re.compile(r"\A(?://[^\n]*\n)*")
+PART = re.compile(r"\bPart of (\w+\.hpp)\.")
 # What of the standard library needs neither a heap, an operating system, exceptions nor RTTI.
 FREESTANDING = {"array", "atomic", "bit", "climits", "cstddef", "cstdint", "initializer_list", "limits", "new", "type_traits",
                 "utility", "version"}
@@ -56,11 +61,48 @@ def floor_of(name, text):
     return int(layer.group(1)) if layer else None
 
 
+def whole_of(name, text):
+    """Returns the header that `name` is a part of, or None."""
+    part = PART.search(HEAD.match(text).group())
+    return posixpath.join(posixpath.dirname(name), part.group(1)) if part else None
+
+
+def check_parts(wholes, floors, graph):
+    """Returns the breaches of the rules for parts; `wholes` tells what each part belongs to."""
+    breaches = []
+    for part, whole in wholes.items():
+        if whole not in graph:
+            breaches.append(f"{part}: is a part of {whole}, which is not a header of include/quarry")
+            continue
+        if whole in wholes:
+            breaches.append(f"{part}: is a part of {whole}, which is a part itself")
+        if floors[part] != floors[whole]:
+            breaches.append(f"{part} (floor {floors[part]}): is a part of {whole}, which stands on floor {floors[whole]}")
+        if whole not in graph[part]:
+            breaches.append(f"{part}: is a part of {whole} and does not include it")
+        if part not in graph[whole]:
+            breaches.append(f"{part}: is a part of {whole}, which does not include it")
+        breaches += [f"{name}: includes {part}, which only {whole} may include, as its part"
+                     for name in graph if part in graph[name] and name != whole]
+    return breaches
+
+
+def with_parts_joined(graph, wholes):
+    """Returns the graph with each part and its whole as one header."""
+    joined = {name: [] for name in graph if name not in wholes}
+    for name, targets in graph.items():
+        one = wholes.get(name, name)
+        if one in joined:
+            joined[one] += [wholes.get(target, target) for target in targets if wholes.get(target, target) != one]
+    return joined
+
+
 def check(root):
     """Returns the breaches found under `root`, one sentence each."""
     base = root / "include" / "quarry"
     texts = {p.relative_to(base).as_posix(): p.read_text() for p in sorted(base.rglob("*.hpp"))}
     floors = {name: floor_of(name, text) for name, text in texts.items()}
+    wholes = {name: whole for name, text in texts.items() if (whole := whole_of(name, text))}
     breaches, graph = [], {}
     for name, text in texts.items():
         graph[name] = []
@@ -82,16 +124,23 @@ def check(root):
                 breaches.append(f"{name}: includes {target}, which lies outside core/")
             elif floors[own] is not None and floors[own] < floors[name]:
                 breaches.append(f"{name} (floor {floors[name]}): includes {target}, which stands above it on floor {floors[own]}")
-    cycle = find_cycle(graph)
+    breaches += check_parts(wholes, floors, graph)
+    cycle = find_cycle(with_parts_joined(graph, wholes))
     if cycle:
         breaches.append("headers include each other in a circle: " + " -> ".join(cycle))
     return breaches
 
 
 def self_test():
+    engine_part = '// Layer 2. Part of engine.hpp.\n#include "engine.hpp"\n'
     good = {
         "core/page_source.hpp": "// Layer 5.\n#include <cstddef>\n",
         "core/bin.hpp": '// Layer    3. A bin.\n#include "page_source.hpp"\n',
+        "core/engine/engine.hpp": ('// The engine.\n// Layer      2. Freestanding.\n#pragma once\n#include "../bin.hpp"\n'
+                                   "#include <quarry/core/engine/flush.hpp>\n#include <quarry/core/engine/take.hpp>\n"),
+        "core/engine/flush.hpp": "// The way up.\n//\n// Layer      2. Part of engine.hpp.\n"
+                                 "#include <quarry/core/engine/engine.hpp>\n",
+        "core/engine/take.hpp": '// The way down.\n//\n// Layer      2. Part of engine.hpp.\n#include "engine.hpp"\n',
         "resource.hpp": '#include <memory_resource>\n#include "core/bin.hpp"\n#include <quarry/core/bin.hpp>\n',
     }
     cases = [
@@ -102,6 +151,24 @@ def self_test():
         ("in a circle", {"other.hpp": '#include "resource.hpp"\n', "resource.hpp": "#include <quarry/other.hpp>\n"}),
         ("not a header", {"resource.hpp": '#include "none.hpp"\n'}),
         ("names no floor", {"core/new.hpp": "// A new one.\n"}),
+        # Headers of a folder in core/ are held to the same floors.
+        ("stands above it", {"core/slabs/slab.hpp": "// Layer 4.\n#include <quarry/core/bin.hpp>\n"}),
+        ("outside core/", {"core/slabs/slab.hpp": "// Layer 4.\n#include <quarry/resource.hpp>\n"}),
+        ("must do without", {"core/engine/take.hpp": engine_part + "#include <vector>\n"}),
+        # Who is no part may not include in a circle, whoever says that it is one in another place than the head comment.
+        ("in a circle", {"core/engine/take.hpp": '// Layer 2.\n#include "engine.hpp"\n'}),
+        ("in a circle", {"core/engine/take.hpp": '// Layer 2.\n#include "engine.hpp"\n// Part of engine.hpp.\n'}),
+        # A part may not carry its whole into a circle with a third header, nor may two parts form one that hides a third.
+        ("in a circle", {"core/engine/take.hpp": engine_part + '#include "other.hpp"\n',
+                         "core/engine/other.hpp": '// Layer 2.\n#include "engine.hpp"\n'}),
+        ("which only core/engine/engine.hpp may include", {"core/engine/other.hpp": '// Layer 2.\n#include "take.hpp"\n'}),
+        ("which only core/engine/engine.hpp may include", {"core/engine/flush.hpp": engine_part + '#include "take.hpp"\n'}),
+        ("and does not include it", {"core/engine/take.hpp": "// Layer 2. Part of engine.hpp.\n"}),
+        ("which does not include it", {"core/engine/more.hpp": engine_part}),
+        ("which stands on floor 2", {"core/engine/take.hpp": '// Layer 1. Part of engine.hpp.\n#include "engine.hpp"\n'}),
+        ("which stands above it", {"core/engine/take.hpp": '// Layer 3. Part of engine.hpp.\n#include "engine.hpp"\n'}),
+        ("is not a header of include/quarry", {"core/engine/take.hpp": "// Layer 2. Part of motor.hpp.\n"}),
+        ("which is a part itself", {"core/engine/more.hpp": '// Layer 2. Part of take.hpp.\n#include "take.hpp"\n'}),
     ]
     failures = 0
     for expected, changes in cases:

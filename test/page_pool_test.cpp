@@ -22,6 +22,7 @@
 #include "../src/os_pages.hpp"
 #include "quarry/page_sources.hpp"
 #include "quarry/unsynchronized_slab_resource.hpp"
+#include "support/process_memory.hpp"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -35,6 +36,7 @@ namespace {
 
 using quarry::huge_page_bytes;
 using quarry::detail::page_pool;
+using quarry_test::is_advised_for_huge_pages;
 
 constexpr std::size_t mebibyte = std::size_t{1} << 20;
 
@@ -361,23 +363,6 @@ TEST_F(PagePool, DiscardsPartOfAnExtent) {
   EXPECT_EQ(resident_bytes(pages, mebibyte), mebibyte - 131072);
   EXPECT_EQ(pages[65535] + pages[65536], 0xA5);
   pool_.give_back(pages, mebibyte);
-}
-
-bool is_advised_for_huge_pages(const void* address) {
-  std::ifstream rows("/proc/self/smaps");
-  bool is_inside = false;
-  for (std::string line; std::getline(rows, line);) {
-    std::uintptr_t begin = 0;
-    std::uintptr_t end = 0;
-    // NOLINTNEXTLINE(cert-err34-c): a row that is no range of addresses does not match.
-    if (std::sscanf(line.c_str(), "%zx-%zx ", &begin, &end) == 2) {
-      is_inside = begin <= reinterpret_cast<std::uintptr_t>(address) &&
-                  reinterpret_cast<std::uintptr_t>(address) < end;
-    } else if (is_inside && line.compare(0, 8, "VmFlags:") == 0) {
-      return line.find(" hg") != std::string::npos;
-    }
-  }
-  return false;
 }
 
 TEST_F(PagePool, TakesAnExtentThatHadHolesForHugePagesAgain) {

@@ -21,6 +21,7 @@ slab_stats two_classes() {
   stats.cached_slots = 6;
   stats.slab_count = 3;
   stats.upstream_bytes = 196608;
+  stats.discarded_bytes = 8192;
   stats.upstream_peak_bytes = 262144;
   stats.oversize_bytes = 1000000;
   stats.oversize_blocks = 2;
@@ -68,14 +69,14 @@ TEST(Table, HasATitleOneLineForEachRowInUseAndALineOfTotals) {
             "          48          10           5          25           2        25.0\n"
             "         256           0           1           0           1         0.0\n"
             "live 1000480 bytes in 10 slots and 2 oversize blocks (1000000 bytes); cached 6 slots; "
-            "upstream 196608 bytes, peak 262144 bytes in 3 slabs\n");
+            "upstream 196608 bytes, 8192 of them discarded, peak 262144 bytes in 3 slabs\n");
 }
 
 TEST(Table, OfAnUnusedResourceHasNoRows) {
   EXPECT_EQ(table_of(slab_stats()),
             "  slot_bytes        live      cached        free       slabs      live_%\n"
             "live 0 bytes in 0 slots and 0 oversize blocks (0 bytes); cached 0 slots; "
-            "upstream 0 bytes, peak 0 bytes in 0 slabs\n");
+            "upstream 0 bytes, 0 of them discarded, peak 0 bytes in 0 slabs\n");
 }
 
 TEST(Table, OfAClassWithoutSlabsDividesNothingByNothing) {
@@ -88,7 +89,7 @@ TEST(Table, OfAClassWithoutSlabsDividesNothingByNothing) {
 TEST(Json, HasEveryFieldAndEveryRowInUse) {
   EXPECT_EQ(nlohmann::json::parse(json_of(two_classes())), nlohmann::json::parse(R"({
     "live_bytes": 1000480, "live_slots": 10, "cached_slots": 6, "slab_count": 3,
-    "upstream_bytes": 196608, "upstream_peak_bytes": 262144, "oversize_bytes": 1000000, "oversize_blocks": 2,
+    "upstream_bytes": 196608, "discarded_bytes": 8192, "upstream_peak_bytes": 262144, "oversize_bytes": 1000000, "oversize_blocks": 2,
     "classes": [
       {"slot_bytes": 48, "live_slots": 10, "cached_slots": 5, "free_slots": 25, "slab_count": 2},
       {"slot_bytes": 256, "live_slots": 0, "cached_slots": 1, "free_slots": 0, "slab_count": 1}]})"));

@@ -67,6 +67,13 @@ std::size_t blocks_of_the_standard_pool(const buffer_at& buffer, std::size_t buf
   return count_blocks(pool, bytes);
 }
 
+// Per cent of the standard pool's figure. Out of a supply of 64 KiB or less the parts that a resource keeps for itself, a shelf
+// and magazines of each class, are a share that shows: they may cost an eighth, rounded down.
+constexpr std::size_t small_supply_bytes = 64 * kibibyte;
+constexpr std::size_t wanted_percent(std::size_t supply_bytes) {
+  return supply_bytes <= small_supply_bytes ? 88 : 100;
+}
+
 // A buffer that starts anywhere may cost a sixty-fourth: slabs are aligned. The synchronized resource has a cache for
 // each thread on top.
 template <class Resource>
@@ -92,7 +99,7 @@ TYPED_TEST(SmallSupply, ABufferServesAtLeastAsManyBlocksAsTheStandardPoolGetsOut
           TypeParam resource(buffer.start(), buffer_bytes, std::pmr::null_memory_resource());
           EXPECT_GE(allocate_until_refused(resource, bytes).size() * bytes +
                         allowance<TypeParam>(buffer_bytes, offset),
-                    standard * bytes);
+                    standard * bytes * wanted_percent(buffer_bytes) / 100);
         }
   }
 }
@@ -110,7 +117,7 @@ TYPED_TEST(SmallSupply, OverAMonotonicBufferItServesAtLeastAsManyBlocksAsTheStan
         TypeParam resource(&supply);
         EXPECT_GE(allocate_until_refused(resource, bytes).size() * bytes +
                       allowance<TypeParam>(buffer_bytes, offset),
-                  standard * bytes);
+                  standard * bytes * wanted_percent(buffer_bytes) / 100);
       }
 }
 
@@ -124,7 +131,8 @@ TYPED_TEST(SmallSupply, ASmallMaxBytesServesAtLeastAsManyBlocksAsTheStandardPool
       const buffer_at buffer(options.max_bytes, 0);
       EXPECT_GE(
           allocate_until_refused(resource, bytes).size() * bytes + allowance<TypeParam>(options.max_bytes, 0),
-          blocks_of_the_standard_pool(buffer, options.max_bytes, bytes) * bytes);
+          blocks_of_the_standard_pool(buffer, options.max_bytes, bytes) * bytes *
+              wanted_percent(options.max_bytes) / 100);
     }
 }
 

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "support/counting_resource.hpp"
-#include "support/failing_resource.hpp"
+#include "support/refusing_resource.hpp"
 #include "support/resource_model.hpp"
 
 namespace {
@@ -20,7 +20,7 @@ namespace {
 using quarry::slab_options;
 using quarry::unsynchronized_slab_resource;
 using quarry_test::counting_resource;
-using quarry_test::failing_resource;
+using quarry_test::refusing_resource;
 using quarry_test::resource_model;
 
 bool long_run() {
@@ -129,17 +129,20 @@ TEST(RandomOperations, InAnInitialBufferKeepEveryByte) {
 TEST(RandomOperations, WithAnUpstreamThatFailsNowAndThenChangeNothingWhenTheyFail) {
   counting_resource memory;
   memory.forget_history();
-  failing_resource upstream(&memory);
+  refusing_resource upstream(SIZE_MAX, &memory);
   unsynchronized_slab_resource resource(&upstream);
   resource_model<unsynchronized_slab_resource> model(resource, memory, 64);
   random_source random;
   std::size_t failures = 0;
   for (std::size_t i = 0; i < (long_run() ? 10000000U : 300000U) && !HasFailure(); ++i) {
-    if (random.below(50) == 0) upstream.fail_at(1 + random.below(3));
+    // Some refusals last and others do not; the resource survives many of those.
+    if (random.below(50) == 0) upstream.refuse_after(random.below(3));
+    if (random.below(100) == 0) upstream.refuse_nothing_more();
     if (model.size() < 4000 && random.below(2) == 0) {
       try {
         model.allocate(random.bytes(), random.alignment());
       } catch (const quarry_test::upstream_failure&) {
+        EXPECT_TRUE(upstream.refused());
         ++failures;
         if (failures % 16 == 0) model.check();
       }
@@ -148,6 +151,7 @@ TEST(RandomOperations, WithAnUpstreamThatFailsNowAndThenChangeNothingWhenTheyFai
     }
   }
   EXPECT_GT(failures, 100U);
+  upstream.refuse_nothing_more();
   model.check();
 }
 

@@ -20,6 +20,7 @@
 
 #include "support/counting_resource.hpp"
 #include "support/failing_resource.hpp"
+#include "support/refusing_resource.hpp"
 
 namespace {
 
@@ -27,6 +28,7 @@ using quarry::slab_options;
 using quarry::unsynchronized_slab_resource;
 using quarry_test::counting_resource;
 using quarry_test::failing_resource;
+using quarry_test::refusing_resource;
 using quarry_test::upstream_failure;
 
 constexpr std::size_t max_alignment = alignof(std::max_align_t);
@@ -219,6 +221,30 @@ TEST(UnsynchronizedSlabResource, HonoursTheAlignmentsThatOtherPoolsGetWrong) {
   }
 }
 
+TEST(UnsynchronizedSlabResource, HonoursEveryAlignmentWhereASmallSupplyIsCutIntoFinerSlabs) {
+  for (const std::size_t supply_bytes : {std::size_t{100000}, std::size_t{300000}, std::size_t{3000000}})
+    for (const bool is_buffer : {true, false}) {
+      SCOPED_TRACE(testing::Message()
+                   << supply_bytes << " bytes of " << (is_buffer ? "buffer" : "max_bytes"));
+      std::vector<std::byte> buffer(supply_bytes);
+      slab_options options;
+      if (!is_buffer) options.max_bytes = supply_bytes;
+      unsynchronized_slab_resource resource(options, is_buffer ? buffer.data() : nullptr,
+                                            is_buffer ? supply_bytes : 0);
+      for (std::size_t alignment = 1; alignment <= 32768; alignment *= 2)
+        for (const std::size_t bytes : {1U, 97U, 3000U, 20000U}) {
+          std::vector<block> blocks;
+          for (int i = 0; i < 5; ++i) {
+            void* const address = resource.try_allocate(bytes, alignment);
+            if (address == nullptr) continue;
+            ASSERT_TRUE(is_aligned(address, alignment)) << bytes << " bytes aligned to " << alignment;
+            blocks.push_back({address, bytes, alignment});
+          }
+          deallocate_all(resource, blocks);
+        }
+    }
+}
+
 TEST(UnsynchronizedSlabResource, PoolsEveryAlignmentThatFitsInASlab) {
   counting_resource upstream;
   unsynchronized_slab_resource resource(&upstream);
@@ -279,24 +305,34 @@ TEST(UnsynchronizedSlabResource, SendsOversizeBlocksStraightUpstreamAndBack) {
   counting_resource upstream;
   unsynchronized_slab_resource resource(&upstream);
   const std::size_t bytes = resource.options().largest_required_pool_block + 1;
+  // The record of a block and the index lie in the resource's own parts: a block of upstream, which stays.
+  resource.deallocate(resource.allocate(bytes), bytes);
+  EXPECT_EQ(upstream.allocations(), 2U);
+  EXPECT_EQ(upstream.live_blocks(), 1U);
+  const std::size_t parts_bytes = upstream.live_bytes();
+  EXPECT_LE(parts_bytes, 4096U);
   for (int i = 0; i < 3; ++i) {
     const std::size_t allocations = upstream.allocations();
     const std::size_t deallocations = upstream.deallocations();
     void* const address = resource.allocate(bytes);
     std::memset(address, 1, bytes);
     EXPECT_EQ(upstream.allocations(), allocations + 1);
-    EXPECT_GE(upstream.history().back().bytes, bytes);
+    EXPECT_EQ(upstream.history().back().bytes, bytes);
     EXPECT_EQ(resource.stats().oversize_blocks, 1U);
-    EXPECT_GE(resource.stats().oversize_bytes, bytes);
+    EXPECT_EQ(resource.stats().oversize_bytes, bytes);
+    EXPECT_EQ(resource.stats().upstream_bytes, parts_bytes + bytes);
     resource.deallocate(address, bytes);
     EXPECT_EQ(upstream.deallocations(), deallocations + 1);
     EXPECT_EQ(resource.stats().oversize_blocks, 0U);
-    EXPECT_EQ(upstream.live_bytes(), 0U);
+    EXPECT_EQ(upstream.live_bytes(), parts_bytes);
   }
+  EXPECT_EQ(resource.trim(), parts_bytes);
+  EXPECT_EQ(upstream.live_bytes(), 0U);
+  EXPECT_EQ(resource.stats().upstream_bytes, 0U);
 }
 
 TEST(UnsynchronizedSlabResource, FreesOversizeBlocksInAnyOrderWithAHundredThousandLive) {
-  // With a search for each free this takes minutes, and the time limit of the test ends it.
+  // A block is found by its address; with a search for each free this takes minutes, and the time limit of the test ends it.
   unsynchronized_slab_resource resource(slab_options{0, 64});
   const std::size_t bytes = resource.options().largest_required_pool_block + 1;
   std::vector<block> blocks = allocate_many(resource, 100000, bytes);
@@ -304,7 +340,23 @@ TEST(UnsynchronizedSlabResource, FreesOversizeBlocksInAnyOrderWithAHundredThousa
   std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));
   deallocate_all(resource, blocks);
   EXPECT_EQ(resource.stats().oversize_blocks, 0U);
+  EXPECT_EQ(resource.stats().oversize_bytes, 0U);
+  resource.trim();  // the records and the index are the resource's own until then
   EXPECT_EQ(resource.stats().upstream_bytes, 0U);
+}
+
+TEST(UnsynchronizedSlabResource, AnOversizeBlockIsFoundByItsFirstAddressAlone) {
+  counting_resource upstream;
+  unsynchronized_slab_resource resource(&upstream);
+  const std::size_t bytes = resource.options().largest_required_pool_block + 1;
+  auto* const first = static_cast<std::byte*>(resource.allocate(bytes));
+  void* const second = resource.allocate(3 * bytes, 4096);
+  resource.deallocate(first, 5 * bytes, 64);  // any size and alignment that no class serves
+  EXPECT_EQ(resource.stats().oversize_bytes, 3 * bytes);
+  resource.deallocate(second, bytes);
+  EXPECT_EQ(resource.stats().oversize_blocks, 0U);
+  resource.trim();
+  EXPECT_EQ(upstream.live_blocks(), 0U);
 }
 
 TEST(UnsynchronizedSlabResource, ReleaseGivesEverythingBackAndLeavesTheResourceUsable) {
@@ -340,12 +392,16 @@ TEST(UnsynchronizedSlabResource, TheDestructorReleases) {
 
 TEST(UnsynchronizedSlabResource, PassesTheExceptionOfUpstreamOnAtEveryCallAndChangesNothing) {
   const std::size_t sizes[] = {8, 24, 100, 300, 1000, 4000, 100000, 8, 64, 70000, 5000, 2000};
-  for (std::size_t fail_at_call = 1;; ++fail_at_call) {
+  std::size_t failures = 0;
+  std::size_t served = 0;
+  for (bool is_refused = true; is_refused; ++served) {
+    SCOPED_TRACE(testing::Message() << served << " calls served, then none");
     counting_resource memory;
-    failing_resource upstream(&memory, fail_at_call);
+    refusing_resource upstream(std::numeric_limits<std::size_t>::max(), &memory);
     unsynchronized_slab_resource resource(&upstream);
+    upstream.refuse_after(served);
     std::vector<block> blocks;
-    std::size_t seen = 0;
+    bool has_failed = false;
     for (std::size_t i = 0; i < 400; ++i) {
       const std::size_t bytes = sizes[i % std::size(sizes)];
       const auto before = resource.stats();
@@ -353,28 +409,28 @@ TEST(UnsynchronizedSlabResource, PassesTheExceptionOfUpstreamOnAtEveryCallAndCha
       void* address = nullptr;
       try {
         address = resource.allocate(bytes);
-      } catch (const upstream_failure& failure) {
-        ++seen;
-        EXPECT_EQ(failure.call(), fail_at_call);
+      } catch (const upstream_failure&) {
+        has_failed = true;
+        ++failures;
+        EXPECT_TRUE(upstream.refused());
         // What the resource took for its own parts before the failure may stay, ready for the next call; a second failure
         // adds nothing to it.
         const auto after = resource.stats();
         EXPECT_LE(memory.live_bytes(), held + 64 * 1024);
         const std::size_t held_after_failure = memory.live_bytes();
-        upstream.fail_always(true);
         EXPECT_THROW(static_cast<void>(resource.allocate(bytes)), upstream_failure);
-        upstream.fail_always(false);
         EXPECT_EQ(memory.live_bytes(), held_after_failure);
         EXPECT_EQ(after.live_slots, before.live_slots);
         EXPECT_EQ(after.live_bytes, before.live_bytes);
         EXPECT_EQ(after.upstream_bytes, held_after_failure);
         EXPECT_EQ(after.oversize_blocks, before.oversize_blocks);
+        upstream.refuse_nothing_more();
         address = resource.allocate(bytes);  // upstream serves again, so the same request now succeeds
       }
       std::memset(address, static_cast<int>(i % 251), bytes);
       blocks.push_back({address, bytes});
     }
-    EXPECT_EQ(seen, upstream.failed() ? 1U : 0U);
+    is_refused = has_failed || upstream.refused();
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const auto* const bytes = static_cast<const unsigned char*>(blocks[i].address);
       ASSERT_TRUE(
@@ -383,11 +439,52 @@ TEST(UnsynchronizedSlabResource, PassesTheExceptionOfUpstreamOnAtEveryCallAndCha
     deallocate_all(resource, blocks);
     resource.release();
     EXPECT_EQ(memory.live_blocks(), 0U);
-    if (!upstream.failed()) {
-      EXPECT_GT(fail_at_call, 20U);
-      break;
-    }
   }
+  EXPECT_GT(served, 50U);
+  EXPECT_GE(failures + 10, served) << "a refusal that lasts shows, but for the last calls";
+}
+
+TEST(UnsynchronizedSlabResource, ASingleRefusalIsSurvivedOrPassedOnAndChangesNothing) {
+  const std::size_t sizes[] = {8, 24, 100, 300, 1000, 4000, 100000, 8, 64, 70000, 5000, 2000};
+  std::size_t survived = 0;
+  std::size_t call = 1;
+  for (bool is_refused = true; is_refused; ++call) {
+    SCOPED_TRACE(testing::Message() << "call " << call << " refused");
+    counting_resource memory;
+    failing_resource upstream(&memory, call);
+    unsynchronized_slab_resource resource(&upstream);
+    std::vector<block> blocks;
+    std::size_t failures = 0;
+    for (std::size_t i = 0; i < 400; ++i) {
+      const std::size_t bytes = sizes[i % std::size(sizes)];
+      const auto before = resource.stats();
+      void* address = nullptr;
+      try {
+        address = resource.allocate(bytes);
+      } catch (const upstream_failure& failure) {
+        ++failures;
+        EXPECT_EQ(failure.call(), call);
+        EXPECT_EQ(resource.stats().live_slots, before.live_slots);
+        EXPECT_EQ(resource.stats().live_bytes, before.live_bytes);
+        address = resource.allocate(bytes);
+      }
+      std::memset(address, static_cast<int>(i % 251), bytes);
+      blocks.push_back({address, bytes});
+    }
+    is_refused = upstream.failed();
+    EXPECT_LE(failures, is_refused ? 1U : 0U);
+    survived += is_refused && failures == 0 ? 1 : 0;
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      const auto* const bytes = static_cast<const unsigned char*>(blocks[i].address);
+      ASSERT_TRUE(
+          std::all_of(bytes, bytes + blocks[i].bytes, [i](unsigned char byte) { return byte == i % 251; }));
+    }
+    deallocate_all(resource, blocks);
+    resource.release();
+    EXPECT_EQ(memory.live_blocks(), 0U);
+  }
+  EXPECT_GT(call, 50U);
+  EXPECT_GT(survived, 0U) << "what rests or less memory will often do";
 }
 
 TEST(UnsynchronizedSlabResource, TryAllocateReturnsNullWhenUpstreamFails) {
@@ -573,28 +670,37 @@ TEST(UnsynchronizedSlabResource, HoldsNeverMoreThanMaxBytes) {
 // The initial buffer.
 
 TEST(UnsynchronizedSlabResource, CutsSlabsFromTheInitialBufferBeforeItAsksUpstream) {
-  counting_resource upstream;
-  std::vector<std::byte> buffer(1U << 20);
-  const auto inside = [&buffer](const void* address) {
-    return address >= buffer.data() && address < buffer.data() + buffer.size();
-  };
-  unsynchronized_slab_resource resource(buffer.data(), buffer.size(), &upstream);
-  for (int round = 0; round < 2; ++round) {
-    std::vector<block> blocks = allocate_many(resource, 1000, 100);
-    EXPECT_EQ(upstream.calls(), 0U);
-    for (const block& each : blocks) EXPECT_TRUE(inside(each.address));
-    deallocate_all(resource, blocks);
-    resource.release();
-  }
-  std::vector<block> many = allocate_many(resource, 30000, 100);
-  EXPECT_GT(upstream.allocations(), 0U);
-  std::size_t from_buffer = 0;
-  for (const block& each : many) {
-    from_buffer += inside(each.address) ? 1 : 0;
-    std::memset(each.address, 1, each.bytes);
-  }
-  EXPECT_GT(from_buffer * 100, buffer.size() * 7 / 10);
-  deallocate_all(resource, many);
+  // Buffers of both kinds, cut into finer granules and into usual ones, at addresses that are aligned to less and less.
+  for (const std::size_t bytes : {std::size_t{20000}, std::size_t{1} << 20, std::size_t{8} << 20})
+    for (const std::size_t offset : {0U, 8U, 1000U, 33000U, 65528U}) {
+      SCOPED_TRACE(testing::Message() << bytes << " bytes, " << offset << " behind a multiple of 64 KiB");
+      constexpr std::size_t alignment = 65536;
+      std::vector<std::byte> memory(bytes + 2 * alignment);
+      void* start = memory.data();
+      std::size_t room = memory.size();
+      std::byte* const buffer = static_cast<std::byte*>(std::align(alignment, bytes, start, room)) + offset;
+      const auto inside = [buffer, bytes](const void* address) {
+        return address >= buffer && address < buffer + bytes;
+      };
+      counting_resource upstream;
+      unsynchronized_slab_resource resource(buffer, bytes, &upstream);
+      for (int round = 0; round < 2; ++round) {
+        std::vector<block> blocks = allocate_many(resource, bytes / 1000, 100);
+        EXPECT_EQ(upstream.calls(), 0U);
+        for (const block& each : blocks) EXPECT_TRUE(inside(each.address));
+        deallocate_all(resource, blocks);
+        resource.release();
+      }
+      std::vector<block> many = allocate_many(resource, bytes / 33, 100);
+      EXPECT_GT(upstream.allocations(), 0U);
+      std::size_t from_buffer = 0;
+      for (const block& each : many) {
+        from_buffer += inside(each.address) ? 1 : 0;
+        std::memset(each.address, 1, each.bytes);
+      }
+      EXPECT_GT(from_buffer * 100, bytes * 7 / 10);
+      deallocate_all(resource, many);
+    }
 }
 
 TEST(UnsynchronizedSlabResource, TakesAnInitialBufferOfAnySizeAndAddress) {

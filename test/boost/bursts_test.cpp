@@ -26,6 +26,7 @@
 #include "support/counted_slab_resource.hpp"
 #include "support/counting_resource.hpp"
 #include "support/failing_resource.hpp"
+#include "support/refusing_resource.hpp"
 
 namespace {
 
@@ -35,6 +36,7 @@ using quarry::unsynchronized_slab_resource;
 using quarry_test::counted_slab_resource;
 using quarry_test::counting_resource;
 using quarry_test::failing_resource;
+using quarry_test::refusing_resource;
 using quarry_test::upstream_failure;
 
 template <class T>
@@ -409,12 +411,12 @@ TEST_F(Bursts, AFailureInTheMiddleLeavesNothingBehind) {
   options.largest_required_pool_block = 64;
   std::size_t failures = 0;
   for (std::size_t call = 1;; ++call) {
-    failing_resource failing(&upstream_);
+    refusing_resource failing(SIZE_MAX, &upstream_);
     unsynchronized_slab_resource resource(options, &failing);
     node_allocator allocator(&resource);
     chain burst;
     allocator.allocate_individual(5, burst);
-    failing.fail_at(call);
+    failing.refuse_after(call - 1);  // for good: a single refusal is survived
     try {
       allocator.allocate_individual(2000, burst);
       EXPECT_EQ(burst.size(), 2005U);
@@ -422,10 +424,15 @@ TEST_F(Bursts, AFailureInTheMiddleLeavesNothingBehind) {
       ++failures;
       EXPECT_EQ(burst.size(), 5U);
       EXPECT_EQ(resource.stats().live_slots, 5U);
+      failing.refuse_nothing_more();
+      allocator.allocate_individual(2000, burst);
+      EXPECT_EQ(resource.stats().live_slots, 2005U);
+      failing.refuse_everything();
+      EXPECT_EQ(failures, call);
     }
     allocator.deallocate_individual(burst);
     EXPECT_EQ(resource.stats().live_slots, 0U);
-    if (!failing.failed()) break;
+    if (failures < call) break;
   }
   EXPECT_GT(failures, 10U);
 }

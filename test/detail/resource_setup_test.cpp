@@ -1,3 +1,4 @@
+// resource_setup: which requests are pooled in which class, and how fine slabs are cut.
 #include <gtest/gtest.h>
 
 #include <quarry/detail/resource_setup.hpp>
@@ -11,9 +12,10 @@ using quarry::core::no_class;
 using quarry::core::slot_bytes_of;
 using quarry::detail::resource_setup;
 
-TEST(ResourceSetup, PoolsByDefaultWhatASlabHoldsEightOf) {
+TEST(ResourceSetup, PoolsByDefaultWhatASlabHoldsTwoOf) {
   const resource_setup setup{slab_options()};
   const std::size_t largest = setup.options().largest_required_pool_block;
+  EXPECT_EQ(largest, setup.options().slab_bytes / 2);
   EXPECT_EQ(slot_bytes_of(setup.pooled_class(largest, 1)), largest);
   EXPECT_EQ(setup.pooled_class(largest + 1, 1), no_class);
 }
@@ -26,7 +28,7 @@ TEST(ResourceSetup, PoolsByDefaultEveryAlignmentUpToHalfASlab) {
 }
 
 TEST(ResourceSetup, PoolsNoAlignmentAboveABlockSizeThatTheUserChose) {
-  for (const std::size_t largest : {std::size_t{512}, std::size_t{4096}}) {
+  for (const std::size_t largest : {std::size_t{512}, std::size_t{4096}, std::size_t{32768}}) {
     slab_options options;
     options.largest_required_pool_block = largest;
     const resource_setup setup{options};
@@ -38,7 +40,7 @@ TEST(ResourceSetup, PoolsNoAlignmentAboveABlockSizeThatTheUserChose) {
 
 TEST(ResourceSetup, PoolsNoAlignmentAboveTheBlocksOfSmallSlabs) {
   slab_options options;
-  options.slab_bytes = 2048;  // blocks up to 256 bytes: inside the table of the hit path
+  options.slab_bytes = 1024;  // blocks up to 512 bytes: inside the table of the hit path
   const resource_setup setup{options};
   const std::size_t largest = setup.options().largest_required_pool_block;
   ASSERT_LT(largest, quarry::core::table_bytes);
@@ -52,6 +54,87 @@ TEST(ResourceSetup, GoodSizeIsThatOfTheSlotOrOfTheBlockItself) {
   EXPECT_EQ(setup.good_size(40, 64), 64U);
   const std::size_t oversize = setup.options().largest_required_pool_block + 1;
   EXPECT_EQ(setup.good_size(oversize, 8), oversize);
+}
+
+TEST(ResourceSetup, EveryRequestThatRoundsUpToTheSameClassIsPooledAlike) {
+  slab_options options;
+  options.largest_required_pool_block = 520;  // rounded up to its class
+  const resource_setup setup{options};
+  const std::size_t largest = setup.options().largest_required_pool_block;
+  for (std::size_t bytes = 1; bytes <= 2 * largest; ++bytes)
+    for (std::size_t alignment = 1; alignment <= 2048; alignment *= 2) {
+      const auto index = quarry::core::class_of(bytes, alignment);
+      EXPECT_EQ(setup.pooled_class(bytes, alignment), slot_bytes_of(index) <= largest ? index : no_class)
+          << bytes << " bytes aligned to " << alignment;
+    }
+}
+
+// How fine slabs are cut.
+
+TEST(ResourceSetup, WithoutASmallSupplyAGranuleIsASlab) {
+  const auto limits = resource_setup{slab_options()}.limits();
+  EXPECT_EQ(limits.granule_bytes, 65536U);
+  EXPECT_EQ(limits.slab_granules, 1U);
+  EXPECT_TRUE(limits.has_directory);
+  EXPECT_EQ(limits.max_bytes, 0U);
+  EXPECT_EQ(limits.retain_bytes, 32U << 20);
+  EXPECT_EQ(limits.cache_bytes, 4U << 20);
+}
+
+TEST(ResourceSetup, ASmallBufferAndASmallMaxBytesAreCutIntoSixtyFourGranulesOrMore) {
+  for (std::size_t bytes = 1; bytes <= std::size_t{8} << 20; bytes += bytes / 3 + 1) {
+    slab_options limited;
+    limited.max_bytes = bytes;
+    const resource_setup by_limit{limited};
+    const resource_setup by_buffer{slab_options(), bytes};
+    for (const resource_setup* each : {&by_limit, &by_buffer}) {
+      SCOPED_TRACE(testing::Message()
+                   << bytes << " bytes of " << (each == &by_limit ? "max_bytes" : "buffer"));
+      const auto limits = each->limits();
+      EXPECT_EQ(limits.granule_bytes & (limits.granule_bytes - 1), 0U);
+      if (bytes >= std::size_t{64} * 65536) {
+        EXPECT_EQ(limits.granule_bytes, 65536U);
+        EXPECT_EQ(limits.slab_granules, 1U);
+        EXPECT_TRUE(limits.has_directory);
+        continue;
+      }
+      EXPECT_TRUE(limits.granule_bytes == 256 || limits.granule_bytes * 64 <= bytes);
+      EXPECT_GT(limits.granule_bytes * 128, bytes) << "no finer than needed";
+      EXPECT_GT(limits.slab_granules, 1U) << "a slab is large beside its header";
+      EXPECT_LE(limits.cache_bytes, bytes / 16) << "a thread's cache leaves most to others";
+      EXPECT_EQ(limits.has_directory, bytes >= std::size_t{1} << 20);
+    }
+    EXPECT_EQ(by_limit.limits().max_bytes, bytes);
+    EXPECT_EQ(by_buffer.limits().max_bytes, 0U);
+  }
+}
+
+TEST(ResourceSetup, ABufferDecidesBeforeMaxBytesDoes) {
+  slab_options options;
+  options.max_bytes = std::size_t{64} << 20;
+  EXPECT_EQ(resource_setup(options, 65536).limits().granule_bytes, 1024U);
+  options.max_bytes = 65536;
+  EXPECT_EQ(resource_setup(options, std::size_t{64} << 20).limits().granule_bytes, 65536U);
+}
+
+TEST(ResourceSetup, ASlabSizeThatTheUserChoseIsTheGranuleWhateverTheSupply) {
+  slab_options options;
+  options.slab_bytes = 16384;
+  options.max_bytes = 100000;
+  for (const std::size_t buffer_bytes : {std::size_t{0}, std::size_t{20000}}) {
+    const auto limits = resource_setup(options, buffer_bytes).limits();
+    EXPECT_EQ(limits.granule_bytes, 16384U);
+    EXPECT_EQ(limits.slab_granules, 1U);
+    EXPECT_TRUE(limits.has_directory);
+  }
+}
+
+TEST(ResourceSetup, PoolsOfTinySuppliesOnlyWhatHalfAnExtentHolds) {
+  const resource_setup tiny{slab_options(), 4096};
+  const std::size_t most = tiny.limits().granule_bytes * 64 / 2;  // an extent has 64 granules
+  EXPECT_NE(tiny.pooled_class(most, 1), no_class);
+  EXPECT_EQ(tiny.pooled_class(most + 1, 1), no_class);
+  EXPECT_EQ(tiny.good_size(most + 1, 1), most + 1);
 }
 
 TEST(ResourceSetup, RefusesWhatTheOptionsRefuse) {

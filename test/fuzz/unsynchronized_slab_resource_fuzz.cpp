@@ -1,15 +1,17 @@
 // Fuzz target: the bytes of the input are operations on unsynchronized_slab_resource, checked against the
 // model.
 //
-// The first bytes choose the options; then each operation takes one byte for its kind and as many as it needs
+// The first bytes choose the options and whether the supply is small; then each operation takes one byte for its kind and as many as it needs
 // for its numbers. A broken promise aborts, which the fuzzer reports with the input that did it.
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <new>
 #include <quarry/unsynchronized_slab_resource.hpp>
+#include <vector>
 
 #include "support/counting_resource.hpp"
-#include "support/failing_resource.hpp"
+#include "support/refusing_resource.hpp"
 #include "support/resource_model.hpp"
 
 namespace {
@@ -53,13 +55,17 @@ extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t bytes) {
   input in(data, bytes);
   quarry_test::counting_resource memory;
-  quarry_test::failing_resource upstream(&memory);
+  quarry_test::refusing_resource upstream(SIZE_MAX, &memory);
   quarry::slab_options options;
   const std::size_t choice = in.byte();
   options.slab_bytes = choice % 4 == 0 ? 0 : std::size_t{4096} << (choice % 4 * 2);
   options.retain_bytes = choice / 4 % 4 * 65536;
   options.largest_required_pool_block = choice / 16 % 4 * 256;
-  quarry::unsynchronized_slab_resource resource(options, &upstream);
+  const std::size_t kind_of_supply = choice / 64;
+  const std::size_t supply_bytes = kind_of_supply < 2 ? 0 : 2048 + in.number() * 64;
+  if (kind_of_supply == 2) options.max_bytes = supply_bytes;
+  std::vector<std::byte> buffer(kind_of_supply == 3 ? supply_bytes : 0);
+  quarry::unsynchronized_slab_resource resource(options, buffer.data(), buffer.size(), &upstream);
   quarry_test::resource_model<quarry::unsynchronized_slab_resource> model(resource, memory, 4096);
   while (!in.empty()) {
     const std::size_t kind = in.byte();
@@ -79,13 +85,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t byte
       } else if (kind < 244) {
         model.check();
       } else if (kind < 250) {
-        upstream.fail_at(1 + in.byte() % 4);
+        const std::size_t served = in.byte();  // half of the refusals end with the next of these operations
+        served % 2 == 0 ? upstream.refuse_nothing_more() : upstream.refuse_after(served / 2 % 4);
       } else {
         // A burst of one size, so that slabs fill and empty within a short input.
         const std::size_t size = in.bytes() % 2048;
         for (std::size_t i = in.number() % 600; i > 0; --i) model.allocate(size, 8);
       }
-    } catch (const quarry_test::upstream_failure&) {
+    } catch (const std::bad_alloc&) {  // upstream refuses, or max_bytes is reached
       model.check();
     }
   }

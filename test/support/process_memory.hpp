@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -46,6 +48,24 @@ inline std::size_t resident_bytes() {
 /// Returns the bytes of address space that this process has mapped.
 inline std::size_t mapped_bytes() {
   return bytes_on_line("/proc/self/status", "VmSize:");
+}
+
+/// Returns whether the mapping that `address` lies in was advised for huge pages.
+inline bool is_advised_for_huge_pages(const void* address) {
+  std::ifstream rows("/proc/self/smaps");
+  bool is_inside = false;
+  for (std::string line; std::getline(rows, line);) {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    // NOLINTNEXTLINE(cert-err34-c): a row that is no range of addresses does not match.
+    if (std::sscanf(line.c_str(), "%zx-%zx ", &begin, &end) == 2) {
+      is_inside = begin <= reinterpret_cast<std::uintptr_t>(address) &&
+                  reinterpret_cast<std::uintptr_t>(address) < end;
+    } else if (is_inside && line.compare(0, 8, "VmFlags:") == 0) {
+      return line.find(" hg") != std::string::npos;
+    }
+  }
+  return false;
 }
 
 /// Returns how much more `now` is than `before`, at least 0.

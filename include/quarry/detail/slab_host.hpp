@@ -83,6 +83,11 @@ class slab_host : public slab_face<Derived> {
   template <class>
   friend class slab_face;
 
+  // What is held from upstream, less what was discarded of it.
+  std::size_t resident_bytes() const noexcept {
+    return engine_.memory().held_bytes() - engine_.memory().inspect().discarded_bytes;
+  }
+
   const resource_setup& setup() const noexcept { return setup_; }
   Engine& engine() noexcept { return engine_; }
   const Engine& engine() const noexcept { return engine_; }

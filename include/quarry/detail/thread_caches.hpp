@@ -19,14 +19,25 @@ using shared_engine = core::engine<resource_supply, sleeping_lock>;
 
 struct cache_node;  // ties one thread or view to one resource; src/thread_cache_node.hpp
 
-/// Where a thread looks first, by the low bits of the resource's id: pairs of a resource's id and the address of the
-/// thread's cache in it, as one row of words, so that each is found in one step from the thread's own base.
-inline constexpr std::size_t thread_table_entries = 16;
-inline constexpr std::size_t words_per_entry = 2;
-using thread_table_word = std::uint64_t;
+/// What a thread remembers of one resource.
+struct thread_entry {
+  std::uint64_t id = 0;  // of the resource; 0: of none
+  core::cache* cache = nullptr;
+};
 
-// Constant-initialised and trivial, so that a look-up has no guard and works at any time of a thread's life.
-extern __thread thread_table_word thread_table[thread_table_entries * words_per_entry];
+/// The entries of a thread's table. Resources that exist at the same time have different entries as long as they are no
+/// more than these.
+inline constexpr std::size_t thread_table_entries = 256;
+
+#if defined(QUARRY_NO_INITIAL_EXEC) || !defined(__ELF__)
+#define QUARRY_TLS_MODEL
+#else
+#define QUARRY_TLS_MODEL __attribute__((tls_model("initial-exec")))
+#endif
+
+// Where the calling thread looks. Constant-initialised and trivial, so that a look-up has no guard and works at any time of a
+// thread's life; one word, found without a call also in position-independent code.
+extern __thread thread_entry* thread_table QUARRY_TLS_MODEL;
 
 /// The resource's end of all its thread caches.
 class alignas(64) thread_caches {
@@ -41,10 +52,11 @@ class alignas(64) thread_caches {
 
   /// Returns the calling thread's cache when its table has it, else null. Complexity O(1).
   core::cache* find() const noexcept {
-    if (__builtin_expect(thread_table[entry_] != id_, 0)) return nullptr;
-    auto* const cache = reinterpret_cast<core::cache*>(thread_table[entry_ + 1]);
-    if (cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
-    return cache;
+    const thread_entry& entry =
+        *reinterpret_cast<const thread_entry*>(reinterpret_cast<const std::byte*>(thread_table) + entry_);
+    if (__builtin_expect(entry.id != id_, 0)) return nullptr;
+    if (entry.cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
+    return entry.cache;
   }
 
   /// Returns the calling thread's cache; opens one when the thread has none yet.
@@ -96,12 +108,13 @@ class alignas(64) thread_caches {
   void forget_other_threads() noexcept;
 
   std::uint64_t id_;       // changed by drop() alone; every hit reads it
-  std::size_t entry_;      // the words of id_ in thread_table; goes with id_
+  std::size_t entry_;      // bytes from the begin of a thread's table to this resource's entry
   shared_engine& engine_;  // its cache_lock() guards the list of nodes
 
   alignas(64) cache_node* nodes_ = nullptr;  // one for each thread and view; newest first
   cache_node** next_swept_ = nullptr;        // link to the node that sweep() looks at next; null: the newest
   std::mutex exit_lock_;                     // held by a thread that closes its cache
+  std::size_t number_ = 0;                   // of the resource; under the registry's lock
   thread_caches* next_ = nullptr;            // in the list of all; under the registry's lock
   thread_caches* previous_ = nullptr;        // in the list of all; under the registry's lock
 };

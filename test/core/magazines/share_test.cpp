@@ -18,6 +18,10 @@ using quarry::core::pinning_limit;
 using quarry::core::share_steps;
 using quarry::core::slot_bytes_of;
 
+constexpr share_steps steps_of(std::size_t slot_bytes, std::uint32_t growth_log2) {
+  return share_steps(slot_bytes, full_magazine_slots(slot_bytes), growth_log2);
+}
+
 /// The slots of each share on the way from none to two full magazines.
 std::vector<std::size_t> way_up(const share_steps& steps) {
   std::vector<std::size_t> way;
@@ -30,7 +34,7 @@ std::vector<std::size_t> way_up(const share_steps& steps) {
 
 class ShareSteps : public testing::TestWithParam<std::uint32_t> {
  protected:
-  share_steps of(class_index index) const { return share_steps(slot_bytes_of(index), GetParam()); }
+  share_steps of(class_index index) const { return steps_of(slot_bytes_of(index), GetParam()); }
 };
 
 TEST_P(ShareSteps, StartSmallAndEndWithTwoFullMagazines) {
@@ -75,21 +79,21 @@ TEST_P(ShareSteps, ShrinkStepByStepToWhatTheyStartedWith) {
 INSTANTIATE_TEST_SUITE_P(GrowthLog2, ShareSteps, testing::Values(1U, 3U));
 
 TEST(ShareStepsBy, TwoDoubleAMagazineOfSmallSlotsUntilItIsFull) {
-  EXPECT_EQ(way_up(share_steps(64, 1)), (std::vector<std::size_t>{7, 16, 34, 63, 126}));
+  EXPECT_EQ(way_up(steps_of(64, 1)), (std::vector<std::size_t>{7, 16, 34, 63, 126}));
 }
 
 TEST(ShareStepsBy, EightFillAMagazineOfSmallSlotsAtOnce) {
-  EXPECT_EQ(way_up(share_steps(64, 3)), (std::vector<std::size_t>{7, 63, 126}));
+  EXPECT_EQ(way_up(steps_of(64, 3)), (std::vector<std::size_t>{7, 63, 126}));
 }
 
 TEST(ShareStepsBy, AnyFactorStartWith2KiBOfLargerSlotsAndAtLeastTwo) {
-  EXPECT_EQ(way_up(share_steps(512, 1)), (std::vector<std::size_t>{4, 10, 22, 46, 63, 126}));
-  EXPECT_EQ(way_up(share_steps(32768, 1)), (std::vector<std::size_t>{2, 4, 8}));
-  EXPECT_EQ(way_up(share_steps(32768, 3)), (std::vector<std::size_t>{2, 4, 8}));
+  EXPECT_EQ(way_up(steps_of(512, 1)), (std::vector<std::size_t>{4, 10, 22, 46, 63, 126}));
+  EXPECT_EQ(way_up(steps_of(32768, 1)), (std::vector<std::size_t>{2, 4, 8}));
+  EXPECT_EQ(way_up(steps_of(32768, 3)), (std::vector<std::size_t>{2, 4, 8}));
 }
 
 TEST(ShareStepsBy, AnyFactorShrinkByHalves) {
-  const share_steps steps(64, 3);
+  const share_steps steps = steps_of(64, 3);
   EXPECT_EQ(steps.shrunk({63, 2}).slots(), 63U);
   EXPECT_EQ(steps.shrunk({63, 1}).slots(), 31U);
   EXPECT_EQ(steps.shrunk({31, 1}).slots(), 15U);

@@ -42,6 +42,15 @@ class brought_directory {
   void erase(std::uintptr_t granule, std::size_t granules) { entries.erase(address_of(granule), granules); }
   slab* find(std::uintptr_t granule) const { return entries.find(address_of(granule)); }
 
+  /// Returns which of `tables` names a granule; their number when none does. The writer alone may ask.
+  std::size_t table_that_names(std::uintptr_t granule) const {
+    std::size_t which = 0;
+    for (; which < tables.size(); ++which)
+      for (std::size_t at = 0; at < tables[which].bytes; at += sizeof(granule))
+        if (std::memcmp(tables[which].memory.get() + at, &granule, sizeof(granule)) == 0) return which;
+    return which;
+  }
+
   struct table {
     std::unique_ptr<unsigned char[]> memory;
     std::size_t bytes;
@@ -354,14 +363,22 @@ TEST(Directory, AReaderFindsWhatStaysWhileAWriterGrows) {
 TEST(Directory, AReaderFindsWhatStaysWhileAWriterMovesToAnotherTableEveryFewCalls) {
   for (int round = 0; round < 10; ++round) {
     brought_directory slabs;
-    const std::size_t misses = misses_while(slabs, 3, [&slabs] {
+    std::size_t moves = 0;
+    std::size_t last = 0;
+    const std::size_t misses = misses_while(slabs, 3, [&] {
       for (std::uintptr_t i = 0; i < 100000; ++i) {
         slabs.insert(1000 + i, 1, slab_number(i));
+        if (i % 17 == 0) {
+          const std::size_t now = slabs.table_that_names(1000 + i);
+          moves += now != last;
+          last = now;
+        }
         slabs.erase(1000 + i, 1);
       }
     });
     ASSERT_EQ(misses, 0U);
-    EXPECT_GT(slabs.tables.size(), 1000U);
+    EXPECT_GT(moves, 1000U) << "of 5,883 looks at where the newest entry lies";
+    EXPECT_LE(slabs.tables.size(), 8U) << "two tables of a size take turns";
   }
 }
 

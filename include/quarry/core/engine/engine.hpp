@@ -160,13 +160,13 @@ class engine {
     magazines_.push(empty);
   }
 
-  share_steps steps_of(class_index index) const noexcept {
-    return share_steps(slot_bytes_of(index), growth_log2_);
+  share_steps steps_of(const shelf_type& of) const noexcept {
+    return share_steps(of.slots.layout().slot_bytes, of.magazine_slots, growth_log2_);
   }
-  void widen(cache& own, class_index index, class_cache& local) noexcept;
+  void widen(cache& own, const shelf_type& of, class_cache& local) noexcept;
   bool load_magazine(cache& own, class_index index, class_cache& local) noexcept;
   void shrink(cache& own, class_index index, bool is_unused) noexcept;
-  void drop_share(cache& own, class_index index, class_cache& local) noexcept;
+  void drop_share(cache& own, const shelf_type& of, class_cache& local) noexcept;
   void age_depot(shelf_type& of) noexcept;
   std::uint32_t limit_of(const shelf_type& of, const class_cache& local) const noexcept {
     const std::uint32_t resting = of.resting_limit();
@@ -180,7 +180,7 @@ class engine {
   slab* smallest_slab(shelf_type& to) noexcept;
   void reclaim(cache* own) noexcept;
 
-  // The slabs that a class starts with lie apart: the first of 1 KiB or two slots, each four times those before, up to 16 KiB;
+  // The slabs that a class starts with lie apart: one of 1 KiB or two slots, and one four times as large, of at most 16 KiB;
   // 0: no more of them.
   static constexpr std::size_t next_apart_bytes(std::size_t slot_bytes, std::size_t apart_bytes) noexcept {
     constexpr std::size_t first_bytes = 1024, most_bytes = 16384;
@@ -194,9 +194,11 @@ class engine {
   magazine* hand_in(shelf_type& into, magazine& full, std::size_t count) noexcept;
   bool park_older(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
+  void drain_previous(shelf_type& into, class_cache& local, void* slot) noexcept;
   void drop_older(cache& own, class_index index, class_cache& local, std::size_t count,
                   std::size_t older) noexcept;
   void flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept;
+  void flush_present(shelf_type& into, void* const* slots, std::size_t count, void** present) noexcept;
   void flush(shelf_type& into, void* const* slots, std::size_t count) noexcept;
   void flush_class(cache& own, shelf_type& into, class_cache& local) noexcept;
 

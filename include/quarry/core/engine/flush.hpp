@@ -14,8 +14,10 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
   class_cache* local = own.of(index);
   if (local == nullptr) local = attach(own, index);
   if (local == nullptr) return flush_portion(into, &slot, 1);
+  if (own.cursors[index].push(slot)) return;  // the cache was not at hand
+  if (local->is_draining) return drain_previous(into, *local, slot);
+  widen(own, into, *local);
   cursor& loaded = own.cursors[index];
-  widen(own, index, *local);
   const std::size_t count = loaded.count(local->entries());
   const std::uint32_t limit = limit_of(into, *local);
   if (count < limit) {
@@ -26,6 +28,25 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
   } else {
     drain(own, into, *local, slot);
   }
+}
+
+// Puts a portion of the previous magazine back into the slabs, and the slot with it.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::drain_previous(shelf_type& into, class_cache& local, void* slot) noexcept {
+  const std::size_t previous = local.slots_in_previous();
+  const std::size_t count = previous < portion_slots - 1 ? previous : portion_slots - 1;
+  void** const portion = local.previous->entries + previous - count + 1;
+  if (previous + 1 > magazine::capacity) {
+    void* copied[portion_slots];
+    for (std::size_t i = 0; i < count; ++i) copied[i] = portion[i];
+    copied[count] = slot;
+    flush_portion(into, copied, count + 1);
+  } else {
+    portion[count] = slot;  // above the newest there is room
+    flush_portion(into, portion, count + 1);
+  }
+  local.set_slots_in_previous(previous - count);
+  local.is_draining = previous != count;
 }
 
 // Lets the full magazine become the previous one, whose slots, if it has any, are parked whole. Returns whether the
@@ -105,11 +126,11 @@ template <class Supply, class Lock>
 void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
   void* portion[portion_slots];
   std::size_t count = 0;
-  if (const std::size_t previous = local.slots_in_previous()) {
-    count = previous < portion_slots - 1 ? previous : portion_slots - 1;
-    for (std::size_t i = 0; i < count; ++i) portion[i] = local.previous->entries[previous - count + 1 + i];
-    local.set_slots_in_previous(previous - count);
-  } else {
+  if (local.slots_in_previous() != 0) {
+    local.is_draining = true;
+    return drain_previous(into, local, slot);
+  }
+  {
     const lock_holder<Lock> held(into.lock);
     if (into.pins_too_much(0)) count = into.parked.take_slots(portion, portion_slots - 1);
   }
@@ -138,26 +159,30 @@ void engine<Supply, Lock>::drop_older(cache& own, class_index index, class_cache
 // Puts at most portion_slots slots back into their slabs. Their headers are found before the lock is taken.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept {
-  void* present[portion_slots];
   slab* homes[portion_slots];
-  std::size_t found = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    void* const slot = slots[i];
-    if (__builtin_expect(slot == nullptr, 0)) continue;
-    slab* const home = store_.slab_of(slot);
-    __builtin_prefetch(home, 1);
-    present[found] = slot;
-    homes[found++] = home;
-  }
+  void* present[portion_slots];
+  for (std::size_t i = 0; i < count; ++i)
+    if (__builtin_expect(slots[i] == nullptr, 0)) return flush_present(into, slots, count, present);
+  store_.slabs_of(slots, count, homes);
   slab* emptied = nullptr;
   {
     const lock_holder<Lock> held(into.lock);
-    emptied = into.slots.flush(present, found, [&](std::size_t i) noexcept {
-      return __builtin_expect(homes[i] != nullptr, 1) ? homes[i] : into.slots.find_apart(present[i]);
+    emptied = into.slots.flush(slots, count, [&](std::size_t i) noexcept {
+      return __builtin_expect(homes[i] != nullptr, 1) ? homes[i] : into.slots.find_apart(slots[i]);
     });
     into.note_limit();
   }
   if (__builtin_expect(emptied != nullptr, 0)) store_.give_back(emptied);
+}
+
+// The same without the nulls among the slots.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::flush_present(shelf_type& into, void* const* slots, std::size_t count,
+                                         void** present) noexcept {
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < count; ++i)
+    if (slots[i] != nullptr) present[found++] = slots[i];
+  if (found != 0) flush_portion(into, present, found);
 }
 
 template <class Supply, class Lock>
@@ -190,6 +215,7 @@ void engine<Supply, Lock>::flush_class(cache& own, shelf_type& into, class_cache
   flush(into, local.entries() + 1, count);
   if (local.slots_in_previous() != 0) flush(into, local.previous->entries + 1, local.slots_in_previous());
   local.set_slots_in_previous(0);
+  local.is_draining = false;
 }
 
 template <class Supply, class Lock>
@@ -221,7 +247,7 @@ template <class Supply, class Lock>
 void engine<Supply, Lock>::close_cache(cache& own) noexcept {
   flush_cache(own);
   for (class_index index = 0; index < class_count; ++index)
-    if (class_cache* const local = own.of(index)) drop_share(own, index, *local);
+    if (class_cache* const local = own.of(index)) drop_share(own, *shelf_of(index), *local);
   const lock_holder<Lock> held(cache_lock_);
   open_caches_.fetch_sub(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
   own.next = caches_;

@@ -86,16 +86,21 @@ void store<Supply, Lock>::give_back_loose(slab& each) noexcept {
 template <class Supply, class Lock>
 bool store<Supply, Lock>::give_back_oversize(void* memory) noexcept {
   oversize_block* freed = nullptr;
+  oversize_block* oldest = nullptr;
   {
     const lock_holder<Lock> held(lock_);
     freed = oversize_.find(memory);
     if (freed == nullptr || freed->memory != memory) return false;
     oversize_.remove(*freed);
-    if (supply_.keeps_blocks() && freed->held_bytes <= retain_bytes_) {
-      oversize_.keep(*freed);
-      freed = free_bytes() > retain_bytes_ ? oversize_.take_oldest() : nullptr;
+    if (supply_.keeps_blocks()) {
+      if (free_bytes() + freed->held_bytes > retain_bytes_) oldest = oversize_.take_oldest();
+      if (free_bytes() + freed->held_bytes <= retain_bytes_) {
+        oversize_.keep(*freed);
+        freed = nullptr;
+      }
     }
   }
+  if (oldest != nullptr) give_back(*oldest);
   if (freed != nullptr) give_back(*freed);
   return true;
 }

@@ -30,7 +30,7 @@ void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
 template <class Supply, class Lock>
 void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& local) {
   cursor& loaded = own.cursors[from.index];
-  widen(own, from.index, local);
+  widen(own, from, local);
   if (local.share.magazines == 0) return allocate_direct(from.index);
   do {
     const std::uint32_t limit = limit_of(from, local);

@@ -10,12 +10,14 @@ namespace quarry::core {
 // Gives a class that missed its next larger share, when the cache's bound allows it. Each call also looks at one other
 // class, and takes a step of it back when that is unused, or when its share is much larger and the room is wanted.
 template <class Supply, class Lock>
-void engine<Supply, Lock>::widen(cache& own, class_index index, class_cache& local) noexcept {
+void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& local) noexcept {
   // Who yields half of its share to one a quarter as large does not at once ask for it back.
   constexpr std::size_t much_larger = 4;
+  constexpr std::uint32_t visits_a_look = 4;  // of a class that has all it can have
+  if (local.share.is_paired() && ++own.visits % visits_a_look != 0) return;
   bool is_unused = false;
-  const class_index other = own.look(index, is_unused);
-  const share_steps steps = steps_of(index);
+  const class_index other = own.look(of.index, is_unused);
+  const share_steps steps = steps_of(of);
   const class_share wider = steps.grown(local.share);
   const std::size_t more_bytes = steps.bytes_of(wider) - steps.bytes_of(local.share);
   const std::size_t bound_bytes = cache_bound_bytes(cache_bytes_, open_caches());
@@ -26,7 +28,7 @@ void engine<Supply, Lock>::widen(cache& own, class_index index, class_cache& loc
   }
   if (more_bytes == 0 || own.share_bytes + more_bytes > bound_bytes) return;
   const bool wants_magazine = wider.is_paired() || wider.magazine_slots > share_steps::first_slots;
-  if (wants_magazine && local.has_first() && !load_magazine(own, index, local)) return;
+  if (wants_magazine && local.has_first() && !load_magazine(own, of.index, local)) return;
   own.share_bytes += more_bytes;
   local.share = wider;
 }
@@ -52,11 +54,12 @@ void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused)
   if (const std::size_t previous = local.slots_in_previous()) {
     const std::size_t count = previous < portion_slots ? previous : portion_slots;
     local.set_slots_in_previous(previous - count);
+    if (previous == count) local.is_draining = false;
     return flush_portion(into, local.previous->entries + 1 + previous - count, count);
   }
   const std::size_t count = own.cursors[index].count(local.entries());
   const class_share smaller =
-      is_unused && !local.share.is_paired() ? class_share() : steps_of(index).shrunk(local.share);
+      is_unused && !local.share.is_paired() ? class_share() : steps_of(into).shrunk(local.share);
   if (count > smaller.magazine_slots) {
     const std::size_t older =
         count - smaller.magazine_slots < portion_slots ? count - smaller.magazine_slots : portion_slots;
@@ -66,10 +69,10 @@ void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused)
     return;
   }
   if (is_unused && smaller.magazines == 0) {
-    drop_share(own, index, local);
+    drop_share(own, into, local);
     return age_depot(into);
   }
-  own.share_bytes -= steps_of(index).bytes_of(local.share) - steps_of(index).bytes_of(smaller);
+  own.share_bytes -= steps_of(into).bytes_of(local.share) - steps_of(into).bytes_of(smaller);
   if (local.share.is_paired() && local.previous != nullptr) {
     rest(*local.previous);
     local.previous = nullptr;
@@ -80,14 +83,14 @@ void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused)
 
 // Takes the whole share of a class back. Requires that nothing rests there.
 template <class Supply, class Lock>
-void engine<Supply, Lock>::drop_share(cache& own, class_index index, class_cache& local) noexcept {
-  own.share_bytes -= steps_of(index).bytes_of(local.share);
+void engine<Supply, Lock>::drop_share(cache& own, const shelf_type& of, class_cache& local) noexcept {
+  own.share_bytes -= steps_of(of).bytes_of(local.share);
   local.share = class_share();
   if (local.previous != nullptr) rest(*local.previous);
   local.previous = nullptr;
   if (!local.has_first()) rest(local.loaded_magazine());
   local.set_entries(local.first);
-  own.cursors[index].load(local.first, 0, 0);
+  own.cursors[of.index].load(local.first, 0, 0);
 }
 
 // Puts a portion of a depot back that nobody visited since it was last looked at.

@@ -21,7 +21,7 @@ struct shelf {
   static constexpr std::size_t depot_bytes_per_cache = 131072;  // bytes of slots in the depot, for each cache
   static constexpr std::size_t most_parked_per_cache = 32;      // magazines in the depot, for each cache
   static constexpr std::size_t most_caches = 8;                 // that add to the depot's bound
-  static constexpr std::size_t few_slabs = 2;                   // in which what rests pins next to nothing
+  static constexpr std::size_t few_slabs = 2;  // beside those apart, in which what rests pins little
 
   shelf(class_index of, const slab_layout& layout) noexcept
       : index(of),
@@ -47,12 +47,13 @@ struct shelf {
   /// Returns whether the depot with `count` slots more holds more than an eighth of what is in use, in a class of several
   /// slabs. Requires the lock.
   bool pins_too_much(std::size_t count) const noexcept {
-    return slots.slabs() > few_slabs && (parked.slots() + count) * 8 > slots.used_slots();
+    return slots.slabs() - slots.apart_slabs() > few_slabs &&
+           (parked.slots() + count) * 8 > slots.used_slots();
   }
 
   /// Notes how much may rest in a magazine from now on. Requires the lock.
   void note_limit() noexcept {
-    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs());
+    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs() - slots.apart_slabs());
     limit.store(most, std::memory_order_relaxed);  // Relaxed: numbers that steer.
     is_tight.store(most < magazine_slots || pins_too_much(0),
                    std::memory_order_relaxed);  // Relaxed: as above.
@@ -70,8 +71,10 @@ struct shelf {
   std::size_t refill(void** begin, std::size_t count) noexcept {
     const std::size_t drawn = parked.take_slots(begin, count);
     if (drawn * 2 >= count && drawn != 0) return drawn;
-    const std::size_t wanted = count - drawn;
-    const std::size_t taken = slots.refill(begin + count, wanted);
+    const std::size_t free_slots = slots.slots() - slots.used_slots();
+    const std::size_t wanted = count - drawn < free_slots ? count - drawn : free_slots;
+    if (wanted == 0) return drawn;
+    const std::size_t taken = slots.refill(begin + drawn + wanted, wanted);
     if (taken < wanted)
       for (std::size_t i = drawn; i < drawn + taken; ++i) begin[i] = begin[i + wanted - taken];
     return drawn + taken;

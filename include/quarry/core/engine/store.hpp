@@ -153,6 +153,9 @@ class store {
 
   /// Returns the slab that `pointer` lies in, or null; slabs apart are found by their bin. Complexity O(1).
   slab* slab_of(const void* pointer) const noexcept { return directory_.find(pointer); }
+  void slabs_of(void* const* slots, std::size_t count, slab** homes) const noexcept {
+    directory_.find_all(slots, count, homes);
+  }
   bool owns(const void* pointer) const noexcept;
 
   /// Returns the bytes asked for the oversize block that `pointer` lies in, or `none`. Complexity O(1) expected.
@@ -198,6 +201,9 @@ class store {
 
  private:
   static constexpr std::size_t headers_at_once = 8;
+  // No block is as large as this, and no address has this alignment: asking for them shows the supply's own error.
+  static constexpr std::size_t impossible_bytes = SIZE_MAX;
+  static constexpr std::size_t impossible_alignment = SIZE_MAX / 2 + 1;
 
   // An extent on its way to the supply.
   struct surplus {

@@ -236,7 +236,21 @@ template <class Supply, class Lock>
 template <class... Insist>
 void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignment, Insist...) {
   if (alignment < arena::block_alignment) alignment = arena::block_alignment;
+  // Supplies may round up to the alignment, so that must not overflow either.
+  if (alignment > impossible_bytes / 2 || bytes > impossible_bytes / 2 - alignment) {
+    if constexpr (sizeof...(Insist) != 0) {
+      const lock_holder<Lock> supplied(supply_lock_);
+      return supply_.allocate_pages(impossible_bytes, impossible_alignment);
+    }
+    return nullptr;
+  }
   oversize_block* record = take_record();
+  if constexpr (sizeof...(Insist) != 0) {
+    if (record == nullptr) {
+      insist_on_part(sizeof(oversize_block) + oversize_blocks::first_index_bytes, alignof(oversize_block));
+      record = take_record();
+    }
+  }
   if (record == nullptr) return nullptr;
   {
     const lock_holder<Lock> held(lock_);

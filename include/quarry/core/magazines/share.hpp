@@ -43,16 +43,18 @@ class share_steps {
  public:
   static constexpr std::uint32_t first_slots = 7;  // of the magazine that a class starts with
 
-  /// Units       `growth_log2`: a magazine grows by this power of two; 1 where many caches share one bound.
-  constexpr share_steps(std::size_t slot_bytes, std::uint32_t growth_log2) noexcept
-      : slot_bytes_(slot_bytes), full_slots_(full_magazine_slots(slot_bytes)), growth_log2_(growth_log2) {}
+  /// Units       `full_slots` make a magazine of the class full; `growth_log2`: a magazine grows by this power of two; 1
+  ///             where many caches share one bound.
+  constexpr share_steps(std::size_t slot_bytes, std::size_t full_slots, std::uint32_t growth_log2) noexcept
+      : slot_bytes_(slot_bytes), full_slots_(full_slots), growth_log2_(growth_log2) {}
 
   constexpr std::size_t bytes_of(class_share share) const noexcept { return share.slots() * slot_bytes_; }
 
   /// Returns the share that a class starts with.
   constexpr class_share first() const noexcept {
+    if (slot_bytes_ <= first_bytes / first_slots) return one_of(first_slots);
     const std::size_t wanted = first_bytes / slot_bytes_;
-    return one_of(wanted < least_slots ? least_slots : wanted < first_slots ? wanted : first_slots);
+    return one_of(wanted < least_slots ? least_slots : wanted);
   }
 
   /// Returns the next larger share; the same one when there is none.

@@ -97,8 +97,10 @@ class oversize_blocks {
   std::size_t kept_bytes() const noexcept { return kept_bytes_; }  // held for kept ones
   bool check_invariants() const noexcept;
 
+  static constexpr std::size_t first_index_bytes = 16 * sizeof(oversize_block*);
+
  private:
-  static constexpr std::size_t first_buckets = 16;
+  static constexpr std::size_t first_buckets = first_index_bytes / sizeof(oversize_block*);
   static constexpr std::size_t segment_count = sizeof(void*) * 8 - 4;
   static constexpr std::size_t sizes = 64;  // lists of kept blocks: four for each doubling from 2 KiB on
   static constexpr int most_looks = 4;      // at kept blocks of one list

@@ -6,7 +6,7 @@
 //            resource's slabs finds nothing, and finding reads no memory but the tables.
 // Threads    find() any number at a time; the other verbs one at a time, under the owner's lock. Who finds takes no lock:
 //            tables live until the resource is released, and a generation tells whether one was changed meanwhile.
-// Source     Open addressing with Fibonacci hashing (Knuth, vol. 3, 6.4); a table is cleared and moved a few entries a call,
+// Source     Open addressing (Knuth, vol. 3, 6.4); a table is cleared and moved a few entries a call,
 //            so that no call is long. Readers: sequence locks.
 #pragma once
 
@@ -39,6 +39,28 @@ class directory {
           std::memory_order_acquire);  // what was probed is read before the generation is again
       // Relaxed: ordered by the fence.
       if (__builtin_expect(generation_.load(std::memory_order_relaxed) == generation, 1)) return home;
+    }
+  }
+
+  /// Sets homes[i] to the slab of slots[i], or to null, and fetches the headers. Complexity O(count) expected.
+  void find_all(void* const* slots, std::size_t count, slab** homes) const noexcept {
+    for (;;) {
+      // Acquire and fence: as in find().
+      const std::uint32_t generation = generation_.load(std::memory_order_acquire);
+      const table* const newest = newest_.load(std::memory_order_acquire);  // Acquire: as in probe().
+      const std::uint32_t granule_shift = granule_shift_;
+      const places at = newest != nullptr ? places(*newest) : places(first_entries);
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::uintptr_t granule = reinterpret_cast<std::uintptr_t>(slots[i]) >> granule_shift;
+        const entry* const each = newest == nullptr ? nullptr : newest->entries() + at.start_of(granule);
+        // Acquire: as in probe().
+        const bool is_there = each != nullptr && each->granule.load(std::memory_order_acquire) == granule;
+        homes[i] = __builtin_expect(is_there, 1) ? each->home.load(std::memory_order_acquire) : probe(granule);
+        __builtin_prefetch(homes[i], 1);
+      }
+      std::atomic_thread_fence(std::memory_order_acquire);
+      // Relaxed: ordered by the fence.
+      if (__builtin_expect(generation_.load(std::memory_order_relaxed) == generation, 1)) return;
     }
   }
 
@@ -83,6 +105,7 @@ class directory {
   void erase(const void* begin, std::size_t granules) noexcept {
     const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(begin) >> granule_shift_;
     for (std::uintptr_t each = first; each != first + granules; ++each) {
+      advance();
       entry* place = &place_of(*newest(), each);
       // Relaxed: the writer's own.
       if (place->granule.load(std::memory_order_relaxed) != each)
@@ -104,31 +127,46 @@ class directory {
 
  private:
   static constexpr std::uintptr_t no_granule = UINTPTR_MAX;
+  static constexpr std::size_t block_entries = 8;
   static constexpr std::size_t first_entries = 16;
-  static constexpr std::size_t moved_at_once = 8;  // entries of the table before
+  static constexpr std::size_t moved_at_once = 48;  // entries of the table before
 
   struct entry {
     std::atomic<std::uintptr_t> granule;
     std::atomic<slab*> home;  // null: no slab covers the granule now
   };
 
-  struct table {
-    explicit table(std::size_t entries) noexcept : mask(entries - 1) {
-      while ((std::size_t{1} << (word_bits - hash_shift)) < entries) --hash_shift;
+  // Where the entry of a granule may lie first.
+  struct places {
+    explicit places(std::size_t entries) noexcept : mask(entries - 1) {
+      while (entries / block_entries >> (word_bits - shift) > 1) --shift;
     }
     static constexpr std::uint32_t word_bits = sizeof(std::uintptr_t) * 8;
+
+    // Neighbours share a block, and who finds its place taken goes to the same place of the next block: so one extent's
+    // granules meet another's together or not at all.
+    std::size_t start_of(std::uintptr_t granule) const noexcept {
+      constexpr auto golden = static_cast<std::uintptr_t>(0x9E3779B97F4A7C15U);
+      const std::uintptr_t block = granule / block_entries * golden >> shift;
+      return static_cast<std::size_t>(block * block_entries + granule % block_entries) & mask;
+    }
+    std::size_t after(std::size_t at) const noexcept {
+      const std::size_t next = at + block_entries;
+      return __builtin_expect(next <= mask, 1) ? next : (at + 1) % block_entries;
+    }
+
+    std::size_t mask;                      // entries - 1
+    std::uint32_t shift = word_bits - 1;  // from a hash to a block
+  };
+
+  struct table : places {
+    explicit table(std::size_t entries) noexcept : places(entries) {}
     static constexpr std::size_t bytes_of(std::size_t entries) noexcept {
       return sizeof(table) + entries * sizeof(entry);
     }
     entry* entries() noexcept { return reinterpret_cast<entry*>(this + 1); }
     const entry* entries() const noexcept { return reinterpret_cast<const entry*>(this + 1); }
-    std::size_t start_of(std::uintptr_t granule) const noexcept {
-      constexpr auto golden = static_cast<std::uintptr_t>(0x9E3779B97F4A7C15U);
-      return static_cast<std::size_t>(granule * golden >> hash_shift);
-    }
 
-    std::size_t mask;  // entries - 1
-    std::uint32_t hash_shift = word_bits - 1;
     std::atomic<table*> older{nullptr};  // the table that entries still move from; null when all have moved
     std::size_t moved = 0;               // entries of `older` that were looked at
   };
@@ -146,7 +184,7 @@ class directory {
 
   // Returns the entry of `granule`, or the free one where it would go.
   static entry& place_of(table& in, std::uintptr_t granule) noexcept {
-    for (std::size_t at = in.start_of(granule);; at = (at + 1) & in.mask) {
+    for (std::size_t at = in.start_of(granule);; at = in.after(at)) {
       entry& each = in.entries()[at];
       const std::uintptr_t seen = each.granule.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
       if (seen == granule || seen == no_granule) return each;
@@ -157,14 +195,17 @@ class directory {
   slab* probe(std::uintptr_t granule) const noexcept {
     // Acquire: pairs with the release in begin_moving(), so that the table is seen cleared.
     const table* const newest = newest_.load(std::memory_order_acquire);
-    if (__builtin_expect(newest == nullptr, 0)) return nullptr;
-    for (std::size_t at = newest->start_of(granule);; at = (at + 1) & newest->mask) {
-      const entry& each = newest->entries()[at];
+    return __builtin_expect(newest == nullptr, 0) ? nullptr : probe(*newest, granule);
+  }
+
+  static slab* probe(const table& newest, std::uintptr_t granule) noexcept {
+    for (std::size_t at = newest.start_of(granule);; at = newest.after(at)) {
+      const entry& each = newest.entries()[at];
       // Acquire: pairs with the release in set(): an entry is seen with its slab.
       const std::uintptr_t seen = each.granule.load(std::memory_order_acquire);
       if (__builtin_expect(seen == granule, 1))
         return each.home.load(std::memory_order_acquire);  // Acquire: as above.
-      if (seen == no_granule) return probe_older(*newest, granule);
+      if (seen == no_granule) return probe_older(newest, granule);
     }
   }
 
@@ -173,7 +214,7 @@ class directory {
     const table* const older = newest.older.load(std::memory_order_acquire);
     if (older == nullptr) return nullptr;
     for (std::size_t at = older->start_of(granule), left = older->mask + 1; left != 0;
-         --left, at = (at + 1) & older->mask) {
+         --left, at = older->after(at)) {
       const entry& each = older->entries()[at];
       const std::uintptr_t seen = each.granule.load(std::memory_order_acquire);  // Acquire: as in probe().
       if (seen == granule) return each.home.load(std::memory_order_acquire);     // Acquire: as in probe().
