@@ -3,7 +3,7 @@
 
 namespace quarry::detail {
 
-resource_setup::resource_setup(const slab_options& given, std::size_t buffer_bytes)
+resource_setup::resource_setup(const slab_options& given, std::size_t buffer_bytes, bool has_upstream)
     : options_(given.resolved()),
       granule_bytes_(options_.slab_bytes),
       slab_granules_(1),
@@ -14,7 +14,9 @@ resource_setup::resource_setup(const slab_options& given, std::size_t buffer_byt
   constexpr std::size_t granules_in_slab = 8;
   constexpr std::size_t slabs_in_supply = granules_in_supply / granules_in_slab;
   constexpr std::size_t least_supply_of_directory_bytes = std::size_t{1} << 20;
-  const std::size_t supply_bytes = buffer_bytes != 0 ? buffer_bytes : options_.max_bytes;
+  const std::size_t supply_bytes = options_.max_bytes != 0 ? options_.max_bytes
+                                   : has_upstream          ? 0
+                                                           : buffer_bytes;
   if (given.slab_bytes == 0 && supply_bytes != 0 && supply_bytes / granules_in_supply < granule_bytes_) {
     granule_bytes_ = smallest_granule_bytes;
     while (granule_bytes_ * 2 <= supply_bytes / granules_in_supply) granule_bytes_ *= 2;

@@ -6,9 +6,10 @@
 
 namespace quarry::detail {
 
-resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab_options& options) noexcept
+resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab_options& options,
+                                 std::size_t granule_bytes) noexcept
     : upstream_(upstream), huge_pages_(options.huge_pages) {
-  if (options.upstream_only || options.slab_bytes < whole_pages(1)) return;
+  if (options.upstream_only || granule_bytes < whole_pages(1)) return;
   const bool is_pool = upstream == pooled_page_resource();
   if (upstream == os_page_resource()) kind_ = kind::system;
   if (is_pool || upstream == std::pmr::new_delete_resource()) kind_ = kind::pool;

@@ -17,8 +17,9 @@ slab_host<Derived, Engine>::slab_host(const slab_options& options, std::pmr::mem
 template <class Derived, class Engine>
 slab_host<Derived, Engine>::slab_host(const slab_options& options, void* buffer, std::size_t bytes,
                                       std::pmr::memory_resource* upstream, std::uint32_t growth_log2)
-    : setup_(options, bytes),
-      engine_(resource_supply(checked_upstream(upstream), setup_.options()), setup_.limits(), growth_log2) {
+    : setup_(options, bytes, upstream != std::pmr::null_memory_resource()),
+      engine_(resource_supply(checked_upstream(upstream), setup_.options(), setup_.limits().granule_bytes),
+              setup_.limits(), growth_log2) {
   if (buffer == nullptr && bytes != 0)
     throw std::invalid_argument(
         "quarry: the initial buffer is null; allowed is a buffer of the size given, or size 0.");
@@ -39,7 +40,8 @@ std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
   engine_.flush_depots();
   if constexpr (Derived::is_for_one_thread) {
     if (keep_bytes == 0 && engine_.used_slots() == 0 && engine_.has_no_block()) {
-      release();
+      this->self().forget_caches();
+      engine_.release(false);
       return before_bytes;
     }
   }

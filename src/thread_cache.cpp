@@ -31,7 +31,8 @@ struct cache_node {
 
 namespace {
 
-thread_entry no_entries[thread_table_entries];  // the table of a thread that has none: no resource has the id 0
+thread_entry
+    no_entries[thread_table_entries];  // the table of a thread that has none: no resource has the id 0
 
 /// The numbers of resources: the smallest that no other has, so that the entries of as many as possible differ.
 class resource_numbers {
@@ -97,8 +98,8 @@ class node_pool {
 
 // Both outlive every user: their destructors do nothing.
 node_pool pool;
-std::mutex registry_lock;               // guards what follows
-std::uint64_t last_id = 0;              // ids start at 1: an unused table entry matches none
+std::mutex registry_lock;   // guards what follows
+std::uint64_t last_id = 0;  // ids start at 1: an unused table entry matches none
 resource_numbers numbers;
 thread_caches* first_caches = nullptr;  // all that exist
 bool forks_are_handled = false;

@@ -16,8 +16,10 @@ class resource_supply {
  public:
   /// Effects     Extents come from the page pool when `upstream` is std::pmr::new_delete_resource() or pooled_page_resource(),
   ///             from the operating system when it is os_page_resource(), else, or with upstream_only, from `upstream`.
+  ///             Granules of less than a page come from `upstream` too.
   /// Requires    upstream != nullptr; it outlives every copy of this supply.
-  resource_supply(std::pmr::memory_resource* upstream, const slab_options& options) noexcept;
+  resource_supply(std::pmr::memory_resource* upstream, const slab_options& options,
+                  std::size_t granule_bytes) noexcept;
 
   void* allocate_pages(std::size_t bytes, std::size_t alignment) {
     return upstream_->allocate(bytes, alignment);

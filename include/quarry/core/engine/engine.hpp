@@ -82,13 +82,13 @@ class engine {
   std::size_t trim(std::size_t keep_bytes) noexcept { return store_.trim(keep_bytes); }
 
   /// Gives all memory back: every slot and every cache is gone. Requires that no other thread is inside a call.
-  void release() noexcept {
+  void release(bool keeps = true) noexcept {
     for (std::atomic<shelf_type*>& each : shelves_)
       each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
     caches_ = nullptr;
     magazines_ = magazine_stack();
     open_caches_.store(0, std::memory_order_relaxed);  // Relaxed: alone.
-    store_.release();
+    store_.release(keeps);
   }
 
   /// Returns the bytes of the slot or block that `pointer` lies in, or `none`. Complexity O(1) expected.

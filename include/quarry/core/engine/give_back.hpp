@@ -28,7 +28,7 @@ template <class Supply, class Lock>
 void store<Supply, Lock>::give_back(const surplus& extent) noexcept {
   if (extent.bytes == 0) return;
   const lock_holder<Lock> supplied(supply_lock_);
-  supply_.deallocate_extent(extent.base, extent.bytes, granule_bytes());
+  supply_.deallocate_extent(extent.base, extent.bytes, extent_alignment());
   discharge(extent.bytes);
 }
 
@@ -154,14 +154,16 @@ std::size_t store<Supply, Lock>::trim(std::size_t keep_bytes) noexcept {
 }
 
 template <class Supply, class Lock>
-void store<Supply, Lock>::release() noexcept {
+void store<Supply, Lock>::release(bool keeps) noexcept {
   const lock_holder<Lock> supplied(supply_lock_);
   const lock_holder<Lock> held(lock_);
   oversize_.release([&](const oversize_block& each) {
     supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
   });
-  extents_.release(
-      [&](std::byte* base, std::size_t bytes) { supply_.keep_extent(base, bytes, granule_bytes()); });
+  extents_.release([&](std::byte* base, std::size_t bytes) {
+    keeps ? supply_.keep_extent(base, bytes, extent_alignment())
+          : supply_.deallocate_extent(base, bytes, extent_alignment());
+  });
   directory_.release();
   headers_.release();
   parts_.release([&](void* memory, std::size_t bytes) {

@@ -147,8 +147,8 @@ class store {
   /// Takes memory for `bytes` bytes of slots now. Returns false when the supply refuses or the limit is reached.
   bool reserve(std::size_t bytes, bool prefault) noexcept;
 
-  /// Gives all memory back: slabs, parts and blocks are gone.
-  void release() noexcept;
+  /// Gives all memory back: slabs, parts and blocks are gone. With `keeps`, the supply may keep extents for others.
+  void release(bool keeps = true) noexcept;
   bool untouched() const noexcept { return parts_.untouched() && held_bytes() == 0; }
 
   /// Returns the slab that `pointer` lies in, or null; slabs apart are found by their bin. Complexity O(1).
@@ -235,6 +235,12 @@ class store {
     held_bytes_.store(held_bytes() - bytes, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
   }
 
+  // Where granules are smaller than the largest slots, extents are aligned for these.
+  std::size_t extent_alignment() const noexcept {
+    if (slab_granules_ == 1) return granule_bytes();
+    const std::size_t largest_slot = granule_bytes() * extents::most_granules / 2;
+    return largest_slot < largest_slot_bytes ? largest_slot : largest_slot_bytes;
+  }
   std::size_t free_bytes() const noexcept { return extents_.idle_bytes() + oversize_.kept_bytes(); }
 
   template <class... Insist>
@@ -248,7 +254,7 @@ class store {
   void bring_parts(const slab_layout& layout, std::size_t siblings) noexcept;
   std::size_t wished_granules(std::size_t least) const noexcept;
   template <class... Insist>
-  bool grow(std::size_t least, Insist...);
+  bool grow(const slab_layout& layout, Insist...);
   slab* make_slab(const granule_run& run, const slab_layout& layout, class_index index) noexcept;
 
   void give_back_one(slab& each) noexcept;

@@ -82,7 +82,8 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
       part_bytes = missing_part_bytes(layout, siblings);
       if (part_bytes == 0 || parts_.has_room(part_bytes)) {
         bring_parts(layout, siblings);
-        const granule_run run = extents_.take(static_cast<std::uint32_t>(granules));
+        const granule_run run =
+            extents_.take(static_cast<std::uint32_t>(granules), alignment_of(layout.slot_bytes));
         if (run.home != nullptr) return make_slab(run, layout, index);
         part_bytes = 0;
       } else {
@@ -90,7 +91,7 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
       }
     }
     const bool has_more =
-        part_bytes == 0 ? grow(granules)
+        part_bytes == 0 ? grow(layout)
                         : add_block(wished, arena::least_block_bytes(part_bytes, spare_headers::unit_bytes));
     if (!has_more) return nullptr;
   }
@@ -109,10 +110,11 @@ std::size_t store<Supply, Lock>::wished_granules(std::size_t least) const noexce
   return wished;
 }
 
-// Adds an extent of at least `least` granules; near a limit it is as small as can be.
+// Adds an extent in which a slab of `layout` fits; near a limit it is as small as can be.
 template <class Supply, class Lock>
 template <class... Insist>
-bool store<Supply, Lock>::grow(std::size_t least, Insist...) {
+bool store<Supply, Lock>::grow(const slab_layout& layout, Insist...) {
+  const std::size_t least = granules_of(layout);
   const lock_holder<Lock> supplied(supply_lock_);
   std::size_t granules = least;
   {
@@ -123,7 +125,7 @@ bool store<Supply, Lock>::grow(std::size_t least, Insist...) {
   }
   for (;; granules = granules / 2 > least ? granules / 2 : least) {
     const std::size_t bytes = granules * granule_bytes();
-    const auto ask = [&] { return supply_.allocate_extent(bytes, granule_bytes()); };
+    const auto ask = [&] { return supply_.allocate_extent(bytes, extent_alignment()); };
     void* const base = charge(bytes, [&] {
       if constexpr (sizeof...(Insist) != 0) {
         if (granules == least) return ask();
@@ -151,7 +153,7 @@ bool store<Supply, Lock>::insist_on_slab(const slab_layout& layout) {
     }
   }
   if (part_bytes != 0) insist_on_part(part_bytes, spare_headers::unit_bytes);
-  return grow(granules_of(layout), insist());
+  return grow(layout, insist());
 }
 
 template <class Supply, class Lock>
@@ -309,7 +311,7 @@ bool store<Supply, Lock>::reserve(std::size_t bytes, bool prefault) noexcept {
     {
       const lock_holder<Lock> supplied(supply_lock_);
       base = static_cast<std::byte*>(charge(extent_bytes, [&] {
-        return without_throwing([&] { return supply_.allocate_extent(extent_bytes, granule_bytes()); });
+        return without_throwing([&] { return supply_.allocate_extent(extent_bytes, extent_alignment()); });
       }));
     }
     for (std::size_t at = 0; base != nullptr && prefault && at < extent_bytes; at += page_bytes)
@@ -317,7 +319,8 @@ bool store<Supply, Lock>::reserve(std::size_t bytes, bool prefault) noexcept {
     const lock_holder<Lock> held(lock_);
     extents_.bring_spare(*::new (record) extent);
     if (base == nullptr) return false;
-    extents_.add(base, static_cast<std::uint32_t>(granules), false);
+    extent& fresh = extents_.add(base, static_cast<std::uint32_t>(granules), false);
+    if (prefault) extents_.touch(fresh);
     reserved += extent_bytes;
   }
   return true;

@@ -26,7 +26,7 @@ struct class_cache {
       0};                          // slots in `previous`; written by the owner, read by any thread
   class_share share;               // what the class may hold here; the owner's
   std::uint8_t slots_at_look = 0;  // under the cursor when it was last looked at; the owner's
-  bool is_draining = false;                      // the depot took no more: `previous` goes to the slabs; the owner's
+  bool is_draining = false;        // the depot took no more: `previous` goes to the slabs; the owner's
   std::uint8_t quiet_looks = 0;    // such looks in a row that found nothing changed; the owner's
 
   void** entries() const noexcept {
@@ -52,7 +52,7 @@ struct alignas(64) cache {
   std::size_t share_bytes = 0;      // bytes of slots that all classes together may hold now
   cache* next = nullptr;            // in the engine's list of caches at rest; under its lock
   class_index next_to_look_at = 0;  // where the search for an unused class goes on
-  std::uint32_t visits = 0;  // of misses
+  std::uint32_t visits = 0;         // of misses
   cursor cursors[class_count];      // by class; what a hit uses
   std::atomic<class_cache*> classes[class_count];  // by class; what a miss uses; null: not used here
 

@@ -51,10 +51,10 @@ class extents {
   }
   std::size_t bytes_of(const granule_run& run) const noexcept { return run.count * granule_bytes_; }
 
-  /// Lends `count` neighbouring granules of the fullest extent that has them, touched ones before blank ones; none when
-  /// none has.
+  /// Lends `count` neighbouring granules, the first aligned to `alignment` bytes, of one of the fullest extents that have
+  /// them, and in that touched ones before blank ones; none when none has.
   /// Complexity  O(1): at most `most_visits` extents of each group are looked at.
-  granule_run take(std::uint32_t count) noexcept;
+  granule_run take(std::uint32_t count, std::size_t alignment = 1) noexcept;
 
   /// Takes lent granules back; `is_blank` tells that their pages were discarded.
   /// Returns     Whether the extent is idle now: none of its granules is lent.
@@ -85,6 +85,12 @@ class extents {
 
   /// Adds memory. Requires a spare record, an aligned base, and 0 < granules <= most_granules.
   extent& add(void* base, std::uint32_t granules, bool is_fixed) noexcept;
+
+  /// Notes that every granule of `fresh` was touched. Requires that none is lent or fixed.
+  void touch(extent& fresh) noexcept {
+    fresh.blank = 0;
+    idle_bytes_ += fresh.granules * granule_bytes_;
+  }
 
   /// Takes an idle extent out; its record becomes spare. Requires !is_fixed.
   void remove(extent& idle) noexcept;
@@ -157,14 +163,25 @@ class extents {
     return static_cast<std::uint32_t>(__builtin_popcountll(mask));
   }
 
-  // Returns the lowest bit at which `count` neighbouring bits are set, or most_granules.
-  static std::uint32_t find_run(granule_mask mask, std::uint32_t count) noexcept {
+  // Returns the granules of `each` that are aligned to `alignment` bytes.
+  granule_mask aligned_in(const extent& each, std::size_t alignment) const noexcept {
+    if (__builtin_expect(alignment <= granule_bytes_, 1)) return ~granule_mask{0};
+    granule_mask result = 0;
+    for (std::uint32_t i = 0; i < each.granules; ++i)
+      if (((reinterpret_cast<std::uintptr_t>(each.base) + i * granule_bytes_) & (alignment - 1)) == 0)
+        result |= granule_mask{1} << i;
+    return result;
+  }
+
+  // Returns the lowest bit of `starts` at which `count` neighbouring bits of `mask` are set, or most_granules.
+  static std::uint32_t find_run(granule_mask mask, std::uint32_t count, granule_mask starts) noexcept {
     std::uint32_t width = 1;  // bit i of mask: bits [i, i + width) were set
     while (width < count && mask != 0) {
       const std::uint32_t step = width < count - width ? width : count - width;
       mask &= mask >> step;
       width += step;
     }
+    mask &= starts;
     return mask == 0 ? most_granules : static_cast<std::uint32_t>(__builtin_ctzll(mask));
   }
 
@@ -213,12 +230,13 @@ inline granule_run extents::lend(extent& from, std::uint32_t first, std::uint32_
   return {&from, first, count};
 }
 
-inline granule_run extents::take(std::uint32_t count) noexcept {
+inline granule_run extents::take(std::uint32_t count, std::size_t alignment) noexcept {
   for (std::uint8_t which = 0; which != full_group; ++which) {
     extent* each = groups_[which];
     for (int visit = 0; each != nullptr && visit < most_visits; ++visit, each = each->next) {
-      std::uint32_t first = find_run(each->free & ~each->blank, count);
-      if (first == most_granules) first = find_run(each->free, count);
+      const granule_mask starts = aligned_in(*each, alignment);
+      std::uint32_t first = find_run(each->free & ~each->blank, count, starts);
+      if (first == most_granules) first = find_run(each->free, count, starts);
       if (first != most_granules) return lend(*each, first, count);
     }
   }

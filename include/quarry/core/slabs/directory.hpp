@@ -55,7 +55,8 @@ class directory {
         const entry* const each = newest == nullptr ? nullptr : newest->entries() + at.start_of(granule);
         // Acquire: as in probe().
         const bool is_there = each != nullptr && each->granule.load(std::memory_order_acquire) == granule;
-        homes[i] = __builtin_expect(is_there, 1) ? each->home.load(std::memory_order_acquire) : probe(granule);
+        homes[i] =
+            __builtin_expect(is_there, 1) ? each->home.load(std::memory_order_acquire) : probe(granule);
         __builtin_prefetch(homes[i], 1);
       }
       std::atomic_thread_fence(std::memory_order_acquire);
@@ -155,7 +156,7 @@ class directory {
       return __builtin_expect(next <= mask, 1) ? next : (at + 1) % block_entries;
     }
 
-    std::size_t mask;                      // entries - 1
+    std::size_t mask;                     // entries - 1
     std::uint32_t shift = word_bits - 1;  // from a hash to a block
   };
 
