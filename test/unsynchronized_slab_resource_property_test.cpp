@@ -126,6 +126,36 @@ TEST(RandomOperations, InAnInitialBufferKeepEveryByte) {
   run_mixed(model, long_run() ? 10000000 : 300000, 5000);
 }
 
+TEST(RandomOperations, OutOfASmallSupplyKeepEveryByte) {
+  for (const std::size_t supply_bytes : {std::size_t{20000}, std::size_t{300000}, std::size_t{2000000}})
+    for (const bool is_buffer : {false, true}) {
+      SCOPED_TRACE(testing::Message()
+                   << supply_bytes << " bytes of " << (is_buffer ? "buffer" : "max_bytes"));
+      counting_resource memory;
+      memory.forget_history();
+      std::vector<std::byte> buffer(is_buffer ? supply_bytes : 0);
+      slab_options options;
+      if (!is_buffer) options.max_bytes = supply_bytes;
+      unsynchronized_slab_resource resource(
+          options, buffer.data(), buffer.size(),
+          is_buffer ? std::pmr::null_memory_resource() : static_cast<std::pmr::memory_resource*>(&memory));
+      resource_model<unsynchronized_slab_resource> model(resource, memory, 64);
+      random_source random;
+      for (std::size_t i = 0; i < (long_run() ? 3000000U : 100000U) && !HasFailure(); ++i) {
+        if (random.below(2) == 0) {
+          model.try_allocate(random.bytes(), random.alignment());
+        } else if (model.size() > 0) {
+          model.deallocate(random.below(model.size()));
+        }
+        if (i % 10000 == 0) model.check();
+        if (i % 7000 == 0) model.trim(random.below(3) * 65536);
+        if (i % 30000 == 29999) model.release();
+      }
+      model.deallocate_all();
+      model.check();
+    }
+}
+
 TEST(RandomOperations, WithAnUpstreamThatFailsNowAndThenChangeNothingWhenTheyFail) {
   counting_resource memory;
   memory.forget_history();

@@ -315,9 +315,12 @@ TEST(ProcessLifetime, StaticDestructorsMayUseAStaticResource) {
 TEST(ProcessLifetime, AChildOfAForkAllocatesWhileThreadsOfTheParentWereBusy) {
   synchronized_slab_resource resource;
   std::atomic<bool> done{false};
+  std::atomic<int> started{0};  // threads whose slots a child finds in use and cannot get back
   std::vector<std::thread> busy;
   for (int i = 0; i < 4; ++i)
     busy.emplace_back([&] {
+      use(resource, 50);
+      ++started;
       while (!done) {
         use(resource, 50);
         synchronized_slab_resource own;
@@ -325,6 +328,7 @@ TEST(ProcessLifetime, AChildOfAForkAllocatesWhileThreadsOfTheParentWereBusy) {
         in_a_thread([&] { use(resource, 20); });
       }
     });
+  while (started < 4) std::this_thread::yield();
   for (int i = 0; i < 50; ++i) {
     const int status = status_of_child([&] {
       alarm(20);  // a lock that was left held shows as a signal

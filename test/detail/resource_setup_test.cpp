@@ -86,7 +86,7 @@ TEST(ResourceSetup, ASmallBufferAndASmallMaxBytesAreCutIntoSixtyFourGranulesOrMo
     slab_options limited;
     limited.max_bytes = bytes;
     const resource_setup by_limit{limited};
-    const resource_setup by_buffer{slab_options(), bytes};
+    const resource_setup by_buffer{slab_options(), bytes, false};
     for (const resource_setup* each : {&by_limit, &by_buffer}) {
       SCOPED_TRACE(testing::Message()
                    << bytes << " bytes of " << (each == &by_limit ? "max_bytes" : "buffer"));
@@ -109,12 +109,23 @@ TEST(ResourceSetup, ASmallBufferAndASmallMaxBytesAreCutIntoSixtyFourGranulesOrMo
   }
 }
 
-TEST(ResourceSetup, ABufferDecidesBeforeMaxBytesDoes) {
+TEST(ResourceSetup, ABufferBeforeAnUpstreamIsCutAsUsual) {
+  for (const std::size_t buffer_bytes : {std::size_t{1}, std::size_t{65536}, std::size_t{64} << 20}) {
+    const auto limits = resource_setup(slab_options(), buffer_bytes, true).limits();
+    EXPECT_EQ(limits.granule_bytes, 65536U);
+    EXPECT_EQ(limits.slab_granules, 1U);
+    EXPECT_TRUE(limits.has_directory);
+  }
+}
+
+TEST(ResourceSetup, MaxBytesDecidesBeforeABufferDoes) {
   slab_options options;
-  options.max_bytes = std::size_t{64} << 20;
-  EXPECT_EQ(resource_setup(options, 65536).limits().granule_bytes, 1024U);
-  options.max_bytes = 65536;
-  EXPECT_EQ(resource_setup(options, std::size_t{64} << 20).limits().granule_bytes, 65536U);
+  for (const bool has_upstream : {true, false}) {
+    options.max_bytes = std::size_t{64} << 20;
+    EXPECT_EQ(resource_setup(options, 65536, has_upstream).limits().granule_bytes, 65536U);
+    options.max_bytes = 65536;
+    EXPECT_EQ(resource_setup(options, std::size_t{64} << 20, has_upstream).limits().granule_bytes, 1024U);
+  }
 }
 
 TEST(ResourceSetup, ASlabSizeThatTheUserChoseIsTheGranuleWhateverTheSupply) {
@@ -122,7 +133,7 @@ TEST(ResourceSetup, ASlabSizeThatTheUserChoseIsTheGranuleWhateverTheSupply) {
   options.slab_bytes = 16384;
   options.max_bytes = 100000;
   for (const std::size_t buffer_bytes : {std::size_t{0}, std::size_t{20000}}) {
-    const auto limits = resource_setup(options, buffer_bytes).limits();
+    const auto limits = resource_setup(options, buffer_bytes, false).limits();
     EXPECT_EQ(limits.granule_bytes, 16384U);
     EXPECT_EQ(limits.slab_granules, 1U);
     EXPECT_TRUE(limits.has_directory);
@@ -130,7 +141,7 @@ TEST(ResourceSetup, ASlabSizeThatTheUserChoseIsTheGranuleWhateverTheSupply) {
 }
 
 TEST(ResourceSetup, PoolsOfTinySuppliesOnlyWhatHalfAnExtentHolds) {
-  const resource_setup tiny{slab_options(), 4096};
+  const resource_setup tiny{slab_options(), 4096, false};
   const std::size_t most = tiny.limits().granule_bytes * 64 / 2;  // an extent has 64 granules
   EXPECT_NE(tiny.pooled_class(most, 1), no_class);
   EXPECT_EQ(tiny.pooled_class(most + 1, 1), no_class);

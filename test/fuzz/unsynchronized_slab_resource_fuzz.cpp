@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <memory_resource>
 #include <new>
 #include <quarry/unsynchronized_slab_resource.hpp>
 #include <vector>
@@ -65,7 +66,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t byte
   const std::size_t supply_bytes = kind_of_supply < 2 ? 0 : 2048 + in.number() * 64;
   if (kind_of_supply == 2) options.max_bytes = supply_bytes;
   std::vector<std::byte> buffer(kind_of_supply == 3 ? supply_bytes : 0);
-  quarry::unsynchronized_slab_resource resource(options, buffer.data(), buffer.size(), &upstream);
+  std::pmr::memory_resource* const behind =
+      kind_of_supply == 3 && supply_bytes % 128 == 0 ? std::pmr::null_memory_resource() : &upstream;
+  quarry::unsynchronized_slab_resource resource(options, buffer.data(), buffer.size(), behind);
   quarry_test::resource_model<quarry::unsynchronized_slab_resource> model(resource, memory, 4096);
   while (!in.empty()) {
     const std::size_t kind = in.byte();

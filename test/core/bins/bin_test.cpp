@@ -195,13 +195,21 @@ TEST(Bin, PrefersAHalfFullSlabSoThatEmptierOnesCanEmpty) {
   for (void* const slot : two.refill(10)) EXPECT_EQ(two.of(slot), first);
 }
 
-TEST(Bin, KeepsSlabsApartAndFindsThemByRange) {
+/// Makes a slab apart of `slots` slots at `place`; a pinned one never leaves its bin.
+slab* make_apart(void* header, void* place, std::size_t slots, bool pinned) {
+  slab* const made = slab::create(header, place, slots);
+  made->is_apart = true;
+  made->pinned = pinned;
+  return made;
+}
+
+TEST(Bin, KeepsPinnedSlabsApartAndFindsThemByRange) {
   alignas(64) std::byte places[3][16 * 64] = {};
   alignas(slab) std::byte headers[3][slab::header_bytes_for(16)];
   bin slots(slab::layout(64, slab_bytes));
   EXPECT_EQ(slots.find_apart(places[0]), nullptr);
   for (std::size_t i = 0; i < 3; ++i) {
-    slots.adopt_apart(slab::create(headers[i], places[i], 16 - i));
+    slots.adopt_apart(make_apart(headers[i], places[i], 16 - i, true));
     EXPECT_EQ(slots.apart_slabs(), i + 1);
   }
   EXPECT_EQ(slots.apart_bytes(), (16 + 15 + 14) * 64U);
@@ -230,11 +238,50 @@ TEST(Bin, KeepsSlabsApartAndFindsThemByRange) {
   }
 }
 
-TEST(Bin, ASlabApartStaysWhileAnEmptySlabBesideItLeaves) {
+TEST(Bin, SlabsApartThatAreNotPinnedLeaveInAnyOrderWhenTheyAreEmpty) {
+  const std::size_t orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+  for (const auto& order : orders) {
+    alignas(64) std::byte places[4][16 * 64] = {};
+    alignas(slab) std::byte headers[4][slab::header_bytes_for(16)];
+    bin slots(slab::layout(64, slab_bytes));
+    slots.adopt_apart(make_apart(headers[3], places[3], 16, true));
+    for (std::size_t i = 0; i < 3; ++i) slots.adopt_apart(make_apart(headers[i], places[i], 16, false));
+    EXPECT_EQ(slots.apart_slabs(), 4U);
+    EXPECT_EQ(slots.apart_bytes(), 16 * 64U) << "of those that stay";
+    const auto home = [&slots](const void* slot) { return slots.find_apart(slot); };
+    void* taken[64];
+    std::size_t found = 0;
+    while (found < 64) {
+      const std::size_t more = slots.refill(taken + 64 - found, 64 - found);
+      ASSERT_NE(more, 0U);
+      found += more;
+    }
+    std::size_t left = 4;
+    for (const std::size_t each : order) {
+      std::vector<void*> of_one;
+      for (void* const slot : taken)
+        if (home(slot) != nullptr && home(slot)->begin() == places[each]) of_one.push_back(slot);
+      ASSERT_EQ(of_one.size(), 16U);
+      slab* const last = home(of_one.back());
+      EXPECT_EQ(slots.flush(of_one.data(), 15, [&](std::size_t i) { return home(of_one[i]); }), nullptr);
+      slab* const emptied = slots.flush(&of_one[15], 1, [&](std::size_t) { return last; });
+      EXPECT_EQ(emptied, last);
+      EXPECT_EQ(length(emptied), 1U);
+      EXPECT_EQ(slots.apart_slabs(), --left);
+      EXPECT_EQ(home(places[each]), nullptr) << "it is found no more";
+      EXPECT_EQ(slots.slots(), left * 16);
+      EXPECT_TRUE(slots.check_invariants());
+    }
+    EXPECT_NE(home(places[3]), nullptr);
+    EXPECT_EQ(slots.used_slots(), 16U);
+  }
+}
+
+TEST(Bin, APinnedSlabApartStaysWhileAnEmptySlabBesideItLeaves) {
   filled_bin one(64, 1);
   alignas(64) std::byte place[16 * 64];
   alignas(slab) std::byte header[slab::header_bytes_for(16)];
-  slab* const apart = slab::create(header, place, 16);
+  slab* const apart = make_apart(header, place, 16, true);
   one.slots.adopt_apart(apart);
   EXPECT_EQ(one.slots.slabs(), 2U);
   std::vector<void*> all = one.take_all();

@@ -9,7 +9,6 @@
 
 namespace {
 
-using quarry::core::free_slab_number;
 using quarry::core::number_of_slot;
 using quarry::core::slab;
 using quarry::core::slot_of_number;
@@ -46,17 +45,16 @@ TEST_F(SlotNumbers, TheControlBlocksPlacesAndNumbersPastTheLastSlabHaveNoSlot) {
   EXPECT_EQ(slot_of_number(root, layout, UINT32_MAX), nullptr);
 }
 
-TEST_F(SlotNumbers, NumbersOfSlabsThatAreFreeAreGivenAgainTheLowestFirst) {
-  EXPECT_EQ(free_slab_number(root), 0U);
-  std::vector<slab*> extensions;
-  for (std::uint32_t i = 0; i < 70; ++i) {  // more than a word's bits
-    extensions.push_back(add_slab());
-    EXPECT_EQ(number_of_slot(root, layout, extensions.back()->begin()), i * layout.extension.slots);
-  }
-  extensions[65]->number = UINT32_MAX;
-  EXPECT_EQ(free_slab_number(root), 65U);
-  extensions[3]->number = UINT32_MAX;
-  EXPECT_EQ(free_slab_number(root), 3U);
+TEST_F(SlotNumbers, NumbersOfSlabsThatLeftAreGivenAgainTheLowestFirst) {
+  const auto number_of_a_new_slab = [&] {
+    return number_of_slot(root, layout, add_slab()->begin()) / layout.extension.slots;
+  };
+  constexpr std::uint32_t slabs = 150;  // more than the bits of two words
+  for (std::uint32_t i = 0; i < slabs; ++i) EXPECT_EQ(number_of_a_new_slab(), i);
+  root.trim(slabs - 3);  // the last three leave
+  for (std::uint32_t i = slabs - 3; i < slabs + 2; ++i) EXPECT_EQ(number_of_a_new_slab(), i);
+  root.trim(0);
+  for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(number_of_a_new_slab(), i);
 }
 
 }  // namespace

@@ -202,6 +202,8 @@ inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
   return taken;
 }
 
+// A portion mostly is either one run of neighbours, as a container gives back what it took in a row, or it is not: then each
+// slot goes its own short way.
 template <class Home>
 slab* bin::flush(void* const* slots, std::size_t count, Home home) noexcept {
   slab* emptied = nullptr;
@@ -210,17 +212,15 @@ slab* bin::flush(void* const* slots, std::size_t count, Home home) noexcept {
   for (std::size_t at = 0; at != count;) {
     slab* const target = home(at);
     const std::size_t index = target->index_of(slots[at], layout_);
-    const std::ptrdiff_t ahead = at + 1 == count ? 0 : distance(slots[at + 1], slots[at]);
-    bool noticed = false;
-    if (!prefers_small_code && __builtin_expect(ahead == step || ahead == -step, 0)) {
-      const std::size_t run = run_length(*target, index, slots + at, count - at, ahead);
-      noticed = target->put(ahead > 0 ? index : index + 1 - run, run);
-      at += run;
-    } else {
-      noticed = target->put_one(index);
+    const std::ptrdiff_t ahead = prefers_small_code || at + 1 == count ? 0 : distance(slots[at + 1], slots[at]);
+    if (__builtin_expect(ahead != step && ahead != -step, 1)) {
+      if (__builtin_expect(target->put_one(index), 0)) emptied = regroup(target, emptied);
       ++at;
+      continue;
     }
-    if (__builtin_expect(noticed, 0)) emptied = regroup(target, emptied);
+    const std::size_t run = run_length(*target, index, slots + at, count - at, ahead);
+    if (target->put(ahead > 0 ? index : index + 1 - run, run)) emptied = regroup(target, emptied);
+    at += run;
   }
   return emptied;
 }

@@ -149,7 +149,7 @@ class directory {
     std::size_t start_of(std::uintptr_t granule) const noexcept {
       constexpr auto golden = static_cast<std::uintptr_t>(0x9E3779B97F4A7C15U);
       const std::uintptr_t block = granule / block_entries * golden >> shift;
-      return static_cast<std::size_t>(block * block_entries + granule % block_entries) & mask;
+      return static_cast<std::size_t>(block * block_entries + granule % block_entries);
     }
     std::size_t after(std::size_t at) const noexcept {
       const std::size_t next = at + block_entries;

@@ -126,6 +126,10 @@ class cache_root {
     }
   }
 
+  /// Gives `home` the smallest number that no slab of the cache has.
+  /// Complexity  O(1), or O(slabs) when a slab with a number has left.
+  void give_number(slab& home) noexcept;
+
   bool check_invariants(const cache_front& front) const noexcept;
 
  private:
@@ -151,7 +155,9 @@ class cache_root {
   std::size_t resting_slabs_ = 0;  // how many
   std::size_t retain_slabs_;       // how many may rest
   std::size_t reserved_slabs_ = 0;
-  std::size_t slab_count_ = 1;  // root, extensions, resting
+  std::size_t slab_count_ = 1;            // root, extensions, resting
+  std::uint32_t lowest_free_number_ = 0;  // every smaller number is a slab's
+  std::uint32_t next_number_ = 0;         // no slab has had this one or a larger one
   std::size_t peak_slabs_ = 1;
   std::size_t out_slots_ = 0;
   kept_objects kept_;
@@ -211,6 +217,7 @@ inline slab* cache_root::trim(std::size_t keep_slabs) noexcept {
     resting_ = each->next;
     --resting_slabs_;
     --slab_count_;
+    if (each->number < lowest_free_number_) lowest_free_number_ = each->number;
     each->next = surplus;
     surplus = each;
   }
@@ -254,6 +261,22 @@ inline const slab* cache_root::find(const void* pointer) const noexcept {
     if (offset < each.slots() * layout().slot_bytes) found = &each;
   });
   return found;
+}
+
+inline void cache_root::give_number(slab& home) noexcept {
+  while (lowest_free_number_ != next_number_) {  // numbers of slabs that left may lie between
+    bitmap_word taken = 0;
+    for_each_slab([&](const slab& each) {
+      if (each.number - lowest_free_number_ < word_slots)
+        taken |= bitmap_word{1} << (each.number - lowest_free_number_);
+    });
+    const auto first = static_cast<std::uint32_t>(~taken == 0 ? word_slots : lowest_bit(~taken));
+    const std::uint32_t left = next_number_ - lowest_free_number_;
+    lowest_free_number_ += first < left ? first : left;
+    if (first < left && first != word_slots) break;
+  }
+  home.number = lowest_free_number_++;
+  if (home.number == next_number_) ++next_number_;
 }
 
 inline bool cache_root::check_invariants(const cache_front& front) const noexcept {

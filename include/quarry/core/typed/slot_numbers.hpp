@@ -15,23 +15,11 @@
 
 namespace quarry::core {
 
-/// Returns the smallest number that no slab of the cache has. Complexity O(slabs * slabs / word_slots).
-inline std::uint32_t free_slab_number(const cache_root& root) noexcept {
-  for (std::uint32_t base = 0;; base += word_slots) {
-    bitmap_word taken = 0;
-    root.for_each_slab([&](const slab& each) {
-      if (each.number - base < word_slots) taken |= bitmap_word{1} << (each.number - base);
-    });
-    if (~taken != 0) return base + static_cast<std::uint32_t>(lowest_bit(~taken));
-  }
-}
-
 /// Returns the number of `slot`. Requires a slot of this cache.
-/// Complexity  O(1), for the first slot of each slab as free_slab_number().
-inline std::uint32_t number_of_slot(const cache_root& root, const cache_layout& layout,
-                                    const void* slot) noexcept {
+/// Complexity  O(1), for the first slot of each slab as cache_root::give_number().
+inline std::uint32_t number_of_slot(cache_root& root, const cache_layout& layout, const void* slot) noexcept {
   slab& home = *home_of(slot, layout.slabs);
-  if (home.number == UINT32_MAX) home.number = free_slab_number(root);
+  if (home.number == UINT32_MAX) root.give_number(home);
   return static_cast<std::uint32_t>(home.number * layout.extension.slots + home.index_of(slot, layout.slabs));
 }
 
