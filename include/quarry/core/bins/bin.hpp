@@ -212,7 +212,8 @@ slab* bin::flush(void* const* slots, std::size_t count, Home home) noexcept {
   for (std::size_t at = 0; at != count;) {
     slab* const target = home(at);
     const std::size_t index = target->index_of(slots[at], layout_);
-    const std::ptrdiff_t ahead = prefers_small_code || at + 1 == count ? 0 : distance(slots[at + 1], slots[at]);
+    const std::ptrdiff_t ahead =
+        prefers_small_code || at + 1 == count ? 0 : distance(slots[at + 1], slots[at]);
     if (__builtin_expect(ahead != step && ahead != -step, 1)) {
       if (__builtin_expect(target->put_one(index), 0)) emptied = regroup(target, emptied);
       ++at;

@@ -57,7 +57,8 @@ struct shelf {
     if (!was_tight && slots.used_slots() >= (magazine::capacity + parked.slots()) * 8) return;
     const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs() - slots.apart_slabs());
     limit.store(most, std::memory_order_relaxed);  // Relaxed: numbers that steer.
-    is_tight.store(most < magazine_slots || pins_too_much(0), std::memory_order_relaxed);  // Relaxed: as above.
+    is_tight.store(most < magazine_slots || pins_too_much(0),
+                   std::memory_order_relaxed);  // Relaxed: as above.
   }
 
   /// Returns the slots that may rest in one magazine of a cache. Threads: any.

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 namespace quarry::core {
 
@@ -286,7 +287,7 @@ inline granule_run extents::take_touched() noexcept {
       if (touched == 0) continue;
       const auto first = static_cast<std::uint32_t>(__builtin_ctzll(touched));
       const granule_mask gap = ~(touched >> first);
-      const auto count = static_cast<std::uint32_t>(gap == 0 ? most_granules : __builtin_ctzll(gap));
+      const std::uint32_t count = gap == 0 ? most_granules : static_cast<std::uint32_t>(__builtin_ctzll(gap));
       return lend(*each, first, count);
     }
   return {};

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <new>
 
 namespace quarry::core {
@@ -141,7 +142,7 @@ class oversize_blocks {
   static std::size_t size_of(std::size_t bytes) noexcept {
     const std::uint32_t width = width_of(bytes >> 11);
     const std::size_t quarter = width == 0 ? 0 : bytes >> (width + 8) & 3;
-    const std::size_t size = width * 4 + quarter;
+    const std::size_t size = std::size_t{width} * 4 + quarter;
     return size < sizes ? size : sizes - 1;
   }
 
