@@ -116,14 +116,15 @@ constexpr class_index class_of(std::size_t bytes, std::size_t alignment) noexcep
   return last_byte < largest_slot_bytes ? key_of(last_byte) / 2U : no_class;
 }
 
-/// Returns how many granules make a slab of a class: the fewest, `least` or more, of which at most 1/8 is left over.
+/// Returns how many granules make a slab of a class: the smallest power of two, `least` or more, that leaves at most 1/8 over.
 /// Units       bytes; 0 < slot_bytes.
-/// Complexity  O(most).
+/// Requires    `least` is a power of two.
+/// Complexity  O(log(most)).
 constexpr std::size_t granules_for(std::size_t slot_bytes, std::size_t granule_bytes,
                                    std::size_t least = 1) noexcept {
   constexpr std::size_t most = 64;  // of an extent
   std::size_t best = 0, best_waste = 1, best_bytes = 1;
-  for (std::size_t granules = least; granules <= most; ++granules) {
+  for (std::size_t granules = least; granules <= most; granules *= 2) {
     const std::size_t bytes = granules * granule_bytes;
     if (bytes < slot_bytes) continue;
     const std::size_t waste = bytes % slot_bytes;

@@ -42,7 +42,8 @@ class engine {
   void deallocate_slow(cache& own, void* slot, class_index index) noexcept;
 
   /// As allocate_slow() and deallocate_slow(), without a cache.
-  void* allocate_direct(class_index index);
+  /// With `own`, what rests there is given back before memory is refused.
+  void* allocate_direct(class_index index, cache* own = nullptr);
   void deallocate_direct(void* slot, class_index index) noexcept {
     flush_portion(*shelf_of(index), &slot, 1);
   }

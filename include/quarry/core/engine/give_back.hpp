@@ -92,7 +92,7 @@ bool store<Supply, Lock>::give_back_oversize(void* memory) noexcept {
     freed = oversize_.find(memory);
     if (freed == nullptr || freed->memory != memory) return false;
     oversize_.remove(*freed);
-    if (supply_.keeps_blocks()) {
+    if (supply_.keeps_blocks() && freed->held_bytes <= retain_bytes_) {
       if (free_bytes() + freed->held_bytes > retain_bytes_) oldest = oversize_.take_oldest();
       if (free_bytes() + freed->held_bytes <= retain_bytes_) {
         oversize_.keep(*freed);
@@ -178,7 +178,8 @@ template <class Supply, class Lock>
 bool store<Supply, Lock>::owns(const void* pointer) const noexcept {
   if (directory_.find(pointer) != nullptr) return true;
   const lock_holder<Lock> held(lock_);
-  return parts_.owns(pointer) || oversize_.find(pointer) != nullptr || is_in_buffer(pointer);
+  return parts_.owns(pointer) || extents_.find(pointer) != nullptr || oversize_.find(pointer) != nullptr ||
+         is_in_buffer(pointer);
 }
 
 }  // namespace quarry::core

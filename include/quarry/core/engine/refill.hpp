@@ -21,7 +21,7 @@ void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
   shelf_type* const from = opened_shelf_of(index, &own);
   if (from == nullptr) return nullptr;
   if (local == nullptr) local = attach(own, index);
-  if (local == nullptr) return allocate_direct(index);
+  if (local == nullptr) return allocate_direct(index, &own);
   return refill(own, *from, *local);
 }
 
@@ -31,7 +31,7 @@ template <class Supply, class Lock>
 void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& local) {
   cursor& loaded = own.cursors[from.index];
   widen(own, from, local);
-  if (local.share.magazines == 0) return allocate_direct(from.index);
+  if (local.share.magazines == 0) return allocate_direct(from.index, &own);
   do {
     const std::uint32_t limit = limit_of(from, local);
     const bool exchanges = local.share.is_paired() && limit == from.magazine_slots;
@@ -62,15 +62,13 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
 }
 
 template <class Supply, class Lock>
-void* engine<Supply, Lock>::allocate_direct(class_index index) {
-  shelf_type* const from = opened_shelf_of(index, nullptr);
+void* engine<Supply, Lock>::allocate_direct(class_index index, cache* own) {
+  shelf_type* const from = opened_shelf_of(index, own);
   if (from == nullptr) return nullptr;
   do {
     const lock_holder<Lock> held(from->lock);
-    void* slot = nullptr;
-    while (from->refill(&slot, 1) != 0)
-      if (slot != nullptr) return slot;  // parked nulls are dropped
-  } while (grow(*from, nullptr));
+    if (void* const slot = from->take_one()) return slot;
+  } while (grow(*from, own));
   return nullptr;
 }
 
@@ -133,18 +131,32 @@ void engine<Supply, Lock>::adopt(shelf_type& to, slab& fresh) noexcept {
   to.note_limit();
 }
 
-// The slabs of a class start small and apart, so that a resource of a few objects stays small.
+// The slabs of a class start small, so that a resource of a few objects stays small: apart, and as long as there is room in
+// an initial buffer each half as large as all before; or, where memory is short, in fewer granules.
 template <class Supply, class Lock>
 slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
   const slab_layout& layout = to.slots.layout();
-  std::size_t apart_bytes = 0, slabs = 0;
+  const std::size_t slot_bytes = layout.slot_bytes;
+  std::size_t apart_bytes = 0, slabs = 0, held_bytes = 0;
   {
     const lock_holder<Lock> held(to.lock);
     apart_bytes = to.slots.apart_bytes();
     slabs = to.slots.slabs();
+    held_bytes = to.slots.slots() * slot_bytes;
   }
-  const std::size_t bytes = store_.slab_granules() > 1 ? 0 : next_apart_bytes(layout.slot_bytes, apart_bytes);
-  if (bytes != 0 && bytes * 2 <= layout.slab_bytes)
+  if (store_.slab_granules() > 1) {
+    const std::size_t granule_bytes = store_.granule_bytes();
+    std::size_t granules = granules_for(slot_bytes, granule_bytes, store_.slab_granules() / 4);
+    while (granules * granule_bytes < held_bytes && granules * 2 <= store_.granules_of(layout)) granules *= 2;
+    return store_.take_slab(slab::layout(slot_bytes, granules * granule_bytes), to.index, slabs);
+  }
+  std::size_t bytes = next_apart_bytes(slot_bytes, apart_bytes);
+  if (const std::size_t room = store_.room_in_buffer(slot_bytes)) {
+    if (bytes < apart_bytes / 2) bytes = apart_bytes / 2;
+    if (bytes < slot_bytes) bytes = slot_bytes;
+    if (bytes > room) bytes = room;
+  }
+  if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
     if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
   return store_.take_slab(layout, to.index, slabs);
 }
@@ -153,7 +165,8 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
 // parts.
 template <class Supply, class Lock>
 slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
-  constexpr std::size_t most_bytes = 32768;
+  constexpr std::size_t largest_bytes = 32768;
+  constexpr std::size_t smallest_bytes = 1024;
   constexpr std::size_t most_apart = 64;
   const slab_layout& layout = to.slots.layout();
   const std::size_t slot_bytes = layout.slot_bytes;
@@ -162,9 +175,13 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
        granules /= 2)
     if (slab* const fresh = store_.take_slab(slab::layout(slot_bytes, granules * granule_bytes), to.index, 1))
       return fresh;
+  std::size_t most_bytes = largest_bytes;  // no more than the class has: others want a piece too
   {
     const lock_holder<Lock> held(to.lock);
     if (to.slots.apart_slabs() >= most_apart) return nullptr;
+    const std::size_t held_bytes = to.slots.slots() * slot_bytes;
+    while (most_bytes > smallest_bytes && most_bytes > held_bytes && most_bytes / 2 >= slot_bytes)
+      most_bytes /= 2;
   }
   for (std::size_t bytes = most_bytes; bytes >= slot_bytes && bytes >= 512; bytes /= 2)
     if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;

@@ -82,6 +82,14 @@ struct shelf {
     return drawn + taken;
   }
 
+  /// Takes one slot, of the bin before those of the depot. Returns null when both are empty; a parked null is dropped.
+  void* take_one() noexcept {
+    void* slot = nullptr;
+    if (slots.refill(&slot + 1, 1) == 0)
+      while (parked.take_slots(&slot, 1) != 0 && slot == nullptr) continue;
+    return slot;
+  }
+
   Lock lock;
   const class_index index;
   const std::uint32_t magazine_slots;                    // slots that make a magazine of this class full

@@ -109,6 +109,16 @@ class store {
     return room > other ? room - other : 0;
   }
 
+  /// The same for what is left of an initial buffer; 0 when its room for parts is used up.
+  std::size_t room_in_buffer(std::size_t slot_bytes) const noexcept {
+    {
+      const lock_holder<Lock> held(lock_);
+      if (!parts_.is_in_buffer()) return 0;
+    }
+    const std::size_t room = room_apart(slot_bytes);
+    return room >= slot_bytes ? room : 0;
+  }
+
   /// The fewest granules of a slab. More than one: memory is short, and no slab lies apart.
   std::size_t slab_granules() const noexcept { return slab_granules_; }
 
@@ -255,6 +265,7 @@ class store {
   std::size_t wished_granules(std::size_t least) const noexcept;
   template <class... Insist>
   bool grow(const slab_layout& layout, Insist...);
+  std::size_t reserve_extent(std::size_t bytes, bool prefault) noexcept;
   slab* make_slab(const granule_run& run, const slab_layout& layout, class_index index) noexcept;
 
   void give_back_one(slab& each) noexcept;

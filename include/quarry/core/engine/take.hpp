@@ -300,30 +300,40 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
 
 template <class Supply, class Lock>
 bool store<Supply, Lock>::reserve(std::size_t bytes, bool prefault) noexcept {
-  constexpr std::size_t page_bytes = 4096;
-  for (std::size_t reserved = 0; reserved < bytes;) {
-    std::size_t granules = (bytes - reserved + granule_bytes() - 1) / granule_bytes();
-    if (granules > extents::most_granules) granules = extents::most_granules;
-    const std::size_t extent_bytes = granules * granule_bytes();
-    void* const record = take_part(sizeof(extent), alignof(extent));
-    if (record == nullptr) return false;
-    std::byte* base = nullptr;
-    {
-      const lock_holder<Lock> supplied(supply_lock_);
-      base = static_cast<std::byte*>(charge(extent_bytes, [&] {
-        return without_throwing([&] { return supply_.allocate_extent(extent_bytes, extent_alignment()); });
-      }));
-    }
-    for (std::size_t at = 0; base != nullptr && prefault && at < extent_bytes; at += page_bytes)
-      *static_cast<volatile std::byte*>(base + at) = std::byte{0};
-    const lock_holder<Lock> held(lock_);
-    extents_.bring_spare(*::new (record) extent);
-    if (base == nullptr) return false;
-    extent& fresh = extents_.add(base, static_cast<std::uint32_t>(granules), false);
-    if (prefault) extents_.touch(fresh);
+  std::size_t reserved = 0;
+  while (reserved < bytes) {
+    const std::size_t extent_bytes = reserve_extent(bytes - reserved, prefault);
+    if (extent_bytes == 0) break;
     reserved += extent_bytes;
   }
-  return true;
+  if (reserved < bytes) trim(SIZE_MAX);  // what was not touched goes back
+  return reserved >= bytes;
+}
+
+// Adds an extent of at most `bytes` bytes. Returns its bytes; 0 when it is not to be had.
+template <class Supply, class Lock>
+std::size_t store<Supply, Lock>::reserve_extent(std::size_t bytes, bool prefault) noexcept {
+  constexpr std::size_t page_bytes = 4096;
+  std::size_t granules = (bytes + granule_bytes() - 1) / granule_bytes();
+  if (granules > extents::most_granules) granules = extents::most_granules;
+  const std::size_t extent_bytes = granules * granule_bytes();
+  void* const record = take_part(sizeof(extent), alignof(extent));
+  if (record == nullptr) return 0;
+  std::byte* base = nullptr;
+  {
+    const lock_holder<Lock> supplied(supply_lock_);
+    base = static_cast<std::byte*>(charge(extent_bytes, [&] {
+      return without_throwing([&] { return supply_.allocate_extent(extent_bytes, extent_alignment()); });
+    }));
+  }
+  for (std::size_t at = 0; base != nullptr && prefault && at < extent_bytes; at += page_bytes)
+    *static_cast<volatile std::byte*>(base + at) = std::byte{0};
+  const lock_holder<Lock> held(lock_);
+  extents_.bring_spare(*::new (record) extent);
+  if (base == nullptr) return 0;
+  extent& fresh = extents_.add(base, static_cast<std::uint32_t>(granules), false);
+  if (prefault) extents_.touch(fresh);
+  return extent_bytes;
 }
 
 // The buffer is split: what lies before the first whole granule is for the parts, which later take granules too; the
