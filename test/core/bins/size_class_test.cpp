@@ -107,7 +107,7 @@ TEST(SizeClass, TheKeyOfARequestIsTwiceItsClassAtEverySizeAndAlignment) {
   }
 }
 
-TEST(SizeClass, ASlabLeavesAnEighthOverAtMostInTheFewestGranulesThatDo) {
+TEST(SizeClass, ASlabLeavesAnEighthOverAtMostInTheSmallestPowerOfTwoOfGranulesThatDoes) {
   for (std::size_t granule_bytes = 1024; granule_bytes <= 65536; granule_bytes *= 2) {
     for (class_index index = 0; index < class_count; ++index) {
       const std::size_t slot_bytes = slot_bytes_of(index);
@@ -119,17 +119,18 @@ TEST(SizeClass, ASlabLeavesAnEighthOverAtMostInTheFewestGranulesThatDo) {
       ASSERT_GE(granules, 1U);
       ASSERT_LE(granules, 64U) << "an extent has no more";
       ASSERT_TRUE(is_tight(granules)) << slot_bytes << " bytes in granules of " << granule_bytes;
-      for (std::size_t fewer = 1; fewer < granules; ++fewer)
+      const bool is_power_of_two = (granules & (granules - 1)) == 0;
+      for (std::size_t fewer = 1; fewer < (is_power_of_two ? granules : 64); fewer *= 2)
         ASSERT_FALSE(is_tight(fewer)) << slot_bytes << " bytes in granules of " << granule_bytes;
     }
   }
 }
 
 TEST(SizeClass, ASlabOfSlotsThatNoClassHasIsAsTight) {
-  EXPECT_EQ(granules_for(40000, 1024), 40U);
+  EXPECT_EQ(granules_for(30000, 1024), 32U);
   EXPECT_EQ(granules_for(65536, 1024), 64U);
   EXPECT_EQ(granules_for(57000, 1024), 56U);
-  EXPECT_EQ(granules_for(48 * 1024, 32 * 1024), 3U);
+  EXPECT_EQ(granules_for(48 * 1024, 32 * 1024), 8U);
   EXPECT_EQ(granules_for(65 * 1024, 1024), 0U) << "no extent has so many";
 }
 

@@ -116,23 +116,24 @@ constexpr class_index class_of(std::size_t bytes, std::size_t alignment) noexcep
   return last_byte < largest_slot_bytes ? key_of(last_byte) / 2U : no_class;
 }
 
-/// Returns how many granules make a slab of a class: the smallest power of two, `least` or more, that leaves at most 1/8 over.
+/// Returns how many granules make a slab of a class: the smallest power of two, `least` or more, that leaves at most 1/8
+/// over; where none does, the fewest; 0 where an extent has too few.
 /// Units       bytes; 0 < slot_bytes.
 /// Requires    `least` is a power of two.
-/// Complexity  O(log(most)).
+/// Complexity  O(1): at most as many steps as an extent has granules.
 constexpr std::size_t granules_for(std::size_t slot_bytes, std::size_t granule_bytes,
                                    std::size_t least = 1) noexcept {
   constexpr std::size_t most = 64;  // of an extent
-  std::size_t best = 0, best_waste = 1, best_bytes = 1;
-  for (std::size_t granules = least; granules <= most; granules *= 2) {
+  const auto is_tight = [&](std::size_t granules) {
     const std::size_t bytes = granules * granule_bytes;
-    if (bytes < slot_bytes) continue;
-    const std::size_t waste = bytes % slot_bytes;
-    if (waste * 8 <= bytes) return granules;
-    if (best == 0 || waste * best_bytes < best_waste * bytes)
-      best = granules, best_waste = waste, best_bytes = bytes;
-  }
-  return best;
+    return bytes >= slot_bytes && bytes % slot_bytes * 8 <= bytes;
+  };
+  for (std::size_t granules = least; granules <= most; granules *= 2)
+    if (is_tight(granules)) return granules;
+  for (std::size_t granules = least; granules <= most; ++granules)
+    if (is_tight(granules)) return granules;
+  const std::size_t fewest = (slot_bytes + granule_bytes - 1) / granule_bytes;
+  return fewest > most ? 0 : fewest > least ? fewest : least;
 }
 
 static_assert(slot_bytes_of(class_count - 1) == largest_slot_bytes,

@@ -82,12 +82,12 @@ struct shelf {
     return drawn + taken;
   }
 
-  /// Takes one slot, of the bin before those of the depot. Returns null when both are empty; a parked null is dropped.
+  /// Takes one slot, of the depot before those of the bin. Returns null when both are empty; a parked null is dropped.
   void* take_one() noexcept {
     void* slot = nullptr;
-    if (slots.refill(&slot + 1, 1) == 0)
-      while (parked.take_slots(&slot, 1) != 0 && slot == nullptr) continue;
-    return slot;
+    while (parked.take_slots(&slot, 1) != 0)
+      if (slot != nullptr) return slot;
+    return slots.refill(&slot + 1, 1) != 0 ? slot : nullptr;
   }
 
   Lock lock;
