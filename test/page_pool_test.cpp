@@ -395,6 +395,10 @@ TEST(PooledPageLimit, IsReadFromTheEnvironmentAtFirstUse) {
 }
 
 TEST(PagePoolOfAModule, GoesOnInAChildForkedWhileOtherThreadsAreInside) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the sanitizer's lock of root regions, which watch_pages() takes, may be held by a thread "
+                  "that the child lacks";
+#endif
   page_pool& pool = page_pool::of_this_module();
   std::atomic<bool> is_over{false};
   std::vector<std::thread> threads;
@@ -452,6 +456,10 @@ int live_as_generation(int generation) {
 }
 
 TEST(PagePoolOfAModule, GoesOnInAChildOfABusyProcessForManyGenerations) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the sanitizer's lock of root regions, which watch_pages() takes, may be held by a thread "
+                  "that the child lacks";
+#endif
 #if defined(__SANITIZE_THREAD__)
   constexpr int generations = 0;  // it does not follow the threads of a child
 #else

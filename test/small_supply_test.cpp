@@ -81,7 +81,7 @@ constexpr std::size_t wanted_percent(std::size_t supply_bytes) {
 // Over an upstream that does not say where it ends, pieces double until the first is refused, and an arena's alignment costs
 // up to a slab once.
 constexpr std::size_t wanted_percent_unforeseen(std::size_t supply_bytes) {
-  return supply_bytes <= tiny_supply_bytes ? 48 : supply_bytes < 256 * kibibyte ? 60 : 85;
+  return supply_bytes <= tiny_supply_bytes ? 48 : supply_bytes < 512 * kibibyte ? 60 : 85;
 }
 
 // A buffer that starts anywhere may cost a sixty-fourth: slabs are aligned. The synchronized resource has a cache for
