@@ -178,7 +178,7 @@ class Engine : public testing::Test {
 };
 
 using locks = testing::Types<quarry::null_lock, ordered_lock>;
-TYPED_TEST_SUITE(Engine, locks);
+TYPED_TEST_SUITE(Engine, locks, );
 
 TYPED_TEST(Engine, TakesNothingButACacheUntilItIsUsed) {
   EXPECT_EQ(this->pages.calls, 1U);
@@ -659,7 +659,7 @@ class LimitedEngine : public testing::Test {
   user<Lock> on{pages, max_bytes, max_bytes};
   cache& own = *on.engine.open_cache();
 };
-TYPED_TEST_SUITE(LimitedEngine, locks);
+TYPED_TEST_SUITE(LimitedEngine, locks, );
 
 TYPED_TEST(LimitedEngine, TakesWhateverRestsInAnotherFormBeforeItFails) {
   const class_index first = class_of_bytes(64);
@@ -726,7 +726,7 @@ void* try_allocate(User& on, cache& own, class_index index) {
 
 template <class Lock>
 class FailingEngine : public testing::Test {};
-TYPED_TEST_SUITE(FailingEngine, locks);
+TYPED_TEST_SUITE(FailingEngine, locks, );
 
 TYPED_TEST(FailingEngine, UsesNearlyAllItMayHoldOfWhateverSize) {
   constexpr std::size_t max_bytes = 1U << 20;

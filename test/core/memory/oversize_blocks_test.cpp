@@ -273,11 +273,11 @@ TEST(OversizeBlocks, AKeptBlockServesOnlyAlignmentsThatItHas) {
 TEST(OversizeBlocks, TheBlockThatWasKeptLongestIsTakenFirst) {
   brought_blocks many;
   std::vector<oversize_block*> kept;
-  for (std::size_t i = 0; i < 6; ++i) kept.push_back(&many.keep(gibibyte * (i + 1), 10000 << i));
+  for (std::size_t i = 0; i < 6; ++i) kept.push_back(&many.keep(gibibyte * (i + 1), std::size_t{10000} << i));
   EXPECT_EQ(many.all.take_oldest(), kept[0]);
-  EXPECT_EQ(many.all.take_kept(10000 << 3, 1), kept[3]);  // from the middle,
-  EXPECT_EQ(many.all.take_kept(10000 << 1, 1), kept[1]);  // the oldest
-  EXPECT_EQ(many.all.take_kept(10000 << 5, 1), kept[5]);  // and the newest
+  EXPECT_EQ(many.all.take_kept(std::size_t{10000} << 3, 1), kept[3]);  // from the middle,
+  EXPECT_EQ(many.all.take_kept(std::size_t{10000} << 1, 1), kept[1]);  // the oldest
+  EXPECT_EQ(many.all.take_kept(std::size_t{10000} << 5, 1), kept[5]);  // and the newest
   many.all.keep(*kept[0]);
   EXPECT_TRUE(many.all.check_invariants());
   EXPECT_EQ(many.all.take_oldest(), kept[2]);
