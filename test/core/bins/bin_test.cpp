@@ -267,6 +267,7 @@ TEST(Bin, SlabsApartThatAreNotPinnedLeaveInAnyOrderWhenTheyAreEmpty) {
       slab* const emptied = slots.flush(&of_one[15], 1, [&](std::size_t) { return last; });
       EXPECT_EQ(emptied, last);
       EXPECT_EQ(length(emptied), 1U);
+      slots.forget_apart(*emptied);
       EXPECT_EQ(slots.apart_slabs(), --left);
       EXPECT_EQ(home(places[each]), nullptr) << "it is found no more";
       EXPECT_EQ(slots.slots(), left * 16);

@@ -63,7 +63,8 @@ class bin {
     link(fresh);
   }
 
-  /// Adds a slab that no directory and no mask finds: find_apart() does. Unless it is pinned, it leaves when it is empty.
+  /// Adds a slab that no directory and no mask finds: find_apart() does. Unless it is pinned, it leaves when it is empty:
+  /// then forget_apart() must hear of it.
   /// Requires    fresh->is_apart
   void adopt_apart(slab* fresh) noexcept {
     fresh->owner = apart_;
@@ -78,6 +79,17 @@ class bin {
     slab* each = apart_;
     while (each != nullptr && !each->holds(pointer, layout_)) each = static_cast<slab*>(each->owner);
     return each;
+  }
+  /// Forgets a slab apart that has left the bin. Complexity as find_apart().
+  void forget_apart(slab& each) noexcept {
+    --apart_slabs_;
+    if (apart_ == &each) {
+      apart_ = static_cast<slab*>(each.owner);
+      return;
+    }
+    slab* before = apart_;
+    while (before->owner != &each) before = static_cast<slab*>(before->owner);
+    before->owner = each.owner;
   }
   std::size_t apart_slabs() const noexcept { return apart_slabs_; }
   std::size_t apart_bytes() const noexcept { return apart_bytes_; }  // of the slots of those that are pinned
@@ -141,9 +153,12 @@ class bin {
 
   // Moves a slab from which slots were taken to the group that it belongs to now.
   void settle(slab& each) noexcept {
-    if (group_of(each) == each.group) return;
-    unlink(&each);
-    link(&each);
+    if constexpr (prefers_small_code) {
+      regroup(&each, nullptr);
+    } else if (group_of(each) != each.group) {
+      unlink(&each);
+      link(&each);
+    }
   }
 
   static std::ptrdiff_t distance(const void* to, const void* from) noexcept {
@@ -153,16 +168,6 @@ class bin {
   static std::size_t run_length(const slab& target, std::size_t index, void* const* slots, std::size_t count,
                                 std::ptrdiff_t step) noexcept;
   slab* regroup(slab* each, slab* emptied) noexcept;
-  void forget_apart(slab& each) noexcept {
-    --apart_slabs_;
-    if (apart_ == &each) {
-      apart_ = static_cast<slab*>(each.owner);
-      return;
-    }
-    slab* before = apart_;
-    while (before->owner != &each) before = static_cast<slab*>(before->owner);
-    before->owner = each.owner;
-  }
 
   slab_layout layout_;
   slab* groups_[group_count] = {};  // heads of the lists
@@ -212,9 +217,8 @@ slab* bin::flush(void* const* slots, std::size_t count, Home home) noexcept {
   for (std::size_t at = 0; at != count;) {
     slab* const target = home(at);
     const std::size_t index = target->index_of(slots[at], layout_);
-    const std::ptrdiff_t ahead =
-        prefers_small_code || at + 1 == count ? 0 : distance(slots[at + 1], slots[at]);
-    if (__builtin_expect(ahead != step && ahead != -step, 1)) {
+    const std::ptrdiff_t ahead = at + 1 == count ? 0 : distance(slots[at + 1], slots[at]);
+    if (prefers_small_code || __builtin_expect(ahead != step && ahead != -step, 1)) {
       if (__builtin_expect(target->put_one(index), 0)) emptied = regroup(target, emptied);
       ++at;
       continue;
@@ -271,7 +275,6 @@ inline slab* bin::regroup(slab* each, slab* emptied) noexcept {
   }
   --slabs_;
   slots_ -= each->slots();
-  if (__builtin_expect(each->is_apart, 0)) forget_apart(*each);
   each->next = emptied;
   return each;
 }

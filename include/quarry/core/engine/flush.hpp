@@ -170,6 +170,7 @@ void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, s
     emptied = into.slots.flush(slots, count, [&](std::size_t i) noexcept {
       return __builtin_expect(homes[i] != nullptr, 1) ? homes[i] : into.slots.find_apart(slots[i]);
     });
+    into.note_emptied(emptied);
     into.note_limit();
   }
   if (__builtin_expect(emptied != nullptr, 0)) store_.give_back(emptied);
@@ -202,6 +203,7 @@ void engine<Supply, Lock>::deallocate_run(class_index index, void* first, std::s
       slab* const home = store_.slab_of(slot);
       return home != nullptr ? home : into.slots.find_apart(slot);
     });
+    into.note_emptied(emptied);
     into.note_limit();
   }
   store_.give_back(emptied);

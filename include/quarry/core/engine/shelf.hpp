@@ -61,6 +61,12 @@ struct shelf {
                    std::memory_order_relaxed);  // Relaxed: as above.
   }
 
+  /// Forgets the slabs apart in a chain of slabs that have left the bin. Requires the lock.
+  void note_emptied(slab* emptied) noexcept {
+    for (slab* each = emptied; each != nullptr; each = each->next)
+      if (each->is_apart) slots.forget_apart(*each);
+  }
+
   /// Returns the slots that may rest in one magazine of a cache. Threads: any.
   std::uint32_t resting_limit() const noexcept {
     return limit.load(std::memory_order_relaxed);  // Relaxed: pairs with note_limit().
