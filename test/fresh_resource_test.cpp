@@ -47,10 +47,10 @@ std::vector<request> small_requests() {
              std::pmr::map<int, int> map(&resource);
              for (int i = 0; i < 20; ++i) map.emplace(i, i);
            }},
-          {"a list of 100 strings that shrinks and grows",
+          {"a list of 60 strings that shrinks and grows",
            [](std::pmr::memory_resource& resource) {
              std::pmr::list<std::pmr::string> list(&resource);
-             for (int i = 0; i < 100; ++i) {
+             for (int i = 0; i < 60; ++i) {
                list.emplace_back("a string of more than twenty chars");
                if (i % 3 == 2) list.pop_front();
              }
