@@ -119,7 +119,7 @@ std::size_t fewest_faults(int count, Work work) {
 }
 
 TYPED_TEST(FreshResource, OneForEachSmallRequestTakesAtMostOnePageFaultOnceTheFirstIsServed) {
-  if (!system_tells_memory) GTEST_SKIP() << "page faults of the resource alone cannot be told here";
+  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
   constexpr int count = 300;
   for (const request& each : small_requests()) {
     SCOPED_TRACE(each.name);
@@ -133,7 +133,7 @@ TYPED_TEST(FreshResource, OneForEachSmallRequestTakesAtMostOnePageFaultOnceTheFi
 }
 
 TYPED_TEST(FreshResource, OneForEachMiddlingRequestTakesFewPageFaults) {
-  if (!system_tells_memory) GTEST_SKIP() << "page faults of the resource alone cannot be told here";
+  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
   constexpr int count = 40;
   const auto serve = [] {
     TypeParam resource;
@@ -144,7 +144,7 @@ TYPED_TEST(FreshResource, OneForEachMiddlingRequestTakesFewPageFaults) {
 }
 
 TYPED_TEST(FreshResource, OneInsideTheOtherTakesFewPageFaultsToo) {
-  if (!system_tells_memory) GTEST_SKIP() << "page faults of the resource alone cannot be told here";
+  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
   constexpr int count = 100;
   const auto serve = [] {
     TypeParam outer;

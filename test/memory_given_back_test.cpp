@@ -188,7 +188,7 @@ TYPED_TEST(MemoryGivenBack, OverAnUpstreamThatCannotDiscardASurvivorHoldsAtMostA
 }
 
 TYPED_TEST(MemoryGivenBack, WhatTrimSaysItGaveBackIsNoLongerResident) {
-  if (!system_tells_memory) GTEST_SKIP() << "what is resident cannot be told here";
+  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
   std::mt19937 random(14);
   for (const auto& upstream : common_upstreams()) {
     SCOPED_TRACE(upstream.name);
@@ -395,7 +395,7 @@ TEST(MemoryGivenBackByThreads, SixtyFourIdleThreadsDoNotMakeABusyOneHoldMuch) {
 }
 
 TYPED_TEST(MemoryGivenBack, ASparseLargeBlockStaysSparse) {
-  if (!system_tells_memory) GTEST_SKIP() << "what is resident cannot be told here";
+  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
   constexpr std::size_t bytes = 256 * mebibyte;
   const auto touch = [](unsigned char* pages) {
     const std::size_t before = resident_bytes();
@@ -419,7 +419,7 @@ TYPED_TEST(MemoryGivenBack, ASparseLargeBlockStaysSparse) {
 constexpr int not_permitted = 2;
 
 TYPED_TEST(MemoryGivenBack, PagesThatAreLockedInMemoryAreNotCountedAsDiscarded) {
-  if (!system_tells_memory) GTEST_SKIP() << "what is resident cannot be told here";
+  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
   for (const bool lock_all : {true, false}) {
     SCOPED_TRACE(lock_all ? "every page is locked" : "a page of each slab is locked");
     const int result = run_in_child(120, [lock_all] {
@@ -445,13 +445,14 @@ TYPED_TEST(MemoryGivenBack, PagesThatAreLockedInMemoryAreNotCountedAsDiscarded) 
       std::fprintf(stderr, "%zu bytes are resident, %zu are said to be held\n", resident, held);
       return 1;
     });
-    if (result == not_permitted) GTEST_SKIP() << "this process may not lock so much memory";
+    if (result == not_permitted)
+      GTEST_SKIP() << "RLIMIT_MEMLOCK refuses this process the lock, so there are no locked pages to count";
     EXPECT_EQ(result, 0);
   }
 }
 
 TYPED_TEST(MemoryGivenBack, NothingIsLostWhenTheSystemCanSplitNoMoreMappings) {
-  if (!system_tells_memory) GTEST_SKIP() << "what is mapped cannot be told here";
+  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
   for (const std::size_t bytes : {12000U, 40000U}) {
     SCOPED_TRACE(testing::Message() << bytes << " bytes");
     EXPECT_EQ(

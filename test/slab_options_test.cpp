@@ -252,7 +252,7 @@ TYPED_TEST(SupplyOptions, OverTheHeapSlabsComeFromThePagePoolUnlessUpstreamOnlyI
 }
 
 TYPED_TEST(SupplyOptions, ExtentsAreAdvisedForHugePagesUnlessTheseAreRefused) {
-  if (!quarry_test::system_tells_memory) GTEST_SKIP() << "what is advised cannot be told here";
+  if (!quarry_test::system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
   for (const auto& upstream : quarry_test::common_upstreams())
     for (const bool huge_pages : {true, false, true}) {
       SCOPED_TRACE(testing::Message() << upstream.name << (huge_pages ? ", huge pages" : ", small pages"));

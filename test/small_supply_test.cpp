@@ -9,8 +9,6 @@
 #include <memory_resource>
 #include <new>
 #include <random>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "support/both_resources.hpp"
@@ -95,23 +93,21 @@ template <class Resource>
 class SmallSupply : public testing::Test {};
 TYPED_TEST_SUITE(SmallSupply, both_resources, resource_names);
 
-TYPED_TEST(SmallSupply, ABufferServesAtLeastAsManyBlocksAsTheStandardPoolGetsOutOfIt) {
-  if constexpr (!std::is_constructible_v<TypeParam, void*, std::size_t, std::pmr::memory_resource*>) {
-    GTEST_SKIP() << "this resource takes no buffer";
-  } else {
-    for (const std::size_t kibibytes : buffer_kibibytes)
-      for (const std::size_t bytes : {24U, 64U, 400U})
-        for (const std::size_t offset : offsets) {
-          SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB, offset " << offset);
-          const std::size_t buffer_bytes = kibibytes * kibibyte;
-          const buffer_at buffer(buffer_bytes, offset);
-          const std::size_t standard = blocks_of_the_standard_pool(buffer, buffer_bytes, bytes);
-          TypeParam resource(buffer.start(), buffer_bytes, std::pmr::null_memory_resource());
-          EXPECT_GE(allocate_until_refused(resource, bytes).size() * bytes +
-                        allowance<TypeParam>(buffer_bytes, offset),
-                    standard * bytes * wanted_percent(buffer_bytes) / 100);
-        }
-  }
+// Only the unsynchronized resource takes a buffer.
+TEST(SmallBuffer, ServesTheWantedShareOfTheBlocksThatTheStandardPoolGetsOutOfIt) {
+  for (const std::size_t kibibytes : buffer_kibibytes)
+    for (const std::size_t bytes : {24U, 64U, 400U})
+      for (const std::size_t offset : offsets) {
+        SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB, offset " << offset);
+        const std::size_t buffer_bytes = kibibytes * kibibyte;
+        const buffer_at buffer(buffer_bytes, offset);
+        const std::size_t standard = blocks_of_the_standard_pool(buffer, buffer_bytes, bytes);
+        quarry::unsynchronized_slab_resource resource(buffer.start(), buffer_bytes,
+                                                      std::pmr::null_memory_resource());
+        EXPECT_GE(allocate_until_refused(resource, bytes).size() * bytes +
+                      allowance<quarry::unsynchronized_slab_resource>(buffer_bytes, offset),
+                  standard * bytes * wanted_percent(buffer_bytes) / 100);
+      }
 }
 
 TYPED_TEST(SmallSupply, OverAMonotonicBufferItServesMostOfWhatTheStandardPoolDoes) {
@@ -131,7 +127,8 @@ TYPED_TEST(SmallSupply, OverAMonotonicBufferItServesMostOfWhatTheStandardPoolDoe
       }
 }
 
-TYPED_TEST(SmallSupply, ASmallMaxBytesServesAtLeastAsManyBlocksAsTheStandardPoolGetsOutOfABufferOfThatSize) {
+TYPED_TEST(SmallSupply,
+           ASmallMaxBytesServesTheWantedShareOfTheBlocksThatTheStandardPoolGetsOutOfABufferOfThatSize) {
   for (const std::size_t kibibytes : buffer_kibibytes)
     for (const std::size_t bytes : {24U, 64U, 400U}) {
       SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB");

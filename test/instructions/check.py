@@ -9,35 +9,12 @@ usage: check.py --program hit_path [--limit 16] [--resource quarry] [--expect-ov
 Exits 1 when a hit takes more than the limit; with --expect-over, when none does.
 """
 import argparse
-import pathlib
-import re
-import subprocess
 import sys
-import tempfile
+
+from callgrind_counts import count
 
 CALLS = 100 * 8  # counted in each dump
 EMPTY_BODY = {"allocate": 2, "deallocate": 1}  # empty_resource: lea + ret, ret
-
-
-def count(program, resource):
-    """Returns {(verb, bytes): fewest instructions of one call, the caller's side included}."""
-    with tempfile.TemporaryDirectory() as scratch:
-        command = ["valgrind", "--tool=callgrind", "--collect-atstart=no",
-                   f"--callgrind-out-file={scratch}/out", program, resource]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, check=False)
-        if done.returncode != 0:
-            sys.exit(f"error: {' '.join(command)} failed:\n{done.stdout}")
-        fewest = {}
-        for dump in pathlib.Path(scratch).iterdir():
-            text = dump.read_text()
-            name = re.search(r"^desc: Trigger: Client Request: (\w+) (\d+) \d+$", text, re.MULTILINE)
-            total = re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)
-            if name and total:
-                key = (name.group(1), int(name.group(2)))
-                fewest[key] = min(int(total.group(1)) / CALLS, fewest.get(key, float("inf")))
-        if not fewest:
-            sys.exit(f"error: callgrind left no counts:\n{done.stdout}")
-        return fewest
 
 
 def main():
@@ -47,9 +24,9 @@ def main():
     parser.add_argument("--resource", default="quarry")
     parser.add_argument("--expect-over", action="store_true")
     options = parser.parse_args()
-    empty = count(options.program, "empty")
+    empty = count(options.program, "empty", CALLS)
     worst = 0
-    for (verb, size), whole in sorted(count(options.program, options.resource).items()):
+    for (verb, size), whole in sorted(count(options.program, options.resource, CALLS).items()):
         body = whole - empty[verb, size] + EMPTY_BODY[verb]
         worst = max(worst, body)
         print(f"{options.resource:9} {verb:10} {size:5} bytes: {body:5.2f} instructions, {whole:5.2f} with the caller's side")

@@ -8,35 +8,12 @@ usage: check_classes.py --program class_hits --resource unsynchronized [--times 
 Exits 1 when a size is dearer; with --expect-over, when none is.
 """
 import argparse
-import pathlib
-import re
-import subprocess
 import sys
-import tempfile
+
+from callgrind_counts import count
 
 CALLS = 30  # counted in each dump
 EMPTY_BODY = {"allocate": 5, "deallocate": 3}  # the empty resource's own instructions, to within one
-
-
-def count(program, resource):
-    """Returns {(verb, bytes): fewest instructions of one call, the caller's side included}."""
-    with tempfile.TemporaryDirectory() as scratch:
-        command = ["valgrind", "--tool=callgrind", "--collect-atstart=no",
-                   f"--callgrind-out-file={scratch}/out", program, resource]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, check=False)
-        if done.returncode != 0:
-            sys.exit(f"error: {' '.join(command)} failed:\n{done.stdout}")
-        fewest = {}
-        for dump in pathlib.Path(scratch).iterdir():
-            text = dump.read_text()
-            name = re.search(r"^desc: Trigger: Client Request: (\w+) (\d+) \d+$", text, re.MULTILINE)
-            total = re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)
-            if name and total:
-                key = (name.group(1), int(name.group(2)))
-                fewest[key] = min(int(total.group(1)) / CALLS, fewest.get(key, float("inf")))
-        if not fewest:
-            sys.exit(f"error: callgrind left no counts:\n{done.stdout}")
-        return fewest
 
 
 def main():
@@ -46,8 +23,8 @@ def main():
     parser.add_argument("--times", type=float, default=1.5)
     parser.add_argument("--expect-over", action="store_true")
     options = parser.parse_args()
-    empty = count(options.program, "empty")
-    whole = count(options.program, options.resource)
+    empty = count(options.program, "empty", CALLS)
+    whole = count(options.program, options.resource, CALLS)
     bodies = {key: whole[key] - empty[key] + EMPTY_BODY[key[0]] for key in whole}
     over = False
     for verb in EMPTY_BODY:

@@ -28,6 +28,16 @@ inline constexpr bool system_tells_memory = true;
 inline constexpr bool system_tells_memory = true;
 #endif
 
+/// Why a test of such figures is skipped where `system_tells_memory` is false.
+#if defined(__linux__)
+inline constexpr const char* why_memory_is_not_told =
+    "the system counts a sanitizer's shadow and quarantine with the resource's pages; builds without a "
+    "sanitizer run this";
+#else
+inline constexpr const char* why_memory_is_not_told =
+    "pages are counted by Linux's /proc and getrusage, which this system lacks";
+#endif
+
 /// Returns the bytes on the line `name` of a file of /proc that counts in kB, 0 without such a line.
 inline std::size_t bytes_on_line(const char* file, const std::string& name) {
   std::ifstream lines(file);
