@@ -13,6 +13,7 @@
 #include <quarry/slab_thread_view.hpp>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/both_resources.hpp"

@@ -9,6 +9,7 @@
 #include <memory_resource>
 #include <new>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "support/both_resources.hpp"
