@@ -41,8 +41,9 @@ class bin {
     return run;
   }
 
-  /// Puts `count` slots back, runs of neighbours at once; home(std::size_t i) is the slab of slots[i].
-  /// Requires    Every slot came from refill() of this bin and is not free.
+  /// Puts `count` slots back, runs of neighbours at once; home(std::size_t i) is the slab of slots[i]; a slot without one is
+  /// dropped.
+  /// Requires    Every slot with a slab came from refill() of this bin and is not free.
   /// Returns     The slabs that became empty, chained by `next`; they have left the bin.
   /// Complexity  O(count).
   template <class Home>
@@ -79,6 +80,11 @@ class bin {
     slab* each = apart_;
     while (each != nullptr && !each->holds(pointer, layout_)) each = static_cast<slab*>(each->owner);
     return each;
+  }
+  /// Sets each of the homes that is null to the slab apart of its slot.
+  [[gnu::noinline]] void find_apart(void* const* slots, std::size_t count, slab** homes) const noexcept {
+    for (std::size_t i = 0; i < count; ++i)
+      if (homes[i] == nullptr) homes[i] = find_apart(slots[i]);
   }
   /// Forgets a slab apart that has left the bin. Complexity as find_apart().
   void forget_apart(slab& each) noexcept {
@@ -161,12 +167,9 @@ class bin {
     }
   }
 
-  static std::ptrdiff_t distance(const void* to, const void* from) noexcept {
-    return static_cast<const std::byte*>(to) - static_cast<const std::byte*>(from);
-  }
-
-  static std::size_t run_length(const slab& target, std::size_t index, void* const* slots, std::size_t count,
-                                std::ptrdiff_t step) noexcept;
+  bool is_run(void* const* slots, std::size_t count) const noexcept;
+  template <class Home>
+  slab* put_run(const void* first, std::size_t count, Home home) noexcept;
   slab* regroup(slab* each, slab* emptied) noexcept;
 
   slab_layout layout_;
@@ -211,63 +214,63 @@ inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
 // slot goes its own short way.
 template <class Home>
 slab* bin::flush(void* const* slots, std::size_t count, Home home) noexcept {
-  slab* emptied = nullptr;
   used_slots_ -= count;
-  const auto step = static_cast<std::ptrdiff_t>(layout_.slot_bytes);
-  for (std::size_t at = 0; at != count;) {
-    slab* const target = home(at);
-    const std::size_t index = target->index_of(slots[at], layout_);
-    const std::ptrdiff_t ahead = at + 1 == count ? 0 : distance(slots[at + 1], slots[at]);
-    if (prefers_small_code || __builtin_expect(ahead != step && ahead != -step, 1)) {
-      if (__builtin_expect(target->put_one(index), 0)) emptied = regroup(target, emptied);
-      ++at;
-      continue;
+  if (!prefers_small_code && __builtin_expect(is_run(slots, count), 0)) {
+    const bool ascends = slots[0] < slots[1];
+    return put_run(slots[ascends ? 0 : count - 1], count,
+                   [=](std::size_t done) noexcept { return home(ascends ? done : count - 1 - done); });
+  }
+  slab* emptied = nullptr;
+  for (std::size_t i = 0; i != count; ++i) {
+    slab* const target = home(i);
+    if (__builtin_expect(target == nullptr, 0)) {
+      ++used_slots_;
+    } else if (__builtin_expect(target->put_one(target->index_of(slots[i], layout_)), 0)) {
+      emptied = regroup(target, emptied);
     }
-    const std::size_t run = run_length(*target, index, slots + at, count - at, ahead);
-    if (target->put(ahead > 0 ? index : index + 1 - run, run)) emptied = regroup(target, emptied);
-    at += run;
   }
   return emptied;
 }
 
 template <class Home>
 slab* bin::flush_run(void* first, std::size_t count, Home home) noexcept {
-  slab* emptied = nullptr;
   used_slots_ -= count;
-  for (;;) {  // the slots of the next slab in memory may begin where this one's end
-    slab* const target = home(first);
-    const std::size_t index = target->index_of(first, layout_);
-    const std::size_t room = target->slots() - index;
-    const std::size_t here = count < room ? count : room;
-    if (target->put(index, here)) emptied = regroup(target, emptied);
-    if ((count -= here) == 0) return emptied;
-    first = static_cast<std::byte*>(first) + here * layout_.slot_bytes;
-  }
+  return put_run(first, count, [&](std::size_t done) noexcept {
+    return home(static_cast<std::byte*>(first) + done * layout_.slot_bytes);
+  });
 }
 
-// Returns how many slots at the front of [slots, slots + count) follow each other at a distance of `step`.
-inline std::size_t bin::run_length(const slab& target, std::size_t index, void* const* slots,
-                                   std::size_t count, std::ptrdiff_t step) noexcept {
-  // A run stays inside its slab: in memory the next slab may begin where this one's slots end.
-  const std::size_t room = step > 0 ? target.slots() - index : index + 1;
-  const std::size_t most = count < room ? count : room;
-  const auto bytes = static_cast<std::uintptr_t>(step);
-  auto expected = reinterpret_cast<std::uintptr_t>(slots[0]) + bytes;
-  std::size_t run = 1;
-  // A stride at a time without a branch for each slot; then where in its stride the run ends.
-  for (constexpr std::size_t stride = 8; run + stride <= most; run += stride, expected += stride * bytes) {
-    std::uintptr_t differences = 0;
-    for (std::size_t i = 0; i < stride; ++i)
-      differences |= reinterpret_cast<std::uintptr_t>(slots[run + i]) ^ (expected + i * bytes);
-    if (differences != 0) break;
+// Puts neighbours back; home(std::size_t i) is the slab of the i-th. The slots of the next slab in memory may begin where one's
+// end.
+template <class Home>
+slab* bin::put_run(const void* first, std::size_t count, Home home) noexcept {
+  slab* emptied = nullptr;
+  for (std::size_t done = 0; done != count;) {
+    slab* const target = home(done);
+    const std::size_t index =
+        target->index_of(static_cast<const std::byte*>(first) + done * layout_.slot_bytes, layout_);
+    const std::size_t room = target->slots() - index;
+    const std::size_t here = count - done < room ? count - done : room;
+    if (target->put(index, here)) emptied = regroup(target, emptied);
+    done += here;
   }
-  for (; run < most && reinterpret_cast<std::uintptr_t>(slots[run]) == expected; expected += bytes) ++run;
-  return run;
+  return emptied;
+}
+
+// Returns whether the `count` slots follow each other in memory, upwards or downwards.
+inline bool bin::is_run(void* const* slots, std::size_t count) const noexcept {
+  const auto address = [&](std::size_t i) { return reinterpret_cast<std::uintptr_t>(slots[i]); };
+  if (count < 2) return false;
+  const std::uintptr_t step = address(1) - address(0);
+  if (__builtin_expect(step != layout_.slot_bytes && step + layout_.slot_bytes != 0, 1)) return false;
+  std::uintptr_t differences = 0;
+  for (std::size_t i = 2; i < count; ++i) differences |= address(i) - address(i - 1) - step;
+  return differences == 0;
 }
 
 // Moves a slab to the group that its free slots ask for, or, when it became empty, out of the bin onto
 // `emptied`.
-inline slab* bin::regroup(slab* each, slab* emptied) noexcept {
+[[gnu::noinline]] inline slab* bin::regroup(slab* each, slab* emptied) noexcept {
   unlink(each);
   if (!each->empty() || each->pinned) {
     link(each);

@@ -195,11 +195,12 @@ class engine {
   magazine* hand_in(shelf_type& into, magazine& full, std::size_t count) noexcept;
   bool park_older(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
-  void drain_previous(shelf_type& into, class_cache& local, void* slot) noexcept;
+  void drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
+  bool drain_depot(shelf_type& into, void* slot) noexcept;
+  void exchange_loaded(cache& own, class_index index, class_cache& local) noexcept;
   void drop_older(cache& own, class_index index, class_cache& local, std::size_t count,
                   std::size_t older) noexcept;
   void flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept;
-  void flush_present(shelf_type& into, void* const* slots, std::size_t count, void** present) noexcept;
   void flush(shelf_type& into, void* const* slots, std::size_t count) noexcept;
   void flush_class(cache& own, shelf_type& into, class_cache& local) noexcept;
 

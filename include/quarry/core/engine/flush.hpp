@@ -9,13 +9,13 @@ namespace quarry::core {
 
 template <class Supply, class Lock>
 void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index index) noexcept {
-  if (slot == nullptr) return;
+  if (slot == nullptr || (own.of(index) != nullptr && own.cursors[index].push(slot))) return;
   shelf_type& into = *shelf_of(index);
   class_cache* local = own.of(index);
+  if (__builtin_expect(local != nullptr && local->slots_that_are_old() != 0, 1))
+    return drain_old(own, into, *local, slot);
   if (local == nullptr) local = attach(own, index);
   if (local == nullptr) return flush_portion(into, &slot, 1);
-  if (own.cursors[index].push(slot)) return;  // the cache was not at hand
-  if (local->is_draining) return drain_previous(into, *local, slot);
   widen(own, into, *local);
   cursor& loaded = own.cursors[index];
   const std::size_t count = loaded.count(local->entries());
@@ -28,25 +28,6 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
   } else {
     drain(own, into, *local, slot);
   }
-}
-
-// Puts a portion of the previous magazine back into the slabs, and the slot with it.
-template <class Supply, class Lock>
-void engine<Supply, Lock>::drain_previous(shelf_type& into, class_cache& local, void* slot) noexcept {
-  const std::size_t previous = local.slots_in_previous();
-  const std::size_t count = previous < portion_slots - 1 ? previous : portion_slots - 1;
-  void** const portion = local.previous->entries + previous - count + 1;
-  if (previous + 1 > magazine::capacity) {
-    void* copied[portion_slots];
-    for (std::size_t i = 0; i < count; ++i) copied[i] = portion[i];
-    copied[count] = slot;
-    flush_portion(into, copied, count + 1);
-  } else {
-    portion[count] = slot;  // above the newest there is room
-    flush_portion(into, portion, count + 1);
-  }
-  local.set_slots_in_previous(previous - count);
-  local.is_draining = previous != count;
 }
 
 // Lets the full magazine become the previous one, whose slots, if it has any, are parked whole. Returns whether the
@@ -120,29 +101,56 @@ bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache&
   return true;
 }
 
-// Puts a portion back into the slabs: of the previous magazine or of a depot that holds too much, and the slot itself; else
-// the oldest of the loaded magazine, which then takes the slot.
+// Puts a portion back into the slabs, of a depot that holds too much or else the oldest that rest here, and takes the slot.
+// A portion's worth of hits lies between two such calls.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
+  if (local.slots_in_previous() != 0) exchange_loaded(own, into.index, local);
+  own.age(into.index, local);
+  if (local.slots_that_are_old() == 0) return flush_portion(into, &slot, 1);
+  drain_old(own, into, local, slot);
+}
+
+// The same where there are old slots. Most calls come here.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
+  const bool is_tight = into.is_tight.load(std::memory_order_relaxed);  // Relaxed: pairs with note_limit().
+  if (__builtin_expect(is_tight, 0) && drain_depot(into, slot)) return;
+  cursor& loaded = own.cursors[into.index];
+  const std::size_t old = local.slots_that_are_old();
+  const std::size_t portion = old < portion_slots ? old : portion_slots;
+  flush_portion(into, local.oldest(), portion);
+  local.set_slots_that_are_old(old - portion);
+  loaded.widen(is_tight ? 1 : portion);
+  loaded.push(slot);
+}
+
+// Puts a portion of a depot that holds too much back, and the slot with it. Returns false when it does not.
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::drain_depot(shelf_type& into, void* slot) noexcept {
   void* portion[portion_slots];
   std::size_t count = 0;
-  if (local.slots_in_previous() != 0) {
-    local.is_draining = true;
-    return drain_previous(into, local, slot);
-  }
   {
     const lock_holder<Lock> held(into.lock);
     if (into.pins_too_much(0)) count = into.parked.take_slots(portion, portion_slots - 1);
   }
-  const std::size_t loaded = own.cursors[into.index].count(local.entries());
-  if (count != 0 || loaded == 0) {
-    portion[count] = slot;
-    return flush_portion(into, portion, count + 1);
-  }
-  const std::size_t older = loaded < portion_slots ? loaded : portion_slots;
-  flush_portion(into, local.entries() + 1, older);
-  drop_older(own, into.index, local, loaded, older);
-  own.cursors[into.index].push(slot);
+  if (count == 0) return false;
+  portion[count] = slot;
+  flush_portion(into, portion, count + 1);
+  return true;
+}
+
+// Loads the previous magazine and lets the loaded one be the previous.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::exchange_loaded(cache& own, class_index index, class_cache& local) noexcept {
+  cursor& loaded = own.cursors[index];
+  const std::size_t newer = loaded.count(local.entries());
+  const std::size_t older = local.slots_in_previous();
+  magazine& next = *local.previous;
+  local.previous = &local.loaded_magazine();
+  local.set_slots_in_previous(newer);
+  local.set_entries(next.entries);
+  loaded.load(next.entries, older, older);
 }
 
 // Takes the `older` oldest of the `count` slots out of the loaded magazine; where they went is the caller's affair.
@@ -160,30 +168,17 @@ void engine<Supply, Lock>::drop_older(cache& own, class_index index, class_cache
 template <class Supply, class Lock>
 void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept {
   slab* homes[portion_slots];
-  void* present[portion_slots];
-  for (std::size_t i = 0; i < count; ++i)
-    if (__builtin_expect(slots[i] == nullptr, 0)) return flush_present(into, slots, count, present);
-  store_.slabs_of(slots, count, homes);
+  const bool are_all_found = store_.slabs_of(slots, count, homes);
   slab* emptied = nullptr;
   {
     const lock_holder<Lock> held(into.lock);
-    emptied = into.slots.flush(slots, count, [&](std::size_t i) noexcept {
-      return __builtin_expect(homes[i] != nullptr, 1) ? homes[i] : into.slots.find_apart(slots[i]);
-    });
-    into.note_emptied(emptied);
+    if (__builtin_expect(!are_all_found, 0)) into.slots.find_apart(slots, count, homes);
+    emptied =
+        into.slots.flush(slots, count, [found = &homes[0]](std::size_t i) noexcept { return found[i]; });
+    if (__builtin_expect(emptied != nullptr, 0)) into.note_emptied(emptied);
     into.note_limit();
   }
   if (__builtin_expect(emptied != nullptr, 0)) store_.give_back(emptied);
-}
-
-// The same without the nulls among the slots.
-template <class Supply, class Lock>
-void engine<Supply, Lock>::flush_present(shelf_type& into, void* const* slots, std::size_t count,
-                                         void** present) noexcept {
-  std::size_t found = 0;
-  for (std::size_t i = 0; i < count; ++i)
-    if (slots[i] != nullptr) present[found++] = slots[i];
-  if (found != 0) flush_portion(into, present, found);
 }
 
 template <class Supply, class Lock>
@@ -215,9 +210,10 @@ void engine<Supply, Lock>::flush_class(cache& own, shelf_type& into, class_cache
   const std::size_t count = loaded.count(local.entries());
   loaded.load(local.entries(), 0, 0);
   flush(into, local.entries() + 1, count);
+  flush(into, local.oldest(), local.slots_that_are_old());
+  local.set_slots_that_are_old(0);
   if (local.slots_in_previous() != 0) flush(into, local.previous->entries + 1, local.slots_in_previous());
   local.set_slots_in_previous(0);
-  local.is_draining = false;
 }
 
 template <class Supply, class Lock>

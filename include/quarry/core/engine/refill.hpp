@@ -11,6 +11,7 @@ template <class Supply, class Lock>
 void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
   class_cache* local = own.of(index);
   if (local != nullptr) {
+    own.rejoin(index, *local);
     own.cursors[index].drop_nulls(local->entries());
     if (void* const slot = own.cursors[index].pop()) return slot;
     if (local->slots_in_previous() != 0) {

@@ -51,10 +51,10 @@ template <class Supply, class Lock>
 void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused) noexcept {
   class_cache& local = *own.of(index);
   shelf_type& into = *shelf_of(index);
+  own.rejoin(index, local);
   if (const std::size_t previous = local.slots_in_previous()) {
     const std::size_t count = previous < portion_slots ? previous : portion_slots;
     local.set_slots_in_previous(previous - count);
-    if (previous == count) local.is_draining = false;
     return flush_portion(into, local.previous->entries + 1 + previous - count, count);
   }
   const std::size_t count = own.cursors[index].count(local.entries());

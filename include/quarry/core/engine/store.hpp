@@ -163,8 +163,9 @@ class store {
 
   /// Returns the slab that `pointer` lies in, or null; slabs apart are found by their bin. Complexity O(1).
   slab* slab_of(const void* pointer) const noexcept { return directory_.find(pointer); }
-  void slabs_of(void* const* slots, std::size_t count, slab** homes) const noexcept {
-    directory_.find_all(slots, count, homes);
+  /// The same for `count` slots. Returns whether none is null. Complexity O(count).
+  bool slabs_of(void* const* slots, std::size_t count, slab** homes) const noexcept {
+    return directory_.find_all(slots, count, homes);
   }
   bool owns(const void* pointer) const noexcept;
 

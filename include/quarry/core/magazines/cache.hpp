@@ -23,10 +23,12 @@ struct class_cache {
   std::atomic<void**> loaded{nullptr};  // entries under the cursor; written by the owner, read by any thread
   magazine* previous = nullptr;         // the one loaded before, when the share has two; the owner's
   std::atomic<std::uint32_t> previous_slots{
-      0};                          // slots in `previous`; written by the owner, read by any thread
+      0};  // slots in `previous`; written by the owner, read by any thread
+  std::atomic<std::uint8_t> old_slots{
+      0};                          // above the cursor's limit, on their way to the slabs; as previous_slots
   class_share share;               // what the class may hold here; the owner's
   std::uint8_t slots_at_look = 0;  // under the cursor when it was last looked at; the owner's
-  bool is_draining = false;        // the depot took no more: `previous` goes to the slabs; the owner's
+  std::uint8_t old_end = 0;        // entry of the newest of old_slots; the owner's
   std::uint8_t quiet_looks = 0;    // such looks in a row that found nothing changed; the owner's
 
   void** entries() const noexcept {
@@ -45,6 +47,14 @@ struct class_cache {
   void set_slots_in_previous(std::size_t slots) noexcept {
     previous_slots.store(static_cast<std::uint32_t>(slots), std::memory_order_relaxed);  // Relaxed: as above.
   }
+
+  std::size_t slots_that_are_old() const noexcept {
+    return old_slots.load(std::memory_order_relaxed);  // Relaxed: as slots_in_previous().
+  }
+  void set_slots_that_are_old(std::size_t slots) noexcept {
+    old_slots.store(static_cast<std::uint8_t>(slots), std::memory_order_relaxed);  // Relaxed: as above.
+  }
+  void** oldest() const noexcept { return entries() + old_end - slots_that_are_old() + 1; }
 };
 
 struct alignas(64) cache {
@@ -81,6 +91,29 @@ struct alignas(64) cache {
     classes[index].store(opened, std::memory_order_release);  // Release: pairs with of().
   }
 
+  /// Makes every slot of the loaded magazine old: as newer ones come, the oldest make room for them.
+  void age(class_index index, class_cache& own) noexcept {
+    const std::size_t count = cursors[index].count(own.entries());
+    own.old_end = static_cast<std::uint8_t>(count);
+    own.set_slots_that_are_old(count);
+    cursors[index].load(own.entries(), 0, 0);
+  }
+
+  /// Makes old slots as others again, below those that came after them.
+  void rejoin(class_index index, class_cache& own) noexcept {
+    const std::size_t old = own.slots_that_are_old();
+    if (old == 0) return;
+    void** const entries = own.entries();
+    const std::size_t newer = cursors[index].count(entries);
+    void* copied[magazine::capacity];
+    for (std::size_t i = 0; i < newer; ++i) copied[i] = entries[i + 1];
+    void** const oldest = own.oldest();
+    for (std::size_t i = 0; i < old; ++i) entries[i + 1] = oldest[i];
+    for (std::size_t i = 0; i < newer; ++i) entries[old + i + 1] = copied[i];
+    own.set_slots_that_are_old(0);
+    cursors[index].load(entries, old + newer, old + newer);
+  }
+
   /// Exchanges the loaded magazine of a class, which is empty and not the first one, for the previous one, which is not.
   /// Returns     A slot.
   void* load_previous(class_index index, class_cache& own) noexcept {
@@ -89,7 +122,6 @@ struct alignas(64) cache {
     own.previous = &emptied;
     cursors[index].load(own.entries(), own.slots_in_previous(), own.share.magazine_slots);
     own.set_slots_in_previous(0);
-    own.is_draining = false;
     return cursors[index].pop();
   }
 
@@ -105,7 +137,8 @@ struct alignas(64) cache {
     }
     if (looked_at == no_class) return no_class;
     class_cache& other = *of(looked_at);
-    const auto slots = static_cast<std::uint8_t>(cursors[looked_at].count(other.entries()));
+    const auto slots =
+        static_cast<std::uint8_t>(cursors[looked_at].count(other.entries()) + other.slots_that_are_old());
     other.quiet_looks = slots != other.slots_at_look ? std::uint8_t{0}
                         : other.quiet_looks < quiet_looks_of_unused
                             ? static_cast<std::uint8_t>(other.quiet_looks + 1)
@@ -121,7 +154,7 @@ struct alignas(64) cache {
     if (own == nullptr) return 0;
     const std::size_t loaded = cursors[index].count(own->entries());
     // While the owner exchanges magazines the two addresses may not belong together.
-    return (loaded <= magazine::capacity ? loaded : 0) + own->slots_in_previous();
+    return (loaded <= magazine::capacity ? loaded : 0) + own->slots_that_are_old() + own->slots_in_previous();
   }
 
  private:

@@ -42,26 +42,19 @@ class directory {
     }
   }
 
-  /// Sets homes[i] to the slab of slots[i], or to null, and fetches the headers. Complexity O(count) expected.
-  void find_all(void* const* slots, std::size_t count, slab** homes) const noexcept {
+  /// Sets homes[i] to the slab of slots[i], or to null, and fetches the headers. Returns whether none is null.
+  /// Complexity  O(count) expected.
+  bool find_all(void* const* slots, std::size_t count, slab** homes) const noexcept {
     for (;;) {
       // Acquire and fence: as in find().
       const std::uint32_t generation = generation_.load(std::memory_order_acquire);
       const table* const newest = newest_.load(std::memory_order_acquire);  // Acquire: as in probe().
-      const std::uint32_t granule_shift = granule_shift_;
-      const places at = newest != nullptr ? places(*newest) : places(first_entries);
-      for (std::size_t i = 0; i < count; ++i) {
-        const std::uintptr_t granule = reinterpret_cast<std::uintptr_t>(slots[i]) >> granule_shift;
-        const entry* const each = newest == nullptr ? nullptr : newest->entries() + at.start_of(granule);
-        // Acquire: as in probe().
-        const bool is_there = each != nullptr && each->granule.load(std::memory_order_acquire) == granule;
-        homes[i] =
-            __builtin_expect(is_there, 1) ? each->home.load(std::memory_order_acquire) : probe(granule);
-        __builtin_prefetch(homes[i], 1);
-      }
+      const bool are_all_found = newest != nullptr ? find_all(*newest, slots, count, homes) : false;
+      for (std::size_t i = 0; newest == nullptr && i < count; ++i) homes[i] = nullptr;
       std::atomic_thread_fence(std::memory_order_acquire);
       // Relaxed: ordered by the fence.
-      if (__builtin_expect(generation_.load(std::memory_order_relaxed) == generation, 1)) return;
+      if (__builtin_expect(generation_.load(std::memory_order_relaxed) == generation, 1))
+        return are_all_found;
     }
   }
 
@@ -139,25 +132,25 @@ class directory {
 
   // Where the entry of a granule may lie first.
   struct places {
-    explicit places(std::size_t entries) noexcept : mask(entries - 1) {
-      while (entries / block_entries >> (word_bits - shift) > 1) --shift;
-    }
-    static constexpr std::uint32_t word_bits = sizeof(std::uintptr_t) * 8;
+    explicit places(std::size_t entries) noexcept : mask(entries - 1), block_mask(mask & ~in_block) {}
 
     // Neighbours share a block, and who finds its place taken goes to the same place of the next block: so one extent's
     // granules meet another's together or not at all.
     std::size_t start_of(std::uintptr_t granule) const noexcept {
       constexpr auto golden = static_cast<std::uintptr_t>(0x9E3779B97F4A7C15U);
-      const std::uintptr_t block = granule / block_entries * golden >> shift;
-      return static_cast<std::size_t>(block * block_entries + granule % block_entries);
+      constexpr std::uint32_t half_a_word = sizeof(std::uintptr_t) * 4;
+      const std::uintptr_t hash = granule / block_entries * golden >> half_a_word;
+      return static_cast<std::size_t>((hash & block_mask) | (granule & in_block));
     }
     std::size_t after(std::size_t at) const noexcept {
       const std::size_t next = at + block_entries;
       return __builtin_expect(next <= mask, 1) ? next : (at + 1) % block_entries;
     }
 
-    std::size_t mask;                     // entries - 1
-    std::uint32_t shift = word_bits - 1;  // from a hash to a block
+    static constexpr std::size_t in_block = block_entries - 1;
+
+    std::size_t mask;        // entries - 1
+    std::size_t block_mask;  // of the first entries of blocks
   };
 
   struct table : places {
@@ -208,6 +201,26 @@ class directory {
         return each.home.load(std::memory_order_acquire);  // Acquire: as above.
       if (seen == no_granule) return probe_older(newest, granule);
     }
+  }
+
+  bool find_all(const table& newest, void* const* slots, std::size_t count, slab** homes) const noexcept {
+    const places at = newest;
+    const entry* const entries = newest.entries();
+    const std::uint32_t granule_shift = granule_shift_;
+    bool are_all_found = true;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uintptr_t granule = reinterpret_cast<std::uintptr_t>(slots[i]) >> granule_shift;
+      const entry& first = entries[at.start_of(granule)];
+      slab* home = nullptr;
+      // Acquire: as in probe().
+      if (__builtin_expect(first.granule.load(std::memory_order_acquire) == granule, 1))
+        home = first.home.load(std::memory_order_acquire);  // Acquire: as in probe().
+      if (__builtin_expect(home == nullptr, 0) && (home = probe(newest, granule)) == nullptr)
+        are_all_found = false;
+      homes[i] = home;
+      __builtin_prefetch(home, 1);
+    }
+    return are_all_found;
   }
 
   __attribute__((noinline)) static slab* probe_older(const table& newest, std::uintptr_t granule) noexcept {
