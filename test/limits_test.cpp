@@ -141,9 +141,10 @@ TYPED_TEST(Limits, NearlyAllOfEitherLimitIsUsable) {
         20 * mebibyte, std::size_t{1'000'000}, std::size_t{5'555'555}})
     for (const std::size_t bytes : {24U, 64U, 400U, 1024U}) {
       // Percent. Slabs of 1 KiB slots and more may waste an eighth.
-      const std::size_t share = (limit_bytes < 512 * kibibyte ? 92U
-                                 : limit_bytes < 3 * mebibyte ? 95U
-                                                              : 97U) -
+      const std::size_t share = (limit_bytes < 256 * kibibyte   ? 91U
+                                 : limit_bytes < 512 * kibibyte ? 92U
+                                 : limit_bytes < 3 * mebibyte   ? 95U
+                                                                : 97U) -
                                 (bytes >= 1024 ? 12U : 0U);
       std::size_t usable[2] = {};
       for (const limit which : every_limit) {

@@ -2,10 +2,10 @@
 """Holds the worst single call of unsynchronized_slab_resource to a number of instructions, counted by callgrind.
 
 The worst of 400 allocations and of 400 frees is taken with few and with many objects alive, and with one resource and many.
-The worst call, a flush of a whole magazine whose slots all lie in different slabs, must stay under the limit everywhere; a cost
-that grows with what is alive would pass it at the large end.
+The worst calls, one that makes an extent, its first slab and a larger directory, and one that puts a portion of slots back, must
+stay under the limit everywhere; a cost that grows with what is alive would pass it at the large end.
 
-usage: check_worst.py --program worst_call [--limit 9000]
+usage: check_worst.py --program worst_call [--limit 2000]
 """
 import argparse
 import pathlib
@@ -38,7 +38,7 @@ def worst(program, live_objects, resources):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", required=True)
-    parser.add_argument("--limit", type=int, default=9000)
+    parser.add_argument("--limit", type=int, default=2000)
     options = parser.parse_args()
     over = False
     for live_objects, resources in ((1000, 1), (50_000, 1), (400_000, 1), (1000, 1000)):

@@ -16,7 +16,7 @@ namespace {
 using quarry::core::spare_headers;
 using quarry_test::slab_memory;
 
-constexpr std::size_t unit_bytes = spare_headers::unit_bytes;
+constexpr std::size_t unit_bytes = 64;
 
 TEST(SpareHeaders, HasNothingUntilMemoryIsBrought) {
   const spare_headers spares;
@@ -25,9 +25,9 @@ TEST(SpareHeaders, HasNothingUntilMemoryIsBrought) {
 
 TEST(SpareHeaders, ARoomIsAWholeNumberOfUnitsAndOneUnitLargerAtMost) {
   for (std::size_t bytes = 1; bytes < 5000; ++bytes) {
-    EXPECT_EQ(spare_headers::room_for(bytes) % unit_bytes, 0U);
-    EXPECT_GE(spare_headers::room_for(bytes), bytes);
-    EXPECT_LT(spare_headers::room_for(bytes), bytes + unit_bytes);
+    EXPECT_EQ(spare_headers().room_for(bytes) % unit_bytes, 0U);
+    EXPECT_GE(spare_headers().room_for(bytes), bytes);
+    EXPECT_LT(spare_headers().room_for(bytes), bytes + unit_bytes);
   }
 }
 
@@ -101,7 +101,7 @@ TEST(SpareHeaders, NoRoomIsLostOrLentTwiceUnderRandomTakesAndPuts) {
   std::map<std::size_t, std::size_t> spare;  // rooms by header_bytes
   for (const std::size_t bytes : sizes) {
     memory.push_back(std::make_unique<slab_memory>(each_bytes));
-    spare[bytes] = each_bytes / spare_headers::room_for(bytes);
+    spare[bytes] = each_bytes / spare_headers().room_for(bytes);
     spares.bring(memory.back()->base(), spare[bytes], bytes);
   }
   std::vector<room> lent;

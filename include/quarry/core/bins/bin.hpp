@@ -70,7 +70,10 @@ class bin {
   void adopt_apart(slab* fresh) noexcept {
     fresh->owner = apart_;
     apart_ = fresh;
-    if (fresh->pinned) apart_bytes_ += fresh->slots() * layout_.slot_bytes;
+    if (fresh->pinned) {
+      apart_bytes_ += fresh->slots() * layout_.slot_bytes;
+      ++pinned_slabs_;
+    }
     ++apart_slabs_;
     adopt(fresh);
   }
@@ -98,6 +101,7 @@ class bin {
     before->owner = each.owner;
   }
   std::size_t apart_slabs() const noexcept { return apart_slabs_; }
+  std::size_t slabs_that_leave() const noexcept { return slabs_ - pinned_slabs_; }  // when they are empty
   std::size_t apart_bytes() const noexcept { return apart_bytes_; }  // of the slots of those that are pinned
 
   /// Calls f(slab&) for every slab of the bin. Complexity O(slabs).
@@ -180,6 +184,7 @@ class bin {
   slab* apart_ = nullptr;       // slabs apart, linked by owner
   std::size_t apart_bytes_ = 0;
   std::uint32_t apart_slabs_ = 0;
+  std::uint32_t pinned_slabs_ = 0;  // of those apart
 };
 
 inline std::size_t bin::refill(void** end, std::size_t count) noexcept {

@@ -147,6 +147,7 @@ class engine {
   static constexpr std::size_t line_bytes =
       is_shared ? 64 : alignof(void*);             // between what two threads write
   static constexpr std::size_t portion_slots = 8;  // that one call moves to their slabs
+  static constexpr std::size_t first_of_slab = 8;  // slots that the call which makes a slab takes from it
   static constexpr std::size_t most_empty = 4;     // magazines without slots that a depot keeps
   static constexpr std::size_t magazines_at_once =
       4;  // taken from the store together, where there are many caches
@@ -191,11 +192,18 @@ class engine {
     return bytes <= most_bytes ? bytes : 0;
   }
 
+  // Over a supply of unknown size two blocks of their own follow, so that most of a small one is used before it is asked for
+  // whole granules.
+  static constexpr std::size_t next_loose_bytes(std::size_t held_bytes) noexcept {
+    constexpr std::size_t first_bytes = 16384;
+    return held_bytes < first_bytes ? first_bytes : held_bytes < first_bytes * 2 ? first_bytes * 2 : 0;
+  }
+
   bool exchange(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   magazine* hand_in(shelf_type& into, magazine& full, std::size_t count) noexcept;
   bool park_older(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
-  void drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
+  void drain_old(cache& own, shelf_type& into, class_cache& local, void* slot, std::size_t most) noexcept;
   bool drain_depot(shelf_type& into, void* slot) noexcept;
   void exchange_loaded(cache& own, class_index index, class_cache& local) noexcept;
   void drop_older(cache& own, class_index index, class_cache& local, std::size_t count,

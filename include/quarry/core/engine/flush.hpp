@@ -13,7 +13,7 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
   shelf_type& into = *shelf_of(index);
   class_cache* local = own.of(index);
   if (__builtin_expect(local != nullptr && local->slots_that_are_old() != 0, 1))
-    return drain_old(own, into, *local, slot);
+    return drain_old(own, into, *local, slot, portion_slots);
   if (local == nullptr) local = attach(own, index);
   if (local == nullptr) return flush_portion(into, &slot, 1);
   widen(own, into, *local);
@@ -108,17 +108,18 @@ void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& loca
   if (local.slots_in_previous() != 0) exchange_loaded(own, into.index, local);
   own.age(into.index, local);
   if (local.slots_that_are_old() == 0) return flush_portion(into, &slot, 1);
-  drain_old(own, into, local, slot);
+  drain_old(own, into, local, slot, portion_slots / 2);  // the rest of the call is long enough
 }
 
-// The same where there are old slots. Most calls come here.
+// The same where there are old slots: puts at most `most` of them back. Most calls come here.
 template <class Supply, class Lock>
-void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
+void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& local, void* slot,
+                                     std::size_t most) noexcept {
   const bool is_tight = into.is_tight.load(std::memory_order_relaxed);  // Relaxed: pairs with note_limit().
   if (__builtin_expect(is_tight, 0) && drain_depot(into, slot)) return;
   cursor& loaded = own.cursors[into.index];
   const std::size_t old = local.slots_that_are_old();
-  const std::size_t portion = old < portion_slots ? old : portion_slots;
+  const std::size_t portion = old < most ? old : most;
   flush_portion(into, local.oldest(), portion);
   local.set_slots_that_are_old(old - portion);
   loaded.widen(is_tight ? 1 : portion);

@@ -33,10 +33,12 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
   cursor& loaded = own.cursors[from.index];
   widen(own, from, local);
   if (local.share.magazines == 0) return allocate_direct(from.index, &own);
+  bool has_grown = false;
   do {
     const std::uint32_t limit = limit_of(from, local);
     const bool exchanges = local.share.is_paired() && limit == from.magazine_slots;
-    const std::size_t wanted = local.share.is_paired() ? limit : (limit + 1U) / 2;
+    std::size_t wanted = local.share.is_paired() ? limit : (limit + 1U) / 2;
+    if (has_grown && wanted > first_of_slab) wanted = first_of_slab;
     std::size_t taken = 0;
     magazine* surplus = nullptr;
     {
@@ -58,6 +60,7 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
       if (void* const slot = loaded.pop()) return slot;
       return allocate_slow(own, from.index);  // nulls on top of what was freed
     }
+    has_grown = true;
   } while (grow(from, &own));
   return nullptr;
 }
@@ -159,6 +162,9 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
   }
   if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
     if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
+  bytes = store_.is_size_known() ? 0 : next_loose_bytes(held_bytes);
+  if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
+    if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;
   return store_.take_slab(layout, to.index, slabs);
 }
 

@@ -14,6 +14,8 @@ void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& 
   // Who yields half of its share to one a quarter as large does not at once ask for it back.
   constexpr std::size_t much_larger = 4;
   constexpr std::uint32_t visits_a_look = 4;  // of a class that has all it can have
+  constexpr std::size_t least_bound_of_magazines =
+      8 * sizeof(magazine);  // below, they would cost more than they hold
   if (local.share.is_paired() && ++own.visits % visits_a_look != 0) return;
   bool is_unused = false;
   const class_index other = own.look(of.index, is_unused);
@@ -28,6 +30,7 @@ void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& 
   }
   if (more_bytes == 0 || own.share_bytes + more_bytes > bound_bytes) return;
   const bool wants_magazine = wider.is_paired() || wider.magazine_slots > share_steps::first_slots;
+  if (wants_magazine && bound_bytes < least_bound_of_magazines) return;
   if (wants_magazine && local.has_first() && !load_magazine(own, of.index, local)) return;
   own.share_bytes += more_bytes;
   local.share = wider;

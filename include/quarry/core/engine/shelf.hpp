@@ -47,15 +47,14 @@ struct shelf {
   /// Returns whether the depot with `count` slots more holds more than an eighth of what is in use, in a class of several
   /// slabs. Requires the lock.
   bool pins_too_much(std::size_t count) const noexcept {
-    return slots.slabs() - slots.apart_slabs() > few_slabs &&
-           (parked.slots() + count) * 8 > slots.used_slots();
+    return slots.slabs_that_leave() > few_slabs && (parked.slots() + count) * 8 > slots.used_slots();
   }
 
   /// Notes how much may rest in a magazine from now on. Requires the lock.
   void note_limit() noexcept {
     const bool was_tight = is_tight.load(std::memory_order_relaxed);  // Relaxed: written under the lock.
     if (!was_tight && slots.used_slots() >= (magazine::capacity + parked.slots()) * 8) return;
-    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs() - slots.apart_slabs());
+    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs_that_leave());
     limit.store(most, std::memory_order_relaxed);  // Relaxed: numbers that steer.
     is_tight.store(most < magazine_slots || pins_too_much(0),
                    std::memory_order_relaxed);  // Relaxed: as above.

@@ -59,7 +59,8 @@ class store {
         slab_granules_(limits.slab_granules),
         has_directory_(limits.has_directory),
         extents_(limits.granule_bytes),
-        directory_(limits.granule_bytes) {
+        directory_(limits.granule_bytes),
+        headers_(limits.has_directory ? 64 : alignof(slab)) {
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
   }
   ~store() { release(); }
@@ -118,6 +119,9 @@ class store {
     const std::size_t room = room_apart(slot_bytes);
     return room >= slot_bytes ? room : 0;
   }
+
+  /// Whether the memory that is there is known: the system's, or first an initial buffer's.
+  bool is_size_known() const noexcept { return supply_.can_discard() || buffer_ != nullptr; }
 
   /// The fewest granules of a slab. More than one: memory is short, and no slab lies apart.
   std::size_t slab_granules() const noexcept { return slab_granules_; }
@@ -211,7 +215,7 @@ class store {
   }
 
  private:
-  static constexpr std::size_t headers_at_once = 8;
+  static constexpr std::size_t headers_at_once = 4;
   // No block is as large as this, and no address has this alignment: asking for them shows the supply's own error.
   static constexpr std::size_t impossible_bytes = SIZE_MAX;
   static constexpr std::size_t impossible_alignment = SIZE_MAX / 2 + 1;

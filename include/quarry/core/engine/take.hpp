@@ -30,10 +30,12 @@ bool store<Supply, Lock>::add_block(std::size_t wished, std::size_t least, Insis
   }
 }
 
-// Takes granules of the initial buffer for parts.
+// Takes granules of the initial buffer for parts; small ones some at a time, so that what one part leaves serves the next.
 template <class Supply, class Lock>
 bool store<Supply, Lock>::add_block_of_buffer(std::size_t least) noexcept {
-  const std::size_t granules = (least + granule_bytes() - 1) / granule_bytes();
+  constexpr std::size_t small_granules_at_once = 3;
+  std::size_t granules = (least + granule_bytes() - 1) / granule_bytes();
+  if (!has_directory_ && granules < small_granules_at_once) granules = small_granules_at_once;
   if (granules > extents::most_granules) return false;
   const lock_holder<Lock> held(lock_);
   const granule_run run = extents_.take(static_cast<std::uint32_t>(granules));
@@ -52,7 +54,7 @@ std::size_t store<Supply, Lock>::missing_part_bytes(const slab_layout& layout,
                                                     std::size_t siblings) noexcept {
   std::size_t bytes = has_directory_ ? directory_.missing_bytes(granules_of(layout)) : 0;
   if (!headers_.has(layout.header_bytes))
-    bytes += headers_for(siblings) * spare_headers::room_for(layout.header_bytes) + spare_headers::unit_bytes;
+    bytes += headers_for(siblings) * headers_.room_for(layout.header_bytes) + headers_.unit_bytes();
   if (!extents_.has_spare()) bytes += sizeof(extent);
   return bytes;
 }
@@ -62,8 +64,8 @@ template <class Supply, class Lock>
 void store<Supply, Lock>::bring_parts(const slab_layout& layout, std::size_t siblings) noexcept {
   if (!headers_.has(layout.header_bytes)) {
     const std::size_t count = headers_for(siblings);
-    const std::size_t bytes = count * spare_headers::room_for(layout.header_bytes);
-    headers_.bring(parts_.try_allocate(bytes, spare_headers::unit_bytes), count, layout.header_bytes);
+    const std::size_t bytes = count * headers_.room_for(layout.header_bytes);
+    headers_.bring(parts_.try_allocate(bytes, headers_.unit_bytes()), count, layout.header_bytes);
   }
   if (const std::size_t bytes = has_directory_ ? directory_.missing_bytes(granules_of(layout)) : 0)
     directory_.bring(parts_.try_allocate(bytes, sizeof(void*)), bytes);
@@ -81,18 +83,18 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
       const lock_holder<Lock> held(lock_);
       part_bytes = missing_part_bytes(layout, siblings);
       if (part_bytes == 0 || parts_.has_room(part_bytes)) {
-        bring_parts(layout, siblings);
+        if (part_bytes != 0) bring_parts(layout, siblings);
         const granule_run run =
             extents_.take(static_cast<std::uint32_t>(granules), alignment_of(layout.slot_bytes));
         if (run.home != nullptr) return make_slab(run, layout, index);
         part_bytes = 0;
       } else {
-        wished = parts_.wished_block_bytes(part_bytes, spare_headers::unit_bytes);
+        wished = parts_.wished_block_bytes(part_bytes, headers_.unit_bytes());
       }
     }
     const bool has_more =
         part_bytes == 0 ? grow(layout)
-                        : add_block(wished, arena::least_block_bytes(part_bytes, spare_headers::unit_bytes));
+                        : add_block(wished, arena::least_block_bytes(part_bytes, headers_.unit_bytes()));
     if (!has_more) return nullptr;
   }
 }
@@ -152,7 +154,7 @@ bool store<Supply, Lock>::insist_on_slab(const slab_layout& layout) {
       part_bytes = 0;
     }
   }
-  if (part_bytes != 0) insist_on_part(part_bytes, spare_headers::unit_bytes);
+  if (part_bytes != 0) insist_on_part(part_bytes, headers_.unit_bytes());
   return grow(layout, insist());
 }
 

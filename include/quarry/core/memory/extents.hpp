@@ -26,6 +26,7 @@ struct extent {
   granule_mask blank = 0;      // free granules that hold no touched page
   granule_mask discarded = 0;  // blank granules that were used before
   std::uint8_t granules = 0;   // in the extent
+  std::uint8_t lent = 0;       // of them that are not free
   std::uint8_t group = 0;      // which list it is in
   bool is_fixed = false;       // the user's buffer: never given to the page source
 };
@@ -160,8 +161,9 @@ class extents {
   static granule_mask mask_of(std::uint32_t first, std::uint32_t count) noexcept {
     return (~granule_mask{0} >> (most_granules - count)) << first;
   }
+  // Mostly nothing is set.
   static std::uint32_t count_of(granule_mask mask) noexcept {
-    return static_cast<std::uint32_t>(__builtin_popcountll(mask));
+    return mask == 0 ? 0 : static_cast<std::uint32_t>(__builtin_popcountll(mask));
   }
 
   // Returns the granules of `each` that are aligned to `alignment` bytes.
@@ -187,9 +189,10 @@ class extents {
   }
 
   static group group_of(const extent& each) noexcept {
-    if (each.free == 0) return full_group;
-    const std::uint32_t free = count_of(each.free);
-    return free == each.granules ? idle_group : free * 2 > each.granules ? half_group : busy_group;
+    return each.lent == each.granules       ? full_group
+           : each.lent == 0                 ? idle_group
+           : each.lent * 2U < each.granules ? half_group
+                                            : busy_group;
   }
 
   void link(extent& each) noexcept {
@@ -224,6 +227,7 @@ inline granule_run extents::lend(extent& from, std::uint32_t first, std::uint32_
   const granule_mask mask = mask_of(first, count);
   if (!from.is_fixed) idle_bytes_ -= count_of(mask & ~from.blank) * granule_bytes_;
   discarded_bytes_ -= count_of(mask & from.discarded) * granule_bytes_;
+  from.lent = static_cast<std::uint8_t>(from.lent + count);
   from.free &= ~mask;
   from.blank &= ~mask;
   from.discarded &= ~mask;
@@ -248,6 +252,7 @@ inline bool extents::put(const granule_run& run, bool is_blank) noexcept {
   extent& home = *run.home;
   const granule_mask mask = mask_of(run.first, run.count);
   home.free |= mask;
+  home.lent = static_cast<std::uint8_t>(home.lent - run.count);
   if (is_blank) {
     home.blank |= mask;
     home.discarded |= mask;
@@ -266,6 +271,7 @@ inline extent& extents::add(void* base, std::uint32_t granules, bool is_fixed) n
   fresh.free = fresh.blank = mask_of(0, granules);
   fresh.discarded = 0;
   fresh.granules = static_cast<std::uint8_t>(granules);
+  fresh.lent = 0;
   fresh.is_fixed = is_fixed;
   held_granules_ += granules;
   link(fresh);
@@ -299,7 +305,7 @@ inline bool extents::check_invariants() const noexcept {
   for (std::uint8_t which = 0; which < group_count; ++which)
     for (const extent* each = groups_[which]; each != nullptr; each = each->next) {
       good = good && each->group == which && group_of(*each) == which && (each->blank & ~each->free) == 0 &&
-             (each->discarded & ~each->blank) == 0 &&
+             each->lent + count_of(each->free) == each->granules && (each->discarded & ~each->blank) == 0 &&
              (each->previous == nullptr ? groups_[which] == each : each->previous->next == each);
       granules += each->granules;
       if (!each->is_fixed) idle += count_of(each->free & ~each->blank);

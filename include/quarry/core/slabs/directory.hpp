@@ -66,10 +66,9 @@ class directory {
     } else if ((used_ + granules) * 8 < capacity() * (is_moving() ? 4 : 3)) {
       return 0;
     }
-    // With room to spare, and not much smaller than the one before: while that is moved, as many entries come as an eighth
-    // of it.
+    // With room to spare, and not smaller than the one before: while that is moved, as many entries come as an eighth of it.
     std::size_t entries = first_entries;
-    while (entries < wanted * 4 || entries * 2 < capacity()) entries *= 2;
+    while (entries < wanted * 4 || entries < capacity()) entries *= 2;
     if (next_ != nullptr || retired_ == nullptr || retired_->mask + 1 < entries)
       return table::bytes_of(entries);
     next_generation();
@@ -123,7 +122,7 @@ class directory {
   static constexpr std::uintptr_t no_granule = UINTPTR_MAX;
   static constexpr std::size_t block_entries = 8;
   static constexpr std::size_t first_entries = 16;
-  static constexpr std::size_t moved_at_once = 48;  // entries of the table before
+  static constexpr std::size_t moved_at_once = 8;  // entries of the table before
 
   struct entry {
     std::atomic<std::uintptr_t> granule;
@@ -238,8 +237,8 @@ class directory {
   }
 
   // What stands in the newest table goes before what stands in an older one.
-  void set(std::uintptr_t granule, slab* home) noexcept {
-    entry& each = place_of(*newest(), granule);
+  void set(std::uintptr_t granule, slab* home) noexcept { set(place_of(*newest(), granule), granule, home); }
+  void set(entry& each, std::uintptr_t granule, slab* home) noexcept {
     if (each.granule.load(std::memory_order_relaxed) == no_granule) ++used_;  // Relaxed: the writer's own.
     each.home.store(home, std::memory_order_release);        // Release: pairs with the acquire in find().
     each.granule.store(granule, std::memory_order_release);  // Release: an entry is seen with its slab.
@@ -304,9 +303,10 @@ class directory {
   void move(const entry& from, table& current) noexcept {
     slab* const home = from.home.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
     if (home == nullptr) return;
-    const std::uintptr_t granule = from.granule.load(std::memory_order_relaxed);
-    // Relaxed: the writer's own.
-    if (place_of(current, granule).granule.load(std::memory_order_relaxed) == no_granule) set(granule, home);
+    const std::uintptr_t granule = from.granule.load(std::memory_order_relaxed);  // Relaxed: as above.
+    entry& place = place_of(current, granule);
+    if (place.granule.load(std::memory_order_relaxed) == no_granule)
+      set(place, granule, home);  // Relaxed: as above.
   }
 
   std::uint32_t granule_shift_;

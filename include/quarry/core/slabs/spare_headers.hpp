@@ -1,7 +1,7 @@
 // Spare headers: room for headers of slabs that went back, kept for the next slabs.
 //
 // Layer      4. Freestanding; memory for new ones is brought by the owner, some neighbours at a time.
-// Invariant  A list holds headers of one size, in units of 64 bytes; the last one all larger sizes.
+// Invariant  A list holds headers whose sizes are equal in units of 64 bytes; the first one all larger sizes.
 // Threads    One thread at a time, or under the owner's lock.
 #pragma once
 
@@ -12,10 +12,13 @@ namespace quarry::core {
 
 class spare_headers {
  public:
-  static constexpr std::size_t unit_bytes = 64;  // size and alignment of a header's room
+  /// Units       bytes; `unit_bytes` is the alignment of a header's room, and its size a multiple of it: 64 keeps headers in as
+  ///             few cache lines as can be, 8 takes the least memory.
+  explicit constexpr spare_headers(std::size_t unit_bytes = 64) noexcept : unit_bytes_(unit_bytes) {}
 
-  static constexpr std::size_t room_for(std::size_t header_bytes) noexcept {
-    return (header_bytes + unit_bytes - 1) / unit_bytes * unit_bytes;
+  std::size_t unit_bytes() const noexcept { return unit_bytes_; }
+  std::size_t room_for(std::size_t header_bytes) const noexcept {
+    return (header_bytes + unit_bytes_ - 1) / unit_bytes_ * unit_bytes_;
   }
 
   bool has(std::size_t header_bytes) const noexcept {
@@ -43,22 +46,23 @@ class spare_headers {
   }
 
   /// Forgets everything.
-  void release() noexcept { *this = spare_headers(); }
+  void release() noexcept { *this = spare_headers(unit_bytes_); }
 
  private:
   struct spare {
     spare* next;
     std::size_t bytes;
   };
-  static constexpr std::size_t list_count =
-      24;  // exact sizes to 1.4 KiB, what a slab of 64 KiB needs at most
+  static constexpr std::size_t list_step = 64;   // bytes
+  static constexpr std::size_t list_count = 24;  // to 1.4 KiB, what a slab of 64 KiB needs at most
 
   static constexpr std::size_t list_of(std::size_t header_bytes) noexcept {
-    const std::size_t units = room_for(header_bytes) / unit_bytes;
+    const std::size_t units = (header_bytes + list_step - 1) / list_step;
     return units < list_count ? units : 0;
   }
 
-  spare* lists_[list_count] = {};  // by units; [0]: more
+  std::size_t unit_bytes_;
+  spare* lists_[list_count] = {};  // by steps; [0]: more
 };
 
 }  // namespace quarry::core
