@@ -122,6 +122,40 @@ TEST(StaticPageSource, ACacheExhaustsItWithACleanErrorAndWorksAgainAfterFrees) {
   EXPECT_NE(cache.try_make(), nullptr);
 }
 
+struct tile {
+  char bytes[400];
+};
+
+TEST(StaticPageSource, WhatOneCacheHasFreedAnotherMayTakeAtOnce) {
+  static static_page_source<1 << 20> source;
+  slab_cache<block, null_lock, 65536, static_page_source<1 << 20>> small(source);
+  slab_cache<tile, quarry::spin_lock, 65536, static_page_source<1 << 20>> large(source);
+  std::vector<decltype(small)::ptr> blocks;
+  std::vector<decltype(large)::ptr> tiles;
+  for (int round = 0; round < 3; ++round) {
+    while (auto owner = small.try_make()) blocks.push_back(std::move(owner));
+    EXPECT_EQ(source.lent_bytes(), source.capacity_bytes());
+    blocks.clear();
+    EXPECT_EQ(source.lent_bytes(), (round == 0 ? 1U : 2U) * 65536) << "the root slab alone stays";
+    while (auto owner = large.try_make()) tiles.push_back(std::move(owner));
+    EXPECT_EQ(tiles.size(), large.root_slots + 14 * large.extension_slots);
+    tiles.clear();
+  }
+}
+
+TEST(StaticPageSource, AMagazineKeepsAtMostAnEighthOfWhatLives) {
+  static static_page_source<1 << 20> source;
+  slab_cache<tile, null_lock, 8192, static_page_source<1 << 20>> cache(source);
+  std::vector<decltype(cache)::ptr> owners;
+  while (auto owner = cache.try_make()) owners.push_back(std::move(owner));
+  while (cache.stats().slab_count != 1) {
+    owners.pop_back();
+    const auto stats = cache.stats();
+    ASSERT_LE(stats.cached_slots, (stats.live_slots + stats.cached_slots) / 8);
+    ASSERT_EQ(stats.empty_slab_count, 0U);
+  }
+}
+
 TEST(StaticPageSource, ACacheWithoutAnArgumentUsesTheProgramsOwn) {
   slab_cache<block, null_lock, 4096, static_page_source<12288>> first, second;
   EXPECT_NE(first.try_make(), nullptr);

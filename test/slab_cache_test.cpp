@@ -202,6 +202,43 @@ TEST_F(SlabCache, RetainKeepsEmptySlabsAndTrimGivesThemBack) {
   EXPECT_EQ(upstream.live_blocks(), 2U);
 }
 
+template <std::size_t Bytes>
+struct block_of {
+  char bytes[Bytes];
+};
+
+/// Takes slots of `bytes` bytes in all and gives them back. Returns the bytes of empty slabs that stay.
+template <class Cache>
+std::size_t fill_and_empty(Cache& cache, std::size_t bytes) {
+  std::vector<typename Cache::value_type*> slots(bytes / sizeof(typename Cache::value_type));
+  for (auto& each : slots) each = cache.allocate();
+  for (auto* const each : slots) cache.deallocate(each);
+  return cache.stats().empty_slab_count * Cache::slab_bytes;
+}
+
+TEST_F(SlabCache, EmptiedCachesOfTheProgramTogetherKeepWhatOneMay) {
+  constexpr std::size_t bound = quarry::core::common_rest_bytes, slab_bytes = 65536, mebibyte = 1 << 20;
+  test_cache<block_of<1000>, null_lock, slab_bytes> one(pages);
+  test_cache<block_of<1001>, spin_lock, slab_bytes> other(pages);
+  std::size_t kept = fill_and_empty(one, 20 * mebibyte);
+  EXPECT_GE(kept, 19 * mebibyte);
+  kept += fill_and_empty(other, 20 * mebibyte);
+  EXPECT_GE(kept, bound - 2 * slab_bytes);
+  EXPECT_LE(kept, bound + 2 * slab_bytes) << "each keeps one slab whatever the others hold";
+  one.trim();
+  EXPECT_GE(fill_and_empty(other, 20 * mebibyte), 19 * mebibyte) << "what one gives up another may keep";
+  other.retain(1);
+  EXPECT_EQ(other.stats().empty_slab_count, 1U);
+  EXPECT_GE(fill_and_empty(one, 30 * mebibyte), 29 * mebibyte);
+}
+
+TEST_F(SlabCache, WhatACacheKeptWhenItEndedOthersMayKeep) {
+  for (int round = 0; round < 3; ++round) {
+    test_cache<block_of<1000>, null_lock, 65536> cache(pages);
+    EXPECT_GE(fill_and_empty(cache, 30 << 20), std::size_t{29} << 20);
+  }
+}
+
 TEST_F(SlabCache, PartlyFilledSlabsAreUsedBeforeANewSlabIsTaken) {
   test_cache<message> cache(pages);
   std::vector<decltype(cache)::ptr> owners;

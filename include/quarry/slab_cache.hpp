@@ -139,7 +139,10 @@ class slab_cache {
   /// Returns     Bytes given back.
   std::size_t trim(std::size_t keep_slabs = 0) noexcept { return slots_.trim(keep_slabs); }
 
-  /// Lets `slabs` empty slabs be held from now on; at first 32 MiB of them in 64-bit hosted programs, else one. Returns ok or out_of_memory, as try_open().
+  /// Lets `slabs` empty slabs be held beside the root slab from now on. At first that is one, and in 64-bit hosted programs as
+  /// many more as stay within 32 MiB for all caches together; over a page source that names its capacity it is none, so that
+  /// other caches find there what this one does not need.
+  /// Returns     ok or out_of_memory, as try_open().
   slab_errc retain(std::size_t slabs) noexcept {
     return slots_.retain(slabs) ? slab_errc::ok : slab_errc::out_of_memory;
   }

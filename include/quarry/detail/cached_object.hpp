@@ -42,17 +42,13 @@ constexpr bool check_cache_arguments() {
   return true;
 }
 
-/// Bytes of empty slabs that a cache keeps at first: as much as a resource where memory is plenty, else one slab.
-inline constexpr std::size_t retain_bytes =
-    smallest_default_slab_bytes == 65536 ? std::size_t{32} << 20 : std::size_t{0};
-
 /// What core::slot_cache has to know about the objects of one cache.
 template <class Object, class Control, std::size_t SlabBytes>
 struct object_kind {
   static constexpr std::uint32_t magazine_slots = Control::magazine_slots;
   static constexpr bool marks_kept = Control::marks_kept;
-  static constexpr core::cache_layout layout = core::make_cache_layout(
-      {sizeof(Object), alignof(Object), Control::bytes, marks_kept, retain_bytes}, SlabBytes);
+  static constexpr core::cache_layout layout =
+      core::make_cache_layout({sizeof(Object), alignof(Object), Control::bytes, marks_kept}, SlabBytes);
   static_assert(
       layout.root.slots != 0,
       "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "

@@ -32,6 +32,9 @@ static_assert(is_attached_by_value<quarry::resource_page_source>);
 static_assert(!is_attached_by_value<fixed_source>);
 static_assert(!is_attached_by_value<quarry::static_page_source<4096>>);
 
+static_assert(quarry::core::names_capacity<quarry::static_page_source<4096>>);
+static_assert(!quarry::core::names_capacity<quarry::os_page_source>);
+
 struct one_word : attached_source<stateless_source> {
   void* word = nullptr;
 };

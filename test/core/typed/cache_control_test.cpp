@@ -35,7 +35,7 @@ template <class Lock, class PageSource>
 struct control_over {
   using control = cache_control<Lock, PageSource, 4, false>;
   static constexpr cache_layout layout =
-      make_cache_layout({slot_bytes, 8, control::bytes, false, 0}, slab_bytes);
+      make_cache_layout({slot_bytes, 8, control::bytes, false}, slab_bytes);
   static_assert(layout.root.slots != 0 && layout.root.slots < layout.extension.slots);
 
   explicit control_over(PageSource pages) : source(pages) {}

@@ -4,8 +4,18 @@
 #pragma once
 
 #include <type_traits>
+#include <utility>
 
 namespace quarry::core {
+
+/// Whether a page source says by a member capacity_bytes() how much it has: then another cache may need what one leaves
+/// unused.
+template <class PageSource, class = void>
+inline constexpr bool names_capacity = false;
+template <class PageSource>
+inline constexpr bool
+    names_capacity<PageSource, std::void_t<decltype(std::declval<const PageSource&>().capacity_bytes())>> =
+        true;
 
 template <class PageSource>
 inline constexpr bool is_attached_by_value = std::is_copy_constructible_v<PageSource>;

@@ -10,6 +10,7 @@
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/rest_budget.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,12 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
 
   /// Takes a slot back; the last one of an orphaned cache ends it.
   __attribute__((noinline)) void deallocate(void* slot) noexcept;
+
+  /// Takes a slot back, for finish(). Under the lock.
+  slab* put_back(void* slot) noexcept {
+    bound_magazine();
+    return root.deallocate(*this, slot);
+  }
 
   /// Takes one more slab from the page source. Returns false when that returns null.
   bool grow(const cache_layout& layout);
@@ -91,6 +98,16 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
                 void (*destroyer)(void*) noexcept)
       : attached(from), root(layout, first, entries_, MagazineSlots, *this) {
     this->destroy = destroyer;
+    if constexpr (names_capacity<PageSource>) {
+      root.retain(0);
+    } else {
+      root.draw_on(common_rest);
+    }
+  }
+
+  // Before a miss: over a source that names its capacity the magazine must not keep what other caches need.
+  void bound_magazine() noexcept {
+    if constexpr (names_capacity<PageSource>) root.bound_magazine(*this, MagazineSlots);
   }
 
   // Returns a slab of its own that belongs to no one yet, or null when the source does. Errors: what that throws.
@@ -102,7 +119,7 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
     return fresh;
   }
 
-  void* entries_[MagazineSlots + 1];  // the magazine
+  void* entries_[cache_root::entries_for(MagazineSlots)];  // the magazine
 };
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
@@ -126,6 +143,7 @@ void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const 
   for (;;) {
     {
       const holding<Lock> guard(this->lock);
+      bound_magazine();
       if (void* const slot = root.allocate(*this)) return slot;
     }
     if (!grow(layout)) return nullptr;
@@ -158,7 +176,7 @@ bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::try_grow(
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
 void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void* slot) noexcept {
-  finish([&] { return root.deallocate(*this, slot); });
+  finish([&] { return put_back(slot); });
 }
 
 }  // namespace quarry::core

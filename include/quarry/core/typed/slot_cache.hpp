@@ -278,7 +278,7 @@ slot_fault slot_cache<Kind, Lock, Shared, PageSource>::try_deallocate(const void
   slot_fault fault = slot_fault::none;
   opened().finish([&]() -> slab* {
     fault = find_fault(opened().root, opened(), slot);
-    return fault == slot_fault::none ? opened().root.deallocate(opened(), const_cast<void*>(slot)) : nullptr;
+    return fault == slot_fault::none ? opened().put_back(const_cast<void*>(slot)) : nullptr;
   });
   return fault;
 }
