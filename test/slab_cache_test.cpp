@@ -106,6 +106,35 @@ struct uses_the_static_cache_early {
   bool found;
 } const early;
 
+// So is one whose lock is made by a constructor: no lock is used before its cache is open.
+struct kernel_lock {
+  kernel_lock() : handle(&handle) {}
+  void lock() { EXPECT_EQ(handle, &handle) << "this lock is not constructed"; }
+  void unlock() {}
+  void* handle;
+};
+extern slab_cache<message, kernel_lock, small_slab_bytes, quarry::os_page_source> kernel_cache;
+struct uses_the_kernel_cache_early {
+  uses_the_kernel_cache_early() : owner(kernel_cache.try_make()) {}
+  decltype(kernel_cache)::ptr owner;
+} const early_owner;
+#if defined(__clang__)
+[[clang::require_constant_initialization]]
+#endif
+slab_cache<message, kernel_lock, small_slab_bytes, quarry::os_page_source>
+    kernel_cache;
+#if defined(__clang__)
+[[clang::require_constant_initialization]]
+#endif
+slab_cache<message, null_lock, small_slab_bytes, quarry::os_page_source>
+    static_plain_cache;
+
+TEST(StaticSlabCache, NeedsNoLockBeforeItIsOpen) {
+  EXPECT_NE(early_owner.owner, nullptr);
+  EXPECT_TRUE(kernel_cache.owns(early_owner.owner.get()));
+  EXPECT_NE(static_plain_cache.try_make(), nullptr);
+}
+
 TEST(StaticSlabCache, IsConstantInitialisedAndUsableBeforeMain) {
   EXPECT_TRUE(early.found);
   EXPECT_EQ(constant_address, nullptr);

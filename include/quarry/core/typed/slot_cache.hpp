@@ -31,13 +31,13 @@ class slot_cache : private attached_source<PageSource> {
   slot_cache(const slot_cache& other) : attached(other) { front_.store(other.share()); }
   slot_cache(slot_cache&& other) noexcept : attached(other) {
     front_.store(other.front_.load());
-    other.front_.store(&unopened_front<Lock>);
+    other.front_.store(nullptr);
   }
   slot_cache& operator=(const slot_cache&) = delete;
   ~slot_cache() { close(); }
 
   void swap(slot_cache& other) noexcept;
-  bool is_open() const noexcept { return front_.load() != &unopened_front<Lock>; }
+  bool is_open() const noexcept { return front_.load() != nullptr; }
   bool shares_with(const slot_cache& other) const noexcept {
     return this == &other || (is_open() && front_.load() == other.front_.load());
   }
@@ -48,11 +48,7 @@ class slot_cache : private attached_source<PageSource> {
   bool try_open() noexcept;
 
   /// Returns a slot when the magazine has one, else null. Complexity O(1).
-  void* try_hit() noexcept {
-    front& from = *front_.load();
-    const holding<Lock> guard(from.lock);
-    return from.loaded.pop();
-  }
+  void* try_hit() noexcept { return front_.pop(); }
   /// Returns a slot, or null when the page source returns null. Errors: what it throws.
   __attribute__((noinline)) void* allocate_slow() {
     return open() ? opened().allocate(Kind::layout) : nullptr;
@@ -73,7 +69,7 @@ class slot_cache : private attached_source<PageSource> {
 #endif
 
   void deallocate(void* slot) noexcept {
-    push(*front_.load(), slot);
+    push(front_.opened(), slot);
   }
   static void push(front& into, void* slot) noexcept {
     bool stored;
@@ -133,7 +129,7 @@ class slot_cache : private attached_source<PageSource> {
 
  private:
   control& opened() const noexcept {
-    return control::of(*front_.load());
+    return control::of(front_.opened());
   }
   front* share() const;
   void close() noexcept;
@@ -156,18 +152,8 @@ template <class Kind, class Lock, bool Shared, class PageSource>
 bool slot_cache<Kind, Lock, Shared, PageSource>::open() {
   if (is_open()) return true;
   control* const fresh = control::open(*this, Kind::layout, &destroy_inside);
-  if (fresh == nullptr) return false;
-  if constexpr (Shared) {
-    bool first;
-    {
-      const holding<Lock> guard(unopened_front<Lock>.lock);
-      first = !is_open();
-      if (first) front_.store(fresh);
-    }
-    if (!first) fresh->drop_handle();  // another thread was faster
-  } else {
-    front_.store(fresh);
-  }
+  if (fresh == nullptr) return Shared && is_open();
+  if (!front_.open(fresh)) fresh->drop_handle();  // another thread was faster
   return true;
 }
 
@@ -188,7 +174,7 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::try_open() noexcept {
 template <class Kind, class Lock, bool Shared, class PageSource>
 typename slot_cache<Kind, Lock, Shared, PageSource>::front*
 slot_cache<Kind, Lock, Shared, PageSource>::share() const {
-  if (!const_cast<slot_cache*>(this)->open()) return &unopened_front<Lock>;
+  if (!const_cast<slot_cache*>(this)->open()) return nullptr;
   opened().add_handle();
   return front_.load();
 }
