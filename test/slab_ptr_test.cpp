@@ -319,6 +319,44 @@ TEST_F(SlabPtr, TurnsIntoAUniquePtrOfOneWord) {
   EXPECT_EQ(cache.stats().live_slots, 0U);
 }
 
+static_assert(
+    std::is_convertible_v<slab_cache<final_type, null_lock, quarry::default_slab_bytes<final_type>>::ptr,
+                          slab_ptr<final_type>>);
+static_assert(!std::is_convertible_v<slab_cache<final_type, null_lock, 4096>::ptr, slab_ptr<final_type>>);
+
+// ---- types that are complete only later
+
+struct pimpl;
+struct widget {  // names the owner before anyone knows how large its object is
+  widget();
+  ~widget();
+  slab_ptr<pimpl> inside;
+};
+struct pimpl {
+  static inline int alive = 0;
+  pimpl() { ++alive; }
+  ~pimpl() { --alive; }
+  char bytes[20000];
+};
+static_assert(slab_cache<pimpl>::slab_bytes == quarry::default_slab_bytes<pimpl>,
+              "the size of a slab is the object's, whenever its owner was first named");
+static_assert(quarry::default_slab_bytes<pimpl> > 65536);
+slab_cache<pimpl> pimpls;
+widget::widget() : inside(pimpls.make()) {}
+widget::~widget() = default;
+
+TEST_F(SlabPtr, MayBeNamedBeforeItsTypeIsComplete) {
+  {
+    std::vector<widget> widgets(30);
+    EXPECT_EQ(pimpl::alive, 30);
+    slab_cache<pimpl, null_lock, quarry::default_slab_bytes<pimpl>> same_size;
+    widgets[7].inside = same_size.make();
+    const slab_ptr<pimpl> taken = std::move(widgets[8].inside);
+  }
+  EXPECT_EQ(pimpl::alive, 0);
+  EXPECT_EQ(pimpls.stats().live_slots, 0U);
+}
+
 // ---- self-owning structures
 
 struct tree {

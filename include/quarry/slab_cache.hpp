@@ -29,18 +29,19 @@ namespace quarry {
 /// first use takes the first slab, and when that fails, the next use tries again.
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 class slab_cache {
-  static_assert(detail::check_cache_arguments<T, Lock, SlabBytes>());
+  static constexpr std::size_t bytes_in_force = detail::slab_bytes_in_force<T, SlabBytes>();
+  static_assert(detail::check_cache_arguments<T, Lock, bytes_in_force>());
 
   using object = std::remove_cv_t<T>;
-  using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(SlabBytes / sizeof(T)),
+  using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(bytes_in_force / sizeof(T)),
                                       !std::is_trivially_destructible_v<T>>;
-  using kind = detail::object_kind<object, control, SlabBytes>;
+  using kind = detail::object_kind<object, control, bytes_in_force>;
   using slots = core::slot_cache<kind, Lock, !std::is_same_v<Lock, null_lock>, PageSource>;
 
  public:
   using value_type = T;
   using ptr = slab_ptr<T, slab_cache>;
-  static constexpr std::size_t slab_bytes = SlabBytes;
+  static constexpr std::size_t slab_bytes = bytes_in_force;
   /// Slots of the first slab, which also holds the control block, and of every other.
   static constexpr std::size_t root_slots = kind::layout.root.slots;
   static constexpr std::size_t extension_slots = kind::layout.extension.slots;
@@ -279,8 +280,8 @@ slab_cache_stats slab_cache<T, Lock, SlabBytes, PageSource>::stats() const noexc
     result.slab_count = root.slab_count();
     result.free_slots = root_slots + (root.slab_count() - 1) * extension_slots - root.out_slots();
     result.empty_slab_count = root.resting_slabs();
-    result.upstream_bytes = root.slab_count() * SlabBytes;
-    result.upstream_peak_bytes = root.peak_slabs() * SlabBytes;
+    result.upstream_bytes = root.slab_count() * slab_bytes;
+    result.upstream_peak_bytes = root.peak_slabs() * slab_bytes;
   });
   return result;
 }

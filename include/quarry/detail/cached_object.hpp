@@ -29,8 +29,7 @@ constexpr bool check_cache_arguments() {
   static_assert(
       sizeof(T) <= SlabBytes / 2,
       "quarry: T takes more than half of SlabBytes; write a larger power of two as the third argument of "
-      "slab_cache, or leave it out (a type that was incomplete when its slab_ptr was first named has to "
-      "write it).");
+      "slab_cache, or leave it out.");
   static_assert(
       alignof(T) <= SlabBytes / 2,
       "quarry: T is aligned to more than half of SlabBytes; write a larger power of two as the third "
