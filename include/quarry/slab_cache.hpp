@@ -1,6 +1,7 @@
 // slab_cache: makes objects of one type in slabs of its own.
 //
-// Layer      1 (what a user holds). Freestanding; without exceptions use the members that start with try_.
+// Layer      1 (what a user holds). Freestanding; without exceptions use the members that start with try_, with a
+//            page source that does not throw.
 // Threads    As the Lock: with null_lock one thread at a time for all handles and owners of one cache
 //            together, with any other lock any number. The lock is never held while the page source is called
 //            or an object is constructed or destroyed.
@@ -9,6 +10,7 @@
 
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_control.hpp>
+#include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_cache.hpp>
 #include <quarry/detail/cached_object.hpp>
 #include <quarry/recycle_policy.hpp>
@@ -54,9 +56,9 @@ class slab_cache {
   /// Shares the slabs of `other`, which is opened first.
   /// Errors      As allocate(); where the page source returns null, and no slab was there, the copy starts a
   ///             cache of its own.
-  slab_cache(const slab_cache& other) = default;
+  QUARRY_EXCEPTION_MODE slab_cache(const slab_cache& other) = default;
   slab_cache(slab_cache&& other) noexcept = default;
-  slab_cache& operator=(const slab_cache& other) {
+  QUARRY_EXCEPTION_MODE slab_cache& operator=(const slab_cache& other) {
     slab_cache(other).swap(*this);
     return *this;
   }
@@ -66,7 +68,7 @@ class slab_cache {
   }
 
   /// Returns a cache that has its first slab, or an unopened one and out_of_memory in `error`; never throws.
-  static slab_cache try_create(slab_errc& error) noexcept {
+  QUARRY_EXCEPTION_MODE static slab_cache try_create(slab_errc& error) noexcept {
     slab_cache result;
     error = result.try_open();
     return result;
@@ -74,7 +76,9 @@ class slab_cache {
 
   /// Takes the first slab if there is none yet.
   /// Returns     ok or out_of_memory.
-  slab_errc try_open() noexcept { return slots_.try_open() ? slab_errc::ok : slab_errc::out_of_memory; }
+  QUARRY_EXCEPTION_MODE slab_errc try_open() noexcept {
+    return slots_.try_open() ? slab_errc::ok : slab_errc::out_of_memory;
+  }
 
   /// Constructs an object from `args`.
   /// Returns     Its owner; never empty.
@@ -83,25 +87,26 @@ class slab_cache {
   /// Complexity  Hit: O(1). Miss: O(magazine slots), at most one call of the page source for each slab
   ///             needed.
   template <class... Args>
-  ptr make(Args&&... args) {
+  QUARRY_EXCEPTION_MODE ptr make(Args&&... args) {
     return ptr(construct(allocate(), std::forward<Args>(args)...));
   }
 
   /// Constructs an object from `args`. Returns an empty owner when there is no memory.
   /// Errors      What the constructor throws; then nothing has changed.
   template <class... Args>
-  ptr try_make(Args&&... args) noexcept(std::is_nothrow_constructible_v<object, Args...>) {
+  QUARRY_EXCEPTION_MODE ptr
+  try_make(Args&&... args) noexcept(std::is_nothrow_constructible_v<object, Args...>) {
     object* const slot = try_allocate();
     return ptr(slot == nullptr ? nullptr : construct(slot, std::forward<Args>(args)...));
   }
 
   /// Returns one slot, uninitialised. Errors as make().
-  object* allocate() {
+  QUARRY_EXCEPTION_MODE object* allocate() {
     void* const slot = slots_.try_hit();
     return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : allocate_slow());
   }
   /// Returns one slot, uninitialised, or null.
-  object* try_allocate() noexcept {
+  QUARRY_EXCEPTION_MODE object* try_allocate() noexcept {
     void* const slot = slots_.try_hit();
     return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : slots_.try_allocate_slow());
   }
@@ -124,7 +129,7 @@ class slab_cache {
 
   /// Returns a recycled object as clear() left it; when there is none, makes one from `args`. Errors as make().
   template <class... Args>
-  ptr reuse(Args&&... args) {
+  QUARRY_EXCEPTION_MODE ptr reuse(Args&&... args) {
     ptr kept = reuse_kept();
     return kept != nullptr ? std::move(kept) : make(std::forward<Args>(args)...);
   }
@@ -132,7 +137,7 @@ class slab_cache {
   /// Takes slabs until the next `objects` calls of make() need no call of the page source. What is freed
   /// meanwhile stays held until trim().
   /// Returns     ok or out_of_memory; the slabs that were taken stay.
-  slab_errc reserve(std::size_t objects) noexcept {
+  QUARRY_EXCEPTION_MODE slab_errc reserve(std::size_t objects) noexcept {
     return slots_.reserve(objects) ? slab_errc::ok : slab_errc::out_of_memory;
   }
 
@@ -144,14 +149,14 @@ class slab_cache {
   /// many more as stay within 32 MiB for all caches together; over a page source that names its capacity it is none, so that
   /// other caches find there what this one does not need.
   /// Returns     ok or out_of_memory, as try_open().
-  slab_errc retain(std::size_t slabs) noexcept {
+  QUARRY_EXCEPTION_MODE slab_errc retain(std::size_t slabs) noexcept {
     return slots_.retain(slabs) ? slab_errc::ok : slab_errc::out_of_memory;
   }
 
   /// Calls f(T&) for every object that lives, recycled ones excepted. Every slot handed out must hold one.
   /// Requires    f does not use the cache. Complexity O(slots).
   template <class F>
-  void for_each_live(F f) {
+  QUARRY_EXCEPTION_MODE void for_each_live(F f) {
     slots_.for_each_live([&](void* slot) { f(*static_cast<T*>(static_cast<object*>(slot))); });
   }
 
@@ -196,8 +201,8 @@ class slab_cache {
   };
 
   template <class... Args>
-  static object* construct(object* slot, Args&&... args);
-  __attribute__((noinline)) void* allocate_slow();
+  QUARRY_EXCEPTION_MODE static object* construct(object* slot, Args&&... args);
+  QUARRY_EXCEPTION_MODE __attribute__((noinline)) void* allocate_slow();
 
   slots slots_;
 };

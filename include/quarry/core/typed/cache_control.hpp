@@ -6,10 +6,12 @@
 // Threads    As the Lock; it is never held while the page source is called.
 #pragma once
 
+#include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/rest_budget.hpp>
 
 #include <cstddef>
@@ -19,7 +21,7 @@
 namespace quarry::core {
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
-class cache_control : public locked_front<Lock>, private attached_source<PageSource> {
+class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
 
  public:
@@ -52,7 +54,9 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
 
   /// Takes one more slab from the page source. Returns false when that returns null.
   bool grow(const cache_layout& layout);
-  bool try_grow(const cache_layout& layout) noexcept;
+  bool try_grow(const cache_layout& layout) noexcept {
+    return without_throwing([&] { return grow(layout); });
+  }
 
   void add_handle() noexcept {
     const holding<Lock> guard(this->lock);
@@ -158,20 +162,6 @@ bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::grow(const cache
   const holding<Lock> guard(this->lock);
   root.add(fresh);
   return true;
-}
-
-template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
-bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::try_grow(
-    const cache_layout& layout) noexcept {
-#if defined(__cpp_exceptions)
-  try {
-    return grow(layout);
-  } catch (...) {
-    return false;
-  }
-#else
-  return grow(layout);
-#endif
 }
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>

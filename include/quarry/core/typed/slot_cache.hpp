@@ -4,10 +4,12 @@
 // Threads    As the Lock.
 #pragma once
 
+#include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/core/typed/slot_numbers.hpp>
 
@@ -19,7 +21,7 @@ namespace quarry::core {
 /// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
 /// marks_kept; and static void destroy_object(void* slot) noexcept, which destroys an object in place.
 template <class Kind, class Lock, bool Shared, class PageSource>
-class slot_cache : private attached_source<PageSource> {
+class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
   using control = cache_control<Lock, PageSource, Kind::magazine_slots, Kind::marks_kept>;
 
@@ -45,32 +47,20 @@ class slot_cache : private attached_source<PageSource> {
   /// Takes the first slab if there is none. Returns false when the page source returns null. Errors: what it
   /// throws.
   __attribute__((noinline)) bool open();
-  bool try_open() noexcept;
+  bool try_open() noexcept {
+    return without_throwing([&] { return open(); });
+  }
 
   /// Returns a slot when the magazine has one, else null. Complexity O(1).
   void* try_hit() noexcept { return front_.pop(); }
   /// Returns a slot, or null when the page source returns null. Errors: what it throws.
-  __attribute__((noinline)) void* allocate_slow() {
-    return open() ? opened().allocate(Kind::layout) : nullptr;
-  }
-#if defined(__cpp_exceptions)
+  void* allocate_slow() { return open() ? opened().allocate(Kind::layout) : nullptr; }
   /// Returns a slot, or null when there is no memory.
   __attribute__((noinline)) void* try_allocate_slow() noexcept {
-    try {
-      return allocate_slow();
-    } catch (...) {
-      return nullptr;
-    }
+    return without_throwing([&] { return allocate_slow(); });
   }
-#else
-  void* try_allocate_slow() noexcept {
-    return allocate_slow();
-  }
-#endif
 
-  void deallocate(void* slot) noexcept {
-    push(front_.opened(), slot);
-  }
+  void deallocate(void* slot) noexcept { push(front_.opened(), slot); }
   static void push(front& into, void* slot) noexcept {
     bool stored;
     {
@@ -93,9 +83,7 @@ class slot_cache : private attached_source<PageSource> {
     push(*static_cast<front*>(static_cast<cache_front*>(home.owner)), slot);
   }
 
-  bool is_mine(const void* slot) const noexcept {
-    return front_of(slot) == front_.load();
-  }
+  bool is_mine(const void* slot) const noexcept { return front_of(slot) == front_.load(); }
   void keep(void* slot) noexcept {
     const holding<Lock> guard(opened().lock);
     opened().root.keep(slot);
@@ -128,9 +116,7 @@ class slot_cache : private attached_source<PageSource> {
   }
 
  private:
-  control& opened() const noexcept {
-    return control::of(front_.opened());
-  }
+  control& opened() const noexcept { return control::of(front_.opened()); }
   front* share() const;
   void close() noexcept;
   void destroy_kept() noexcept;
@@ -155,20 +141,6 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::open() {
   if (fresh == nullptr) return Shared && is_open();
   if (!front_.open(fresh)) fresh->drop_handle();  // another thread was faster
   return true;
-}
-
-template <class Kind, class Lock, bool Shared, class PageSource>
-bool slot_cache<Kind, Lock, Shared, PageSource>::try_open() noexcept {
-#if defined(__cpp_exceptions)
-  try {
-    open();
-  } catch (...) {
-    return false;
-  }
-#else
-  open();
-#endif
-  return is_open();
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
