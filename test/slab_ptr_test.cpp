@@ -276,6 +276,35 @@ TEST_F(SlabPtr, OwnersOfBasesOutliveTheirCaches) {
   EXPECT_EQ(upstream.live_blocks(), 0U);
 }
 
+// A base that lies megabytes behind the object's first byte, in a slab whose size times the object's exceeds 2^40.
+struct far_head {
+  virtual ~far_head() = default;
+  char bytes[2032632 - 16];
+};
+struct far_base {
+  virtual ~far_base() = default;
+};
+struct far_object : far_head, far_base {
+  ~far_object() override { destroyed.push_back(this); }
+  static inline std::vector<const void*> destroyed;
+};
+
+TEST_F(SlabPtr, OwnersOfBasesFindTheWholeObjectHoweverLarge) {
+  using cache_of_far =
+      slab_cache<far_object, null_lock, quarry::default_slab_bytes<far_object>, resource_page_source>;
+  std::vector<const void*> made;
+  cache_of_far objects(pages);
+  std::vector<slab_ptr<far_base, slab_cache<far_base, null_lock, cache_of_far::slab_bytes>>> owners;
+  for (int i = 0; i < 9; ++i) {
+    auto one = objects.make();
+    made.push_back(one.get());
+    owners.emplace_back(std::move(one));
+  }
+  owners.clear();
+  EXPECT_EQ(far_object::destroyed, made);
+  EXPECT_EQ(objects.stats().live_slots, 0U);
+}
+
 // What cannot find its way home does not convert.
 struct final_type final {
   int x;

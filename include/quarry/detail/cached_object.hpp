@@ -27,6 +27,10 @@ constexpr bool check_cache_arguments() {
       "quarry: SlabBytes must be a power of two, because a slab is found from an address by a mask; "
       "write for example 65536, or leave it out.");
   static_assert(
+      SlabBytes < core::slab::largest_product,
+      "quarry: SlabBytes is too large for the arithmetic that turns addresses into slots; write for example "
+      "16777216, or leave it out.");
+  static_assert(
       sizeof(T) <= SlabBytes / 2,
       "quarry: T takes more than half of SlabBytes; write a larger power of two as the third argument of "
       "slab_cache, or leave it out.");

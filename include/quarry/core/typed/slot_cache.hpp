@@ -78,7 +78,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// Destroys the object of this Kind that has the address `inside` in it, and gives its slot back.
   static void destroy_inside(void* inside) noexcept {
     const slab& home = *home_of(inside, Kind::layout.slabs);
-    void* const slot = home.slot_at(home.index_of(inside, Kind::layout.slabs), Kind::layout.slabs);
+    void* const slot = slot_around<Kind::layout.slabs.slot_bytes>(home, inside);
     Kind::destroy_object(slot);
     push(*static_cast<front*>(static_cast<cache_front*>(home.owner)), slot);
   }
