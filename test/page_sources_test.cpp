@@ -92,6 +92,29 @@ TEST(StaticPageSource, HandsOutItsWholeBufferOnceAndTakesItBack) {
   source.deallocate_pages(whole, 65536, 65536);
 }
 
+static_assert(sizeof(static_page_source<4096, 1024>) <= 4096 + 1024);
+static_assert(sizeof(static_page_source<65536, 256>) <= 65536 + 256);
+static_assert(static_page_source<4096>::largest_slab_bytes == 4096);
+static_assert(static_page_source<12288>::largest_slab_bytes == 8192);
+static_assert(alignof(static_page_source<262144, 262144>) == 262144);
+
+TEST(StaticPageSource, AlignedForItsLargestSlabItLendsItsWholeBufferWhereverItLies) {
+  struct neighbours {
+    char before[300];
+    static_page_source<8192, 1024> source;
+    char between[1];
+    static_page_source<262144, 262144> large;
+  };
+  static neighbours memory;
+  slab_cache<block, null_lock, 1024, static_page_source<8192, 1024>> blocks(memory.source);
+  std::vector<decltype(blocks)::ptr> owners;
+  while (auto owner = blocks.try_make()) owners.push_back(std::move(owner));
+  EXPECT_EQ(owners.size(), blocks.root_slots + 7 * blocks.extension_slots);
+  void* const whole = memory.large.allocate_pages(262144, 262144);
+  EXPECT_NE(whole, nullptr);
+  memory.large.deallocate_pages(whole, 262144, 262144);
+}
+
 TEST(StaticPageSource, MixesSizesAndRefusesWhatDoesNotFit) {
   static static_page_source<65536> source;
   EXPECT_EQ(source.allocate_pages(65537, 256), nullptr);

@@ -33,6 +33,10 @@ template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 class slab_cache {
   static constexpr std::size_t bytes_in_force = detail::slab_bytes_in_force<T, SlabBytes>();
   static_assert(detail::check_cache_arguments<T, Lock, bytes_in_force>());
+  static_assert(bytes_in_force <= detail::largest_slab_bytes_of<PageSource>,
+                "quarry: this page source is aligned for smaller slabs only, so how many of this size fit "
+                "would depend on "
+                "where it lies; write the slab's size as the second argument of static_page_source.");
 
   using object = std::remove_cv_t<T>;
   using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(bytes_in_force / sizeof(T)),

@@ -45,6 +45,14 @@ constexpr bool check_cache_arguments() {
   return true;
 }
 
+/// The largest slab that a page source always lends as often as it has room for; a member largest_slab_bytes says so.
+template <class PageSource, class = void>
+inline constexpr std::size_t largest_slab_bytes_of = SIZE_MAX;
+template <class PageSource>
+inline constexpr std::size_t
+    largest_slab_bytes_of<PageSource, std::void_t<decltype(PageSource::largest_slab_bytes)>> =
+        PageSource::largest_slab_bytes;
+
 /// What core::slot_cache has to know about the objects of one cache.
 template <class Object, class Control, std::size_t SlabBytes>
 struct object_kind {
