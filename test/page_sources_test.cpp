@@ -211,6 +211,41 @@ TEST(ResourcePageSource, PassesTheResourcesExceptionOn) {
   EXPECT_EQ(source.upstream(), std::pmr::null_memory_resource());
 }
 
+/// A class that nobody may derive from, that nobody makes without an argument, and that has members of the cache's names.
+struct closed_source final {
+  explicit closed_source(quarry_test::counting_resource* from) : lock(from), root(from), destroy(from) {}
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) { return lock->allocate(bytes, alignment); }
+  void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+    root->deallocate(pages, bytes, alignment);
+  }
+  quarry_test::counting_resource *lock, *root, *destroy;
+  int loaded = 0, source = 0, source_ = 0, front_ = 0, slots_ = 0, entries_ = 0;
+  void open() = delete;
+  void make() = delete;
+};
+struct closed_stateless_source final {
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept {
+    return allocate_hook(bytes, alignment);
+  }
+  void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+    deallocate_hook(pages, bytes, alignment);
+  }
+};
+
+TEST(PageSources, MayBeFinalAndNameTheirMembersAsTheyLike) {
+  quarry_test::counting_resource upstream;
+  {
+    slab_cache<block, quarry::spin_lock, 4096, closed_source> cache{closed_source(&upstream)};
+    auto copy = cache, other = std::move(copy);
+    other = cache;
+    const auto one = cache.make();
+    EXPECT_TRUE(upstream.holds(one.get()));
+    EXPECT_NE((slab_cache<block, null_lock, 4096, closed_stateless_source>().make()), nullptr);
+  }
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+  static_assert(sizeof(slab_cache<block, quarry::spin_lock, 4096, closed_stateless_source>) == sizeof(void*));
+}
+
 TEST(PageSources, OneProgramUsesSeveralOnePerCache) {
   quarry_test::counting_resource upstream;
   static static_page_source<8192> buffer;
