@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <memory_resource>
 #include <mutex>
 #include <optional>
@@ -14,6 +16,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/counting_resource.hpp"
@@ -643,6 +646,27 @@ TEST_F(SlabCache, RecycledObjectsAreDestroyedByTrimAndWithTheLastHandle) {
     for (auto& each : again) cache.recycle(std::move(each));
     EXPECT_EQ(counted::alive, 500);
   }
+  EXPECT_EQ(counted::alive, 0);
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
+/// A lock behind whose next sections another thread is due.
+struct interrupted_lock {
+  static inline std::function<void()> other_thread;
+  void lock() {}
+  void unlock() {
+    if (const auto run = std::exchange(other_thread, nullptr)) run();
+  }
+};
+
+TEST_F(SlabCache, OfTwoLastHandlesThatGoAtOnceOneDestroysTheRecycledObjects) {
+  using cache_type = test_cache<counted, interrupted_lock>;
+  auto one = std::make_unique<cache_type>(pages);
+  one->recycle(one->make(1));
+  one->recycle(one->make(2));
+  auto other = std::make_unique<cache_type>(*one);
+  interrupted_lock::other_thread = [&] { other.reset(); };
+  one.reset();
   EXPECT_EQ(counted::alive, 0);
   EXPECT_EQ(upstream.live_blocks(), 0U);
 }

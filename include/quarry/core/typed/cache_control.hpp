@@ -62,10 +62,6 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
     const holding<Lock> guard(this->lock);
     root.add_handle();
   }
-  bool last_handle() noexcept {
-    const holding<Lock> guard(this->lock);
-    return root.last_handle();
-  }
   void drop_handle() noexcept {
     finish([&] { return root.drop_handle(*this); });
   }

@@ -154,8 +154,16 @@ slot_cache<Kind, Lock, Shared, PageSource>::share() const {
 template <class Kind, class Lock, bool Shared, class PageSource>
 void slot_cache<Kind, Lock, Shared, PageSource>::close() noexcept {
   if (!is_open()) return;
-  if (Kind::marks_kept && opened().last_handle()) destroy_kept();
-  opened().drop_handle();
+  void* kept;
+  do {
+    kept = nullptr;
+    // Whether this is the last handle is asked where it is dropped, so that of several one finds the kept objects.
+    opened().finish([&] {
+      if (Kind::marks_kept && opened().root.last_handle()) kept = opened().root.take_kept();
+      return kept == nullptr ? opened().root.drop_handle(opened()) : nullptr;
+    });
+    if (kept != nullptr) destroy_inside(kept);
+  } while (kept != nullptr);
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
@@ -168,10 +176,7 @@ void* slot_cache<Kind, Lock, Shared, PageSource>::take_kept() noexcept {
 // One by one and outside the lock, because destroying an object may free others to the same cache.
 template <class Kind, class Lock, bool Shared, class PageSource>
 void slot_cache<Kind, Lock, Shared, PageSource>::destroy_kept() noexcept {
-  while (void* const slot = take_kept()) {
-    Kind::destroy_object(slot);
-    deallocate(slot);
-  }
+  while (void* const slot = take_kept()) destroy_inside(slot);
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
