@@ -405,6 +405,46 @@ TEST_F(SlabCache, ForEachLiveVisitsEveryLivingObjectOnce) {
   for (int i = 1; i < 500; i += 2) EXPECT_EQ(seen.count(i), 1U);
 }
 
+TEST_F(SlabCache, AVisitorMayDestroyTheObjectsThatItIsCalledWith) {
+  test_cache<counted> cache(pages);
+  constexpr int objects = 5000;
+  for (const int divisor : {1, 2, 3}) {
+    cache.retain(0);
+    for (int i = 0; i < objects; ++i) (void)cache.make(i).release();
+    std::set<int> seen;
+    const std::size_t slabs = upstream.live_blocks();
+    cache.for_each_live([&](counted& each) {
+      EXPECT_TRUE(seen.insert(each.value).second);
+      EXPECT_EQ(upstream.live_blocks(), slabs) << "no slab goes before the visit ends";
+      if (each.value % divisor == 0) decltype(cache)::ptr::adopt(&each).reset();
+    });
+    EXPECT_EQ(seen.size(), std::size_t{objects});
+    EXPECT_EQ(counted::alive, objects - (objects + divisor - 1) / divisor);
+    EXPECT_EQ(cache.stats().live_slots, static_cast<std::size_t>(counted::alive));
+    EXPECT_EQ(cache.stats().empty_slab_count, 0U) << "slabs go when the visit ends";
+    cache.for_each_live([&](counted& each) { decltype(cache)::ptr::adopt(&each).reset(); });
+    EXPECT_EQ(upstream.live_blocks(), 1U);
+  }
+}
+
+TEST_F(SlabCache, WhatAVisitorThrowsPassesThrough) {
+  test_cache<counted, spin_lock> cache(pages);
+  std::vector<decltype(cache)::ptr> owners;
+  EXPECT_EQ(cache.reserve(5000), slab_errc::ok);
+  for (int i = 0; i < 500; ++i) owners.push_back(cache.make(i));
+  int visits = 0;
+  EXPECT_THROW(cache.for_each_live([&](counted&) {
+    if (++visits == 100) throw std::runtime_error("enough");
+  }),
+               std::runtime_error);
+  EXPECT_EQ(visits, 100);
+  visits = 0;
+  cache.for_each_live([&](counted&) { ++visits; });
+  EXPECT_EQ(visits, 500);
+  owners.clear();
+  EXPECT_GT(cache.stats().empty_slab_count, 1U) << "what was reserved stays";
+}
+
 TEST_F(SlabCache, OwnsItsSlotsAndNothingElse) {
   test_cache<message> cache(pages), other(pages);
   const auto mine = cache.make();
@@ -619,6 +659,26 @@ TEST_F(SlabCache, RecycleUsesTheSpecialisedPolicy) {
   test_cache<with_policy> cache(pages);
   cache.recycle(cache.make());
   EXPECT_EQ(cache.reuse()->value, 99);
+}
+
+struct cell {
+  int generation = 0;
+};
+void clear(cell& used) {
+  ++used.generation;
+}
+
+TEST_F(SlabCache, RecycleClearsObjectsWithoutADestructorToo) {
+  test_cache<cell> cache(pages);
+  auto one = cache.make();
+  one->generation = 41;
+  cache.recycle(std::move(one));
+  EXPECT_EQ(cache.stats().kept_slots, 1U);
+  EXPECT_EQ(cache.reuse()->generation, 42);
+  static_assert(!quarry::keeps_recycled<message>);
+  test_cache<message> plain(pages);
+  plain.recycle(plain.make());
+  EXPECT_EQ(plain.stats().kept_slots, 0U) << "nothing of it is worth keeping";
 }
 
 TEST_F(SlabCache, RecycledObjectsAreDestroyedByTrimAndWithTheLastHandle) {

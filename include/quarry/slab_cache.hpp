@@ -40,7 +40,7 @@ class slab_cache {
 
   using object = std::remove_cv_t<T>;
   using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(bytes_in_force / sizeof(T)),
-                                      !std::is_trivially_destructible_v<T>>;
+                                      keeps_recycled<object>>;
   using kind = detail::object_kind<object, control, bytes_in_force>;
   using slots = core::slot_cache<kind, Lock, !std::is_same_v<Lock, null_lock>, PageSource>;
 
@@ -125,7 +125,8 @@ class slab_cache {
   slab_errc try_deallocate(const T* slot) noexcept;
 
   /// Returns the object to the cache without destroying it: recycle_policy<T>::clear prepares it, and reuse()
-  /// hands it out again. It is destroyed by trim() and with the last handle.
+  /// hands it out again. It is destroyed by trim() and with the last handle. An object that needs no destructor and that
+  /// nothing clears is freed instead.
   void recycle(ptr owner) noexcept;
 
   /// Returns a recycled object as clear() left it, or an empty owner when there is none.
@@ -158,7 +159,10 @@ class slab_cache {
   }
 
   /// Calls f(T&) for every object that lives, recycled ones excepted. Every slot handed out must hold one.
-  /// Requires    f does not use the cache. Complexity O(slots).
+  /// Requires    f does not use the cache; only with null_lock it may destroy the object that it is called with. With any other
+  ///             lock, which is held meanwhile, note the objects and destroy them afterwards.
+  /// Errors      What f throws; then the rest is not visited.
+  /// Complexity  O(slots).
   template <class F>
   QUARRY_EXCEPTION_MODE void for_each_live(F f) {
     slots_.for_each_live([&](void* slot) { f(*static_cast<T*>(static_cast<object*>(slot))); });
@@ -271,7 +275,7 @@ slab_errc slab_cache<T, Lock, SlabBytes, PageSource>::try_deallocate(const T* sl
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 void slab_cache<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
-  if constexpr (std::is_trivially_destructible_v<T>) return;  // the owner frees the slot
+  if constexpr (!keeps_recycled<object>) return;  // the owner frees the slot
   if (owner == nullptr || !slots_.is_mine(owner.get())) return;
   object* const kept = const_cast<object*>(owner.release());
   recycle_policy<object>::clear(*kept);

@@ -10,6 +10,7 @@
 #include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/locks.hpp>
 #include <quarry/page_sources.hpp>
+#include <quarry/recycle_policy.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -34,7 +35,7 @@ constexpr std::size_t choose_default_slab_bytes() noexcept {
   core::cache_parts parts;
   parts.slot_bytes = sizeof(T);
   parts.slot_alignment = alignof(T);
-  parts.marks_kept = !std::is_trivially_destructible_v<T>;
+  parts.marks_kept = keeps_recycled<std::remove_cv_t<T>>;
   return core::choose_slab_bytes(parts, smallest_default_slab_bytes);
 }
 

@@ -87,6 +87,17 @@ class cache_root : private rest_draw<> {
   /// Lets every slab rest that the cache has now, and one more, until trim_all().
   void begin_reserve() noexcept { reserved_slabs_ = slab_count_ + 1; }
 
+  /// Puts every slot of the magazine back and lets all slabs stay until end_visit(), even when slots are freed. Returns what
+  /// end_visit() wants to know.
+  std::size_t begin_visit(cache_front& front) noexcept {
+    const std::size_t reserved = reserved_slabs_;
+    begin_reserve();
+    empty_magazine(front);
+    return reserved;
+  }
+  /// flush() finds the slabs that are no longer wanted.
+  void end_visit(std::size_t reserved) noexcept { reserved_slabs_ = reserved; }
+
   void add_handle() noexcept { ++handles_; }
   bool last_handle() const noexcept { return handles_ == 1; }
 

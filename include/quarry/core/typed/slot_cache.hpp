@@ -103,7 +103,8 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
   void* at(std::uint32_t index) noexcept;
 
-  /// Calls f(void* slot) for each slot in the users' hands, under the lock. Flushes the magazine first.
+  /// Calls f(void* slot) for each slot in the users' hands, under the lock; f may free that slot where Lock does nothing.
+  /// Flushes the magazine first. Errors: what f throws.
   template <class F>
   void for_each_live(F f);
 
@@ -250,15 +251,24 @@ template <class Kind, class Lock, bool Shared, class PageSource>
 template <class F>
 void slot_cache<Kind, Lock, Shared, PageSource>::for_each_live(F f) {
   if (!is_open()) return;
-  opened().finish([&] {
-    cache_root& root = opened().root;
-    slab* const surplus = root.flush(opened());
-    root.slabs().for_each_slab([&](const slab& each) {
-      each.for_each_used(Kind::layout.slabs, [&](void* slot) {
-        if (!root.is_kept(each, each.index_of(slot, Kind::layout.slabs))) f(slot);
-      });
+  struct visit {  // holds the lock, and ends however f returns
+    explicit visit(control& of) : block(of) {
+      block.lock.lock();
+      reserved = block.root.begin_visit(block);
+    }
+    ~visit() {
+      block.root.end_visit(reserved);
+      block.lock.unlock();
+      block.finish([&] { return block.root.flush(block); });
+    }
+    control& block;
+    std::size_t reserved;
+  } const visit(opened());
+  const cache_root& root = visit.block.root;
+  root.for_each_slab([&](const slab& each) {
+    each.for_each_used(Kind::layout.slabs, [&](void* slot) {
+      if (!root.is_kept(each, each.index_of(slot, Kind::layout.slabs))) f(slot);
     });
-    return surplus;
   });
 }
 
