@@ -29,6 +29,7 @@ using quarry::null_lock;
 using quarry::resource_page_source;
 using quarry::slab_cache;
 using quarry::slab_errc;
+using quarry::slab_ptr;
 using quarry::spin_lock;
 
 constexpr std::size_t small_slab_bytes = 4096;
@@ -425,6 +426,53 @@ TEST_F(SlabCache, AVisitorMayDestroyTheObjectsThatItIsCalledWith) {
     cache.for_each_live([&](counted& each) { decltype(cache)::ptr::adopt(&each).reset(); });
     EXPECT_EQ(upstream.live_blocks(), 1U);
   }
+}
+
+/// Counts, while it is made and while it is destroyed, who lives beside it.
+struct looking_around {
+  using cache_type = test_cache<looking_around>;
+  explicit looking_around(cache_type& cache, bool fails = false) : all(cache) {
+    count();
+    if (fails) throw std::runtime_error("no");
+    alive = true;
+  }
+  ~looking_around() {
+    alive = false;
+    count();
+  }
+  void count() {
+    seen = 0;
+    all.for_each_live([](looking_around& each) {
+      EXPECT_TRUE(each.alive);
+      ++seen;
+    });
+  }
+  static inline int seen = 0;
+  cache_type& all;
+  bool alive = false;
+};
+
+TEST_F(SlabCache, WhatIsBeingMadeOrDestroyedIsNotVisited) {
+  looking_around::cache_type cache(pages);
+  cache.make(cache).reset();
+  EXPECT_EQ(looking_around::seen, 0);
+  auto one = cache.make(cache);
+  auto other = cache.make(cache);
+  EXPECT_EQ(looking_around::seen, 1);
+  EXPECT_THROW(cache.make(cache, true), std::runtime_error);
+  EXPECT_EQ(looking_around::seen, 2);
+  one.reset();
+  EXPECT_EQ(looking_around::seen, 1);
+  one = cache.try_make(cache);
+  EXPECT_EQ(looking_around::seen, 1);
+  one->count();
+  EXPECT_EQ(looking_around::seen, 2);
+  cache.recycle(std::move(one));
+  cache.trim();  // destroys it
+  EXPECT_EQ(looking_around::seen, 1);
+  slab_ptr<const looking_around, looking_around::cache_type> constant = std::move(other);
+  constant.reset();  // through the slab's header
+  EXPECT_EQ(looking_around::seen, 0);
 }
 
 TEST_F(SlabCache, WhatAVisitorThrowsPassesThrough) {

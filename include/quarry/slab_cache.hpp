@@ -92,7 +92,12 @@ class slab_cache {
   ///             needed.
   template <class... Args>
   QUARRY_EXCEPTION_MODE ptr make(Args&&... args) {
-    return ptr(construct(allocate(), std::forward<Args>(args)...));
+    if constexpr (is_made_in_transit<Args...>) {
+      core::transit mine;
+      return ptr(construct(take(mine), mine, std::forward<Args>(args)...));
+    } else {
+      return ptr(detail::construct_object<object>(take(), std::forward<Args>(args)...));
+    }
   }
 
   /// Constructs an object from `args`. Returns an empty owner when there is no memory.
@@ -100,20 +105,21 @@ class slab_cache {
   template <class... Args>
   QUARRY_EXCEPTION_MODE ptr
   try_make(Args&&... args) noexcept(std::is_nothrow_constructible_v<object, Args...>) {
-    object* const slot = try_allocate();
-    return ptr(slot == nullptr ? nullptr : construct(slot, std::forward<Args>(args)...));
+    if constexpr (is_made_in_transit<Args...>) {
+      core::transit mine;
+      object* const slot = try_take(mine);
+      return ptr(slot == nullptr ? nullptr : construct(slot, mine, std::forward<Args>(args)...));
+    } else {
+      object* const slot = try_take();
+      return ptr(slot == nullptr ? nullptr
+                                 : detail::construct_object<object>(slot, std::forward<Args>(args)...));
+    }
   }
 
   /// Returns one slot, uninitialised. Errors as make().
-  QUARRY_EXCEPTION_MODE object* allocate() {
-    void* const slot = slots_.try_hit();
-    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : allocate_slow());
-  }
+  QUARRY_EXCEPTION_MODE object* allocate() { return take(); }
   /// Returns one slot, uninitialised, or null.
-  QUARRY_EXCEPTION_MODE object* try_allocate() noexcept {
-    void* const slot = slots_.try_hit();
-    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : slots_.try_allocate_slow());
-  }
+  QUARRY_EXCEPTION_MODE object* try_allocate() noexcept { return try_take(); }
 
   /// Takes back a slot in which no object lives. Requires that it came from this cache and is not free.
   /// Complexity  Hit: O(1). Miss: O(magazine slots), at most one call of the page source.
@@ -158,7 +164,8 @@ class slab_cache {
     return slots_.retain(slabs) ? slab_errc::ok : slab_errc::out_of_memory;
   }
 
-  /// Calls f(T&) for every object that lives, recycled ones excepted. Every slot handed out must hold one.
+  /// Calls f(T&) for every object whose constructor has ended and whose destructor has not begun, also beside threads that
+  /// make and destroy others; recycled ones excepted. A slot that allocate() returned must hold an object.
   /// Requires    f does not use the cache; only with null_lock it may destroy the object that it is called with. With any other
   ///             lock, which is held meanwhile, note the objects and destroy them afterwards.
   /// Errors      What f throws; then the rest is not visited.
@@ -200,27 +207,53 @@ class slab_cache {
   }
 
  private:
-  // Returns a slot to its cache unless it was told that an object now lives there.
-  struct slot_return {
-    ~slot_return() {
-      if (slot != nullptr) slots::push(*slots::front_of(slot), slot);
-    }
-    void* slot;
-  };
-
+  // Whether anyone can look into a slot while its object is made: code of T's that runs then, or another thread.
   template <class... Args>
-  QUARRY_EXCEPTION_MODE static object* construct(object* slot, Args&&... args);
-  QUARRY_EXCEPTION_MODE __attribute__((noinline)) void* allocate_slow();
+  static constexpr bool is_made_in_transit =
+      !std::is_same_v<Lock, null_lock> || !std::is_trivially_constructible_v<object, Args...>;
+
+  // Return one slot, which enters `mine` if that is given.
+  template <class... Transit>
+  QUARRY_EXCEPTION_MODE object* take(Transit&... mine) {
+    void* const slot = slots_.try_hit(mine...);
+    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : take_slow(mine...));
+  }
+  template <class... Transit>
+  QUARRY_EXCEPTION_MODE __attribute__((noinline)) void* take_slow(Transit&... mine);
+  template <class... Transit>
+  QUARRY_EXCEPTION_MODE object* try_take(Transit&... mine) noexcept {
+    void* const slot = slots_.try_hit(mine...);
+    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot
+                                                                     : slots_.try_allocate_slow(mine...));
+  }
+
+  // Ends the transit of a slot: an object lives there, or it goes back to its cache.
+  struct construction {
+    ~construction() {
+      auto& front = *slots::front_of(mine.slot);
+      if (made) {
+        slots::end_transit(front, mine);
+      } else {
+        slots::push(front, mine.slot, mine);
+      }
+    }
+    const core::transit& mine;
+    bool made;
+  };
+  template <class... Args>
+  QUARRY_EXCEPTION_MODE static object* construct(object* slot, const core::transit& mine, Args&&... args);
 
   slots slots_;
 };
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 template <class... Args>
-std::remove_cv_t<T>* slab_cache<T, Lock, SlabBytes, PageSource>::construct(object* slot, Args&&... args) {
-  slot_return guard{slot};
+std::remove_cv_t<T>* slab_cache<T, Lock, SlabBytes, PageSource>::construct(object* slot,
+                                                                           const core::transit& mine,
+                                                                           Args&&... args) {
+  construction under_way{mine, false};
   object* const made = detail::construct_object<object>(slot, std::forward<Args>(args)...);
-  guard.slot = nullptr;
+  under_way.made = true;
   return made;
 }
 
@@ -234,17 +267,24 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
   if constexpr (std::is_same_v<std::remove_cv_t<U>, object> && std::is_destructible_v<object> &&
                 !std::is_abstract_v<object>) {
     if (!may_be_other || __builtin_expect(front->destroy == &slots::destroy_inside, 1)) {
-      static_cast<object*>(address)->~object();
-      return slots::push(*front, address);
+      if constexpr (std::is_trivially_destructible_v<object>) {
+        return slots::push(*front, address);
+      } else {
+        core::transit mine;
+        slots::begin_transit(*front, mine, address);
+        static_cast<object*>(address)->~object();
+        return slots::push(*front, address, mine);
+      }
     }
   }
   front->destroy(address);
 }
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
-void* slab_cache<T, Lock, SlabBytes, PageSource>::allocate_slow() {
+template <class... Transit>
+void* slab_cache<T, Lock, SlabBytes, PageSource>::take_slow(Transit&... mine) {
 #if defined(__cpp_exceptions)
-  void* const slot = slots_.allocate_slow();
+  void* const slot = slots_.allocate_slow(mine...);
   if (slot == nullptr) throw std::bad_alloc();
   return slot;
 #else

@@ -58,6 +58,7 @@ template <class Object, class Control, std::size_t SlabBytes>
 struct object_kind {
   static constexpr std::uint32_t magazine_slots = Control::magazine_slots;
   static constexpr bool marks_kept = Control::marks_kept;
+  static constexpr bool has_destructor = !std::is_trivially_destructible_v<Object>;
   static constexpr core::cache_layout layout =
       core::make_cache_layout({sizeof(Object), alignof(Object), Control::bytes, marks_kept}, SlabBytes);
   static_assert(

@@ -9,9 +9,11 @@ namespace {
 
 using quarry::null_lock;
 using quarry::spin_lock;
+using quarry::core::cache_front;
 using quarry::core::front_pointer;
 using quarry::core::holding;
 using quarry::core::locked_front;
+using quarry::core::transit;
 
 static_assert(sizeof(front_pointer<null_lock, false>) == 4 * sizeof(void*));
 static_assert(sizeof(front_pointer<spin_lock, true>) == sizeof(void*));
@@ -46,6 +48,21 @@ TEST(CacheFront, TheFirstOfSeveralThreadsOpensAHandle) {
   EXPECT_TRUE(pointer.open(&first));
   EXPECT_FALSE(pointer.open(&second));
   EXPECT_EQ(pointer.load(), &first);
+}
+
+TEST(CacheFront, SlotsAreInTransitFromEnteringToLeavingInAnyOrder) {
+  cache_front front;
+  int slots[3];
+  transit transits[3];
+  for (int i = 0; i < 3; ++i) front.enter(transits[i], &slots[i]);
+  for (int& each : slots) EXPECT_TRUE(front.is_in_transit(&each));
+  EXPECT_FALSE(front.is_in_transit(&front));
+  front.leave(transits[1]);
+  EXPECT_FALSE(front.is_in_transit(&slots[1]));
+  EXPECT_TRUE(front.is_in_transit(&slots[0]) && front.is_in_transit(&slots[2]));
+  front.leave(transits[2]);
+  front.leave(transits[0]);
+  EXPECT_EQ(front.transits, nullptr);
 }
 
 struct late_lock {

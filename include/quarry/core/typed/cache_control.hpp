@@ -39,9 +39,11 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
 
   static cache_control& of(front& opened) noexcept { return static_cast<cache_control&>(opened); }
 
-  /// Returns a slot, from a new extension slab if need be, or null when the page source returns null.
+  /// Returns a slot, which enters `mine` if that is given, from a new extension slab if need be; null when the page source
+  /// returns null.
   /// Errors      What the page source throws; then nothing has changed.
-  void* allocate(const cache_layout& layout);
+  template <class... Transit>
+  void* allocate(const cache_layout& layout, Transit&... mine);
 
   /// Takes a slot back; the last one of an orphaned cache ends it.
   __attribute__((noinline)) void deallocate(void* slot) noexcept;
@@ -139,12 +141,17 @@ cache_control<Lock, PageSource, MagazineSlots, MarksKept>::open(attached& from, 
 }
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
-void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const cache_layout& layout) {
+template <class... Transit>
+void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const cache_layout& layout,
+                                                                          Transit&... mine) {
   for (;;) {
     {
       const holding<Lock> guard(this->lock);
       bound_magazine();
-      if (void* const slot = root.allocate(*this)) return slot;
+      if (void* const slot = root.allocate(*this)) {
+        (this->enter(mine, slot), ...);
+        return slot;
+      }
     }
     if (!grow(layout)) return nullptr;
   }

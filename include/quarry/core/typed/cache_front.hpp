@@ -16,9 +16,33 @@ struct hit_front {
   cursor loaded;
 };
 
-/// The hit's part, and what tells the cache of a slot whose type is not known.
+/// A slot in use whose object is being constructed or destroyed, so that nothing lives in it. Who does that has it on the stack.
+struct transit {
+  void* slot;
+  transit* next;
+};
+
+/// The hit's part, what tells the cache of a slot whose type is not known, and which slots are in transit.
 struct cache_front : hit_front {
   void (*destroy)(void* slot) noexcept = nullptr;  // destroys the object in a slot and frees the slot
+  transit* transits = nullptr;                     // under the lock
+
+  void enter(transit& mine, void* slot) noexcept {
+    mine = {slot, transits};
+    transits = &mine;
+  }
+  /// Complexity  O(transits that began later).
+  void leave(const transit& mine) noexcept {
+    transit** at = &transits;
+    while (*at != &mine) at = &(*at)->next;
+    *at = mine.next;
+  }
+  /// Complexity  O(transits): one for each thread and each level of nesting.
+  bool is_in_transit(const void* slot) const noexcept {
+    const transit* each = transits;
+    while (each != nullptr && each->slot != slot) each = each->next;
+    return each != nullptr;
+  }
 };
 
 /// The front together with the lock that guards the whole block.
@@ -60,8 +84,14 @@ class front_pointer {
   /// Requires    load() != nullptr
   locked_front<Lock>& opened() const noexcept { return *static_cast<locked_front<Lock>*>(front_); }
 
-  /// Returns a slot of the magazine, or null when it is empty or there is no cache. Complexity O(1).
-  void* pop() const noexcept { return front_->loaded.pop(); }
+  /// Returns a slot of the magazine, which enters `mine` if that is given, or null when it is empty or there is no cache.
+  /// Complexity  O(1).
+  template <class... Transit>
+  void* pop(Transit&... mine) const noexcept {
+    void* const slot = front_->loaded.pop();
+    if (sizeof...(mine) != 0 && __builtin_expect(slot != nullptr, 1)) (opened().enter(mine, slot), ...);
+    return slot;
+  }
 
  private:
   hit_front* front_;
@@ -85,11 +115,14 @@ class front_pointer<Lock, true> {
 
   locked_front<Lock>& opened() const noexcept { return *load(); }
 
-  void* pop() const {
+  template <class... Transit>
+  void* pop(Transit&... mine) const {
     locked_front<Lock>* const from = load();
     if (__builtin_expect(from == nullptr, 0)) return nullptr;
     const holding<Lock> guard(from->lock);
-    return from->loaded.pop();
+    void* const slot = from->loaded.pop();
+    if (sizeof...(mine) != 0 && __builtin_expect(slot != nullptr, 1)) (from->enter(mine, slot), ...);
+    return slot;
   }
 
  private:

@@ -19,7 +19,8 @@
 namespace quarry::core {
 
 /// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
-/// marks_kept; and static void destroy_object(void* slot) noexcept, which destroys an object in place.
+/// marks_kept; static constexpr bool has_destructor; and static void destroy_object(void* slot) noexcept, which destroys an
+/// object in place.
 template <class Kind, class Lock, bool Shared, class PageSource>
 class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
@@ -51,25 +52,45 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
     return without_throwing([&] { return open(); });
   }
 
-  /// Returns a slot when the magazine has one, else null. Complexity O(1).
-  void* try_hit() noexcept { return front_.pop(); }
+  /// Returns a slot when the magazine has one, which enters `mine` if that is given, else null. Complexity O(1).
+  template <class... Transit>
+  void* try_hit(Transit&... mine) noexcept {
+    return front_.pop(mine...);
+  }
   /// Returns a slot, or null when the page source returns null. Errors: what it throws.
-  void* allocate_slow() { return open() ? opened().allocate(Kind::layout) : nullptr; }
+  template <class... Transit>
+  void* allocate_slow(Transit&... mine) {
+    return open() ? opened().allocate(Kind::layout, mine...) : nullptr;
+  }
   /// Returns a slot, or null when there is no memory.
-  __attribute__((noinline)) void* try_allocate_slow() noexcept {
-    return without_throwing([&] { return allocate_slow(); });
+  template <class... Transit>
+  __attribute__((noinline)) void* try_allocate_slow(Transit&... mine) noexcept {
+    return without_throwing([&] { return allocate_slow(mine...); });
   }
 
   void deallocate(void* slot) noexcept { push(front_.opened(), slot); }
-  static void push(front& into, void* slot) noexcept {
+  /// Frees a slot, which leaves `mine` if that is given.
+  template <class... Transit>
+  static void push(front& into, void* slot, const Transit&... mine) noexcept {
     bool stored;
     {
       const holding<Lock> guard(into.lock);
+      (into.leave(mine), ...);
       stored = into.loaded.push(slot);
     }
     if (__builtin_expect(!stored, 0)) control::of(into).deallocate(slot);
   }
   slot_fault try_deallocate(const void* slot, std::size_t alignment) noexcept;
+
+  /// The object in `slot` is destroyed from now on, until push(); or it is constructed now.
+  static void begin_transit(front& of, transit& mine, void* slot) noexcept {
+    const holding<Lock> guard(of.lock);
+    of.enter(mine, slot);
+  }
+  static void end_transit(front& of, const transit& mine) noexcept {
+    const holding<Lock> guard(of.lock);
+    of.leave(mine);
+  }
 
   /// Returns the front of the cache that `inside` came from. Requires a slab of this Kind's size.
   static front* front_of(const void* inside) noexcept {
@@ -79,8 +100,15 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   static void destroy_inside(void* inside) noexcept {
     const slab& home = *home_of(inside, Kind::layout.slabs);
     void* const slot = slot_around<Kind::layout.slabs.slot_bytes>(home, inside);
-    Kind::destroy_object(slot);
-    push(*static_cast<front*>(static_cast<cache_front*>(home.owner)), slot);
+    front& of = *static_cast<front*>(static_cast<cache_front*>(home.owner));
+    if constexpr (Kind::has_destructor) {
+      transit mine;
+      begin_transit(of, mine, slot);
+      Kind::destroy_object(slot);
+      push(of, slot, mine);
+    } else {
+      push(of, slot);
+    }
   }
 
   bool is_mine(const void* slot) const noexcept { return front_of(slot) == front_.load(); }
@@ -103,7 +131,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
   void* at(std::uint32_t index) noexcept;
 
-  /// Calls f(void* slot) for each slot in the users' hands, under the lock; f may free that slot where Lock does nothing.
+  /// Calls f(void* slot) for each slot in the users' hands that is not in transit, under the lock; f may free that slot where Lock does nothing.
   /// Flushes the magazine first. Errors: what f throws.
   template <class F>
   void for_each_live(F f);
@@ -267,7 +295,8 @@ void slot_cache<Kind, Lock, Shared, PageSource>::for_each_live(F f) {
   const cache_root& root = visit.block.root;
   root.for_each_slab([&](const slab& each) {
     each.for_each_used(Kind::layout.slabs, [&](void* slot) {
-      if (!root.is_kept(each, each.index_of(slot, Kind::layout.slabs))) f(slot);
+      if (!visit.block.is_in_transit(slot) && !root.is_kept(each, each.index_of(slot, Kind::layout.slabs)))
+        f(slot);
     });
   });
 }
