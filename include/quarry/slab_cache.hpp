@@ -4,7 +4,8 @@
 //            page source that does not throw.
 // Threads    As the Lock: with null_lock one thread at a time for all handles and owners of one cache
 //            together, with any other lock any number. The lock is never held while the page source is called
-//            or an object is constructed or destroyed.
+//            or an object is constructed or destroyed; during for_each_live it is. After fork() a child may use a cache
+//            with a lock only if no other thread was inside a call of it; docs/threads.md.
 // Source     Bonwick 1994 (slabs, object caching); docs/design.md.
 #pragma once
 

@@ -72,7 +72,8 @@ class front_pointer {
   front_pointer(const front_pointer&) = delete;
   front_pointer& operator=(const front_pointer&) = delete;
 
-  locked_front<Lock>* load() const noexcept { return front_ == &unopened_ ? nullptr : &opened(); }
+  bool is_open() const noexcept { return front_ != &unopened_; }
+  locked_front<Lock>* load() const noexcept { return is_open() ? &opened() : nullptr; }
   void store(locked_front<Lock>* front) noexcept { front_ = front != nullptr ? front : &unopened_; }
 
   /// Stores `front` unless one is stored by now. Returns whether it did.
@@ -81,7 +82,7 @@ class front_pointer {
     return true;
   }
 
-  /// Requires    load() != nullptr
+  /// Requires    is_open()
   locked_front<Lock>& opened() const noexcept { return *static_cast<locked_front<Lock>*>(front_); }
 
   /// Returns a slot of the magazine, which enters `mine` if that is given, or null when it is empty or there is no cache.
@@ -102,6 +103,7 @@ class front_pointer {
 template <class Lock>
 class front_pointer<Lock, true> {
  public:
+  bool is_open() const noexcept { return load() != nullptr; }
   // Acquire: pairs with the release in store() and open(), so that the control block is seen constructed.
   locked_front<Lock>* load() const noexcept { return front_.load(std::memory_order_acquire); }
   // Release: pairs with the acquire in load().

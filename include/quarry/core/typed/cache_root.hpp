@@ -238,7 +238,8 @@ inline slab* cache_root::flush(cache_front& front) noexcept {
 
 inline void cache_root::put_back(void* const* slots, std::size_t count) noexcept {
   out_slots_ -= count;
-  slab* emptied = bin_.flush(slots, count, [&](std::size_t i) noexcept { return home_of(slots[i]); });
+  slab* emptied =
+      bin_.flush(slots, count, [this, slots](std::size_t i) noexcept { return home_of(slots[i]); });
   while (emptied != nullptr) {
     slab* const next = emptied->next;
     rest(emptied);

@@ -40,7 +40,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   ~slot_cache() { close(); }
 
   void swap(slot_cache& other) noexcept;
-  bool is_open() const noexcept { return front_.load() != nullptr; }
+  bool is_open() const noexcept { return front_.is_open(); }
   bool shares_with(const slot_cache& other) const noexcept {
     return this == &other || (is_open() && front_.load() == other.front_.load());
   }
