@@ -92,6 +92,29 @@ TEST(StaticPageSource, HandsOutItsWholeBufferOnceAndTakesItBack) {
   source.deallocate_pages(whole, 65536, 65536);
 }
 
+static_assert(sizeof(static_page_source<4096, 1024>) <= 4096 + 1024);
+static_assert(sizeof(static_page_source<65536, 256>) <= 65536 + 256);
+static_assert(static_page_source<4096>::largest_slab_bytes == 4096);
+static_assert(static_page_source<12288>::largest_slab_bytes == 8192);
+static_assert(alignof(static_page_source<262144, 262144>) == 262144);
+
+TEST(StaticPageSource, AlignedForItsLargestSlabItLendsItsWholeBufferWhereverItLies) {
+  struct neighbours {
+    char before[300];
+    static_page_source<8192, 1024> source;
+    char between[1];
+    static_page_source<262144, 262144> large;
+  };
+  static neighbours memory;
+  slab_cache<block, null_lock, 1024, static_page_source<8192, 1024>> blocks(memory.source);
+  std::vector<decltype(blocks)::ptr> owners;
+  while (auto owner = blocks.try_make()) owners.push_back(std::move(owner));
+  EXPECT_EQ(owners.size(), blocks.root_slots + 7 * blocks.extension_slots);
+  void* const whole = memory.large.allocate_pages(262144, 262144);
+  EXPECT_NE(whole, nullptr);
+  memory.large.deallocate_pages(whole, 262144, 262144);
+}
+
 TEST(StaticPageSource, MixesSizesAndRefusesWhatDoesNotFit) {
   static static_page_source<65536> source;
   EXPECT_EQ(source.allocate_pages(65537, 256), nullptr);
@@ -120,6 +143,40 @@ TEST(StaticPageSource, ACacheExhaustsItWithACleanErrorAndWorksAgainAfterFrees) {
   }
   EXPECT_EQ(cache.reserve(10000), slab_errc::out_of_memory);
   EXPECT_NE(cache.try_make(), nullptr);
+}
+
+struct tile {
+  char bytes[400];
+};
+
+TEST(StaticPageSource, WhatOneCacheHasFreedAnotherMayTakeAtOnce) {
+  static static_page_source<1 << 20> source;
+  slab_cache<block, null_lock, 65536, static_page_source<1 << 20>> small(source);
+  slab_cache<tile, quarry::spin_lock, 65536, static_page_source<1 << 20>> large(source);
+  std::vector<decltype(small)::ptr> blocks;
+  std::vector<decltype(large)::ptr> tiles;
+  for (int round = 0; round < 3; ++round) {
+    while (auto owner = small.try_make()) blocks.push_back(std::move(owner));
+    EXPECT_EQ(source.lent_bytes(), source.capacity_bytes());
+    blocks.clear();
+    EXPECT_EQ(source.lent_bytes(), (round == 0 ? 1U : 2U) * 65536) << "the root slab alone stays";
+    while (auto owner = large.try_make()) tiles.push_back(std::move(owner));
+    EXPECT_EQ(tiles.size(), large.root_slots + 14 * large.extension_slots);
+    tiles.clear();
+  }
+}
+
+TEST(StaticPageSource, AMagazineKeepsAtMostAnEighthOfWhatLives) {
+  static static_page_source<1 << 20> source;
+  slab_cache<tile, null_lock, 8192, static_page_source<1 << 20>> cache(source);
+  std::vector<decltype(cache)::ptr> owners;
+  while (auto owner = cache.try_make()) owners.push_back(std::move(owner));
+  while (cache.stats().slab_count != 1) {
+    owners.pop_back();
+    const auto stats = cache.stats();
+    ASSERT_LE(stats.cached_slots, (stats.live_slots + stats.cached_slots) / 8);
+    ASSERT_EQ(stats.empty_slab_count, 0U);
+  }
 }
 
 TEST(StaticPageSource, ACacheWithoutAnArgumentUsesTheProgramsOwn) {
@@ -152,6 +209,41 @@ TEST(ResourcePageSource, PassesTheResourcesExceptionOn) {
   quarry::resource_page_source source(std::pmr::null_memory_resource());
   EXPECT_THROW(source.allocate_pages(4096, 4096), std::bad_alloc);
   EXPECT_EQ(source.upstream(), std::pmr::null_memory_resource());
+}
+
+/// A class that nobody may derive from, that nobody makes without an argument, and that has members of the cache's names.
+struct closed_source final {
+  explicit closed_source(quarry_test::counting_resource* from) : lock(from), root(from), destroy(from) {}
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) { return lock->allocate(bytes, alignment); }
+  void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+    root->deallocate(pages, bytes, alignment);
+  }
+  quarry_test::counting_resource *lock, *root, *destroy;
+  int loaded = 0, source = 0, source_ = 0, front_ = 0, slots_ = 0, entries_ = 0;
+  void open() = delete;
+  void make() = delete;
+};
+struct closed_stateless_source final {
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept {
+    return allocate_hook(bytes, alignment);
+  }
+  void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+    deallocate_hook(pages, bytes, alignment);
+  }
+};
+
+TEST(PageSources, MayBeFinalAndNameTheirMembersAsTheyLike) {
+  quarry_test::counting_resource upstream;
+  {
+    slab_cache<block, quarry::spin_lock, 4096, closed_source> cache{closed_source(&upstream)};
+    auto copy = cache, other = std::move(copy);
+    other = cache;
+    const auto one = cache.make();
+    EXPECT_TRUE(upstream.holds(one.get()));
+    EXPECT_NE((slab_cache<block, null_lock, 4096, closed_stateless_source>().make()), nullptr);
+  }
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+  static_assert(sizeof(slab_cache<block, quarry::spin_lock, 4096, closed_stateless_source>) == sizeof(void*));
 }
 
 TEST(PageSources, OneProgramUsesSeveralOnePerCache) {

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <memory_resource>
 #include <mutex>
 #include <optional>
@@ -14,6 +16,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/counting_resource.hpp"
@@ -26,6 +29,7 @@ using quarry::null_lock;
 using quarry::resource_page_source;
 using quarry::slab_cache;
 using quarry::slab_errc;
+using quarry::slab_ptr;
 using quarry::spin_lock;
 
 constexpr std::size_t small_slab_bytes = 4096;
@@ -105,6 +109,35 @@ struct uses_the_static_cache_early {
   uses_the_static_cache_early() : found(static_cache.try_make() != nullptr) {}
   bool found;
 } const early;
+
+// So is one whose lock is made by a constructor: no lock is used before its cache is open.
+struct kernel_lock {
+  kernel_lock() : handle(&handle) {}
+  void lock() { EXPECT_EQ(handle, &handle) << "this lock is not constructed"; }
+  void unlock() {}
+  void* handle;
+};
+extern slab_cache<message, kernel_lock, small_slab_bytes, quarry::os_page_source> kernel_cache;
+struct uses_the_kernel_cache_early {
+  uses_the_kernel_cache_early() : owner(kernel_cache.try_make()) {}
+  decltype(kernel_cache)::ptr owner;
+} const early_owner;
+#if defined(__clang__)
+[[clang::require_constant_initialization]]
+#endif
+slab_cache<message, kernel_lock, small_slab_bytes, quarry::os_page_source>
+    kernel_cache;
+#if defined(__clang__)
+[[clang::require_constant_initialization]]
+#endif
+slab_cache<message, null_lock, small_slab_bytes, quarry::os_page_source>
+    static_plain_cache;
+
+TEST(StaticSlabCache, NeedsNoLockBeforeItIsOpen) {
+  EXPECT_NE(early_owner.owner, nullptr);
+  EXPECT_TRUE(kernel_cache.owns(early_owner.owner.get()));
+  EXPECT_NE(static_plain_cache.try_make(), nullptr);
+}
 
 TEST(StaticSlabCache, IsConstantInitialisedAndUsableBeforeMain) {
   EXPECT_TRUE(early.found);
@@ -200,6 +233,43 @@ TEST_F(SlabCache, RetainKeepsEmptySlabsAndTrimGivesThemBack) {
   EXPECT_EQ(upstream.live_blocks(), 4U);
   EXPECT_EQ(cache.retain(1), slab_errc::ok);
   EXPECT_EQ(upstream.live_blocks(), 2U);
+}
+
+template <std::size_t Bytes>
+struct block_of {
+  char bytes[Bytes];
+};
+
+/// Takes slots of `bytes` bytes in all and gives them back. Returns the bytes of empty slabs that stay.
+template <class Cache>
+std::size_t fill_and_empty(Cache& cache, std::size_t bytes) {
+  std::vector<typename Cache::value_type*> slots(bytes / sizeof(typename Cache::value_type));
+  for (auto& each : slots) each = cache.allocate();
+  for (auto* const each : slots) cache.deallocate(each);
+  return cache.stats().empty_slab_count * Cache::slab_bytes;
+}
+
+TEST_F(SlabCache, EmptiedCachesOfTheProgramTogetherKeepWhatOneMay) {
+  constexpr std::size_t bound = quarry::core::common_rest_bytes, slab_bytes = 65536, mebibyte = 1 << 20;
+  test_cache<block_of<1000>, null_lock, slab_bytes> one(pages);
+  test_cache<block_of<1001>, spin_lock, slab_bytes> other(pages);
+  std::size_t kept = fill_and_empty(one, 20 * mebibyte);
+  EXPECT_GE(kept, 19 * mebibyte);
+  kept += fill_and_empty(other, 20 * mebibyte);
+  EXPECT_GE(kept, bound - 2 * slab_bytes);
+  EXPECT_LE(kept, bound + 2 * slab_bytes) << "each keeps one slab whatever the others hold";
+  one.trim();
+  EXPECT_GE(fill_and_empty(other, 20 * mebibyte), 19 * mebibyte) << "what one gives up another may keep";
+  other.retain(1);
+  EXPECT_EQ(other.stats().empty_slab_count, 1U);
+  EXPECT_GE(fill_and_empty(one, 30 * mebibyte), 29 * mebibyte);
+}
+
+TEST_F(SlabCache, WhatACacheKeptWhenItEndedOthersMayKeep) {
+  for (int round = 0; round < 3; ++round) {
+    test_cache<block_of<1000>, null_lock, 65536> cache(pages);
+    EXPECT_GE(fill_and_empty(cache, 30 << 20), std::size_t{29} << 20);
+  }
 }
 
 TEST_F(SlabCache, PartlyFilledSlabsAreUsedBeforeANewSlabIsTaken) {
@@ -334,6 +404,93 @@ TEST_F(SlabCache, ForEachLiveVisitsEveryLivingObjectOnce) {
   cache.for_each_live([&](counted& each) { seen.insert(each.value); });
   EXPECT_EQ(seen.size(), 250U);
   for (int i = 1; i < 500; i += 2) EXPECT_EQ(seen.count(i), 1U);
+}
+
+TEST_F(SlabCache, AVisitorMayDestroyTheObjectsThatItIsCalledWith) {
+  test_cache<counted> cache(pages);
+  constexpr int objects = 5000;
+  for (const int divisor : {1, 2, 3}) {
+    cache.retain(0);
+    for (int i = 0; i < objects; ++i) (void)cache.make(i).release();
+    std::set<int> seen;
+    const std::size_t slabs = upstream.live_blocks();
+    cache.for_each_live([&](counted& each) {
+      EXPECT_TRUE(seen.insert(each.value).second);
+      EXPECT_EQ(upstream.live_blocks(), slabs) << "no slab goes before the visit ends";
+      if (each.value % divisor == 0) decltype(cache)::ptr::adopt(&each).reset();
+    });
+    EXPECT_EQ(seen.size(), std::size_t{objects});
+    EXPECT_EQ(counted::alive, objects - (objects + divisor - 1) / divisor);
+    EXPECT_EQ(cache.stats().live_slots, static_cast<std::size_t>(counted::alive));
+    EXPECT_EQ(cache.stats().empty_slab_count, 0U) << "slabs go when the visit ends";
+    cache.for_each_live([&](counted& each) { decltype(cache)::ptr::adopt(&each).reset(); });
+    EXPECT_EQ(upstream.live_blocks(), 1U);
+  }
+}
+
+/// Counts, while it is made and while it is destroyed, who lives beside it.
+struct looking_around {
+  using cache_type = test_cache<looking_around>;
+  explicit looking_around(cache_type& cache, bool fails = false) : all(cache) {
+    count();
+    if (fails) throw std::runtime_error("no");
+    alive = true;
+  }
+  ~looking_around() {
+    alive = false;
+    count();
+  }
+  void count() {
+    seen = 0;
+    all.for_each_live([](looking_around& each) {
+      EXPECT_TRUE(each.alive);
+      ++seen;
+    });
+  }
+  static inline int seen = 0;
+  cache_type& all;
+  bool alive = false;
+};
+
+TEST_F(SlabCache, WhatIsBeingMadeOrDestroyedIsNotVisited) {
+  looking_around::cache_type cache(pages);
+  cache.make(cache).reset();
+  EXPECT_EQ(looking_around::seen, 0);
+  auto one = cache.make(cache);
+  auto other = cache.make(cache);
+  EXPECT_EQ(looking_around::seen, 1);
+  EXPECT_THROW(cache.make(cache, true), std::runtime_error);
+  EXPECT_EQ(looking_around::seen, 2);
+  one.reset();
+  EXPECT_EQ(looking_around::seen, 1);
+  one = cache.try_make(cache);
+  EXPECT_EQ(looking_around::seen, 1);
+  one->count();
+  EXPECT_EQ(looking_around::seen, 2);
+  cache.recycle(std::move(one));
+  cache.trim();  // destroys it
+  EXPECT_EQ(looking_around::seen, 1);
+  slab_ptr<const looking_around, looking_around::cache_type> constant = std::move(other);
+  constant.reset();  // through the slab's header
+  EXPECT_EQ(looking_around::seen, 0);
+}
+
+TEST_F(SlabCache, WhatAVisitorThrowsPassesThrough) {
+  test_cache<counted, spin_lock> cache(pages);
+  std::vector<decltype(cache)::ptr> owners;
+  EXPECT_EQ(cache.reserve(5000), slab_errc::ok);
+  for (int i = 0; i < 500; ++i) owners.push_back(cache.make(i));
+  int visits = 0;
+  EXPECT_THROW(cache.for_each_live([&](counted&) {
+    if (++visits == 100) throw std::runtime_error("enough");
+  }),
+               std::runtime_error);
+  EXPECT_EQ(visits, 100);
+  visits = 0;
+  cache.for_each_live([&](counted&) { ++visits; });
+  EXPECT_EQ(visits, 500);
+  owners.clear();
+  EXPECT_GT(cache.stats().empty_slab_count, 1U) << "what was reserved stays";
 }
 
 TEST_F(SlabCache, OwnsItsSlotsAndNothingElse) {
@@ -552,6 +709,26 @@ TEST_F(SlabCache, RecycleUsesTheSpecialisedPolicy) {
   EXPECT_EQ(cache.reuse()->value, 99);
 }
 
+struct cell {
+  int generation = 0;
+};
+void clear(cell& used) {
+  ++used.generation;
+}
+
+TEST_F(SlabCache, RecycleClearsObjectsWithoutADestructorToo) {
+  test_cache<cell> cache(pages);
+  auto one = cache.make();
+  one->generation = 41;
+  cache.recycle(std::move(one));
+  EXPECT_EQ(cache.stats().kept_slots, 1U);
+  EXPECT_EQ(cache.reuse()->generation, 42);
+  static_assert(!quarry::keeps_recycled<message>);
+  test_cache<message> plain(pages);
+  plain.recycle(plain.make());
+  EXPECT_EQ(plain.stats().kept_slots, 0U) << "nothing of it is worth keeping";
+}
+
 TEST_F(SlabCache, RecycledObjectsAreDestroyedByTrimAndWithTheLastHandle) {
   {
     test_cache<counted> cache(pages);
@@ -577,6 +754,27 @@ TEST_F(SlabCache, RecycledObjectsAreDestroyedByTrimAndWithTheLastHandle) {
     for (auto& each : again) cache.recycle(std::move(each));
     EXPECT_EQ(counted::alive, 500);
   }
+  EXPECT_EQ(counted::alive, 0);
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
+/// A lock behind whose next sections another thread is due.
+struct interrupted_lock {
+  static inline std::function<void()> other_thread;
+  void lock() {}
+  void unlock() {
+    if (const auto run = std::exchange(other_thread, nullptr)) run();
+  }
+};
+
+TEST_F(SlabCache, OfTwoLastHandlesThatGoAtOnceOneDestroysTheRecycledObjects) {
+  using cache_type = test_cache<counted, interrupted_lock>;
+  auto one = std::make_unique<cache_type>(pages);
+  one->recycle(one->make(1));
+  one->recycle(one->make(2));
+  auto other = std::make_unique<cache_type>(*one);
+  interrupted_lock::other_thread = [&] { other.reset(); };
+  one.reset();
   EXPECT_EQ(counted::alive, 0);
   EXPECT_EQ(upstream.live_blocks(), 0U);
 }

@@ -276,6 +276,35 @@ TEST_F(SlabPtr, OwnersOfBasesOutliveTheirCaches) {
   EXPECT_EQ(upstream.live_blocks(), 0U);
 }
 
+// A base that lies megabytes behind the object's first byte, in a slab whose size times the object's exceeds 2^40.
+struct far_head {
+  virtual ~far_head() = default;
+  char bytes[2032632 - 16];
+};
+struct far_base {
+  virtual ~far_base() = default;
+};
+struct far_object : far_head, far_base {
+  ~far_object() override { destroyed.push_back(this); }
+  static inline std::vector<const void*> destroyed;
+};
+
+TEST_F(SlabPtr, OwnersOfBasesFindTheWholeObjectHoweverLarge) {
+  using cache_of_far =
+      slab_cache<far_object, null_lock, quarry::default_slab_bytes<far_object>, resource_page_source>;
+  std::vector<const void*> made;
+  cache_of_far objects(pages);
+  std::vector<slab_ptr<far_base, slab_cache<far_base, null_lock, cache_of_far::slab_bytes>>> owners;
+  for (int i = 0; i < 9; ++i) {
+    auto one = objects.make();
+    made.push_back(one.get());
+    owners.emplace_back(std::move(one));
+  }
+  owners.clear();
+  EXPECT_EQ(far_object::destroyed, made);
+  EXPECT_EQ(objects.stats().live_slots, 0U);
+}
+
 // What cannot find its way home does not convert.
 struct final_type final {
   int x;
@@ -317,6 +346,44 @@ TEST_F(SlabPtr, TurnsIntoAUniquePtrOfOneWord) {
   unique.reset();
   EXPECT_EQ(noisy::alive, 0);
   EXPECT_EQ(cache.stats().live_slots, 0U);
+}
+
+static_assert(
+    std::is_convertible_v<slab_cache<final_type, null_lock, quarry::default_slab_bytes<final_type>>::ptr,
+                          slab_ptr<final_type>>);
+static_assert(!std::is_convertible_v<slab_cache<final_type, null_lock, 4096>::ptr, slab_ptr<final_type>>);
+
+// ---- types that are complete only later
+
+struct pimpl;
+struct widget {  // names the owner before anyone knows how large its object is
+  widget();
+  ~widget();
+  slab_ptr<pimpl> inside;
+};
+struct pimpl {
+  static inline int alive = 0;
+  pimpl() { ++alive; }
+  ~pimpl() { --alive; }
+  char bytes[20000];
+};
+static_assert(slab_cache<pimpl>::slab_bytes == quarry::default_slab_bytes<pimpl>,
+              "the size of a slab is the object's, whenever its owner was first named");
+static_assert(quarry::default_slab_bytes<pimpl> > 65536);
+slab_cache<pimpl> pimpls;
+widget::widget() : inside(pimpls.make()) {}
+widget::~widget() = default;
+
+TEST_F(SlabPtr, MayBeNamedBeforeItsTypeIsComplete) {
+  {
+    std::vector<widget> widgets(30);
+    EXPECT_EQ(pimpl::alive, 30);
+    slab_cache<pimpl, null_lock, quarry::default_slab_bytes<pimpl>> same_size;
+    widgets[7].inside = same_size.make();
+    const slab_ptr<pimpl> taken = std::move(widgets[8].inside);
+  }
+  EXPECT_EQ(pimpl::alive, 0);
+  EXPECT_EQ(pimpls.stats().live_slots, 0U);
 }
 
 // ---- self-owning structures

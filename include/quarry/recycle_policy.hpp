@@ -32,6 +32,7 @@ void clear_by_adl(T& object) {
 /// member function clear(), else nothing. Specialise it to do something else.
 template <class T>
 struct recycle_policy {
+  static constexpr bool does_nothing = !detail::has_adl_clear<T> && !detail::has_member_clear<T>;
   static void clear(T& object) {
     if constexpr (detail::has_adl_clear<T>) {
       detail::clear_by_adl(object);
@@ -40,5 +41,19 @@ struct recycle_policy {
     }
   }
 };
+
+namespace detail {
+template <class T, class = void>
+inline constexpr bool recycling_does_nothing = false;  // a specialisation need not say what it does
+template <class T>
+inline constexpr bool recycling_does_nothing<T, std::void_t<decltype(recycle_policy<T>::does_nothing)>> =
+    recycle_policy<T>::does_nothing;
+}  // namespace detail
+
+/// Whether a cache keeps recycled objects of type T. One that needs no destructor and that nothing clears has nothing worth
+/// keeping: its slot is freed instead.
+template <class T>
+inline constexpr bool keeps_recycled =
+    !(std::is_trivially_destructible_v<T> && detail::recycling_does_nothing<T>);
 
 }  // namespace quarry

@@ -1,14 +1,17 @@
 // slab_cache: makes objects of one type in slabs of its own.
 //
-// Layer      1 (what a user holds). Freestanding; without exceptions use the members that start with try_.
+// Layer      1 (what a user holds). Freestanding; without exceptions use the members that start with try_, with a
+//            page source that does not throw.
 // Threads    As the Lock: with null_lock one thread at a time for all handles and owners of one cache
 //            together, with any other lock any number. The lock is never held while the page source is called
-//            or an object is constructed or destroyed.
+//            or an object is constructed or destroyed; during for_each_live it is. After fork() a child may use a cache
+//            with a lock only if no other thread was inside a call of it; docs/threads.md.
 // Source     Bonwick 1994 (slabs, object caching); docs/design.md.
 #pragma once
 
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_control.hpp>
+#include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_cache.hpp>
 #include <quarry/detail/cached_object.hpp>
 #include <quarry/recycle_policy.hpp>
@@ -29,18 +32,23 @@ namespace quarry {
 /// first use takes the first slab, and when that fails, the next use tries again.
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 class slab_cache {
-  static_assert(detail::check_cache_arguments<T, Lock, SlabBytes>());
+  static constexpr std::size_t bytes_in_force = detail::slab_bytes_in_force<T, SlabBytes>();
+  static_assert(detail::check_cache_arguments<T, Lock, bytes_in_force>());
+  static_assert(bytes_in_force <= detail::largest_slab_bytes_of<PageSource>,
+                "quarry: this page source is aligned for smaller slabs only, so how many of this size fit "
+                "would depend on "
+                "where it lies; write the slab's size as the second argument of static_page_source.");
 
   using object = std::remove_cv_t<T>;
-  using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(SlabBytes / sizeof(T)),
-                                      !std::is_trivially_destructible_v<T>>;
-  using kind = detail::object_kind<object, control, SlabBytes>;
+  using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(bytes_in_force / sizeof(T)),
+                                      keeps_recycled<object>>;
+  using kind = detail::object_kind<object, control, bytes_in_force>;
   using slots = core::slot_cache<kind, Lock, !std::is_same_v<Lock, null_lock>, PageSource>;
 
  public:
   using value_type = T;
   using ptr = slab_ptr<T, slab_cache>;
-  static constexpr std::size_t slab_bytes = SlabBytes;
+  static constexpr std::size_t slab_bytes = bytes_in_force;
   /// Slots of the first slab, which also holds the control block, and of every other.
   static constexpr std::size_t root_slots = kind::layout.root.slots;
   static constexpr std::size_t extension_slots = kind::layout.extension.slots;
@@ -53,9 +61,9 @@ class slab_cache {
   /// Shares the slabs of `other`, which is opened first.
   /// Errors      As allocate(); where the page source returns null, and no slab was there, the copy starts a
   ///             cache of its own.
-  slab_cache(const slab_cache& other) = default;
+  QUARRY_EXCEPTION_MODE slab_cache(const slab_cache& other) = default;
   slab_cache(slab_cache&& other) noexcept = default;
-  slab_cache& operator=(const slab_cache& other) {
+  QUARRY_EXCEPTION_MODE slab_cache& operator=(const slab_cache& other) {
     slab_cache(other).swap(*this);
     return *this;
   }
@@ -65,7 +73,7 @@ class slab_cache {
   }
 
   /// Returns a cache that has its first slab, or an unopened one and out_of_memory in `error`; never throws.
-  static slab_cache try_create(slab_errc& error) noexcept {
+  QUARRY_EXCEPTION_MODE static slab_cache try_create(slab_errc& error) noexcept {
     slab_cache result;
     error = result.try_open();
     return result;
@@ -73,7 +81,9 @@ class slab_cache {
 
   /// Takes the first slab if there is none yet.
   /// Returns     ok or out_of_memory.
-  slab_errc try_open() noexcept { return slots_.try_open() ? slab_errc::ok : slab_errc::out_of_memory; }
+  QUARRY_EXCEPTION_MODE slab_errc try_open() noexcept {
+    return slots_.try_open() ? slab_errc::ok : slab_errc::out_of_memory;
+  }
 
   /// Constructs an object from `args`.
   /// Returns     Its owner; never empty.
@@ -82,28 +92,35 @@ class slab_cache {
   /// Complexity  Hit: O(1). Miss: O(magazine slots), at most one call of the page source for each slab
   ///             needed.
   template <class... Args>
-  ptr make(Args&&... args) {
-    return ptr(construct(allocate(), std::forward<Args>(args)...));
+  QUARRY_EXCEPTION_MODE ptr make(Args&&... args) {
+    if constexpr (is_made_in_transit<Args...>) {
+      core::transit mine;
+      return ptr(construct(take(mine), mine, std::forward<Args>(args)...));
+    } else {
+      return ptr(detail::construct_object<object>(take(), std::forward<Args>(args)...));
+    }
   }
 
   /// Constructs an object from `args`. Returns an empty owner when there is no memory.
   /// Errors      What the constructor throws; then nothing has changed.
   template <class... Args>
-  ptr try_make(Args&&... args) noexcept(std::is_nothrow_constructible_v<object, Args...>) {
-    object* const slot = try_allocate();
-    return ptr(slot == nullptr ? nullptr : construct(slot, std::forward<Args>(args)...));
+  QUARRY_EXCEPTION_MODE ptr
+  try_make(Args&&... args) noexcept(std::is_nothrow_constructible_v<object, Args...>) {
+    if constexpr (is_made_in_transit<Args...>) {
+      core::transit mine;
+      object* const slot = try_take(mine);
+      return ptr(slot == nullptr ? nullptr : construct(slot, mine, std::forward<Args>(args)...));
+    } else {
+      object* const slot = try_take();
+      return ptr(slot == nullptr ? nullptr
+                                 : detail::construct_object<object>(slot, std::forward<Args>(args)...));
+    }
   }
 
   /// Returns one slot, uninitialised. Errors as make().
-  object* allocate() {
-    void* const slot = slots_.try_hit();
-    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : allocate_slow());
-  }
+  QUARRY_EXCEPTION_MODE object* allocate() { return take(); }
   /// Returns one slot, uninitialised, or null.
-  object* try_allocate() noexcept {
-    void* const slot = slots_.try_hit();
-    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : slots_.try_allocate_slow());
-  }
+  QUARRY_EXCEPTION_MODE object* try_allocate() noexcept { return try_take(); }
 
   /// Takes back a slot in which no object lives. Requires that it came from this cache and is not free.
   /// Complexity  Hit: O(1). Miss: O(magazine slots), at most one call of the page source.
@@ -115,7 +132,8 @@ class slab_cache {
   slab_errc try_deallocate(const T* slot) noexcept;
 
   /// Returns the object to the cache without destroying it: recycle_policy<T>::clear prepares it, and reuse()
-  /// hands it out again. It is destroyed by trim() and with the last handle.
+  /// hands it out again. It is destroyed by trim() and with the last handle. An object that needs no destructor and that
+  /// nothing clears is freed instead.
   void recycle(ptr owner) noexcept;
 
   /// Returns a recycled object as clear() left it, or an empty owner when there is none.
@@ -123,7 +141,7 @@ class slab_cache {
 
   /// Returns a recycled object as clear() left it; when there is none, makes one from `args`. Errors as make().
   template <class... Args>
-  ptr reuse(Args&&... args) {
+  QUARRY_EXCEPTION_MODE ptr reuse(Args&&... args) {
     ptr kept = reuse_kept();
     return kept != nullptr ? std::move(kept) : make(std::forward<Args>(args)...);
   }
@@ -131,7 +149,7 @@ class slab_cache {
   /// Takes slabs until the next `objects` calls of make() need no call of the page source. What is freed
   /// meanwhile stays held until trim().
   /// Returns     ok or out_of_memory; the slabs that were taken stay.
-  slab_errc reserve(std::size_t objects) noexcept {
+  QUARRY_EXCEPTION_MODE slab_errc reserve(std::size_t objects) noexcept {
     return slots_.reserve(objects) ? slab_errc::ok : slab_errc::out_of_memory;
   }
 
@@ -139,15 +157,22 @@ class slab_cache {
   /// Returns     Bytes given back.
   std::size_t trim(std::size_t keep_slabs = 0) noexcept { return slots_.trim(keep_slabs); }
 
-  /// Lets `slabs` empty slabs be held from now on; at first 32 MiB of them in 64-bit hosted programs, else one. Returns ok or out_of_memory, as try_open().
-  slab_errc retain(std::size_t slabs) noexcept {
+  /// Lets `slabs` empty slabs be held beside the root slab from now on. At first that is one, and in 64-bit hosted programs as
+  /// many more as stay within 32 MiB for all caches together; over a page source that names its capacity it is none, so that
+  /// other caches find there what this one does not need.
+  /// Returns     ok or out_of_memory, as try_open().
+  QUARRY_EXCEPTION_MODE slab_errc retain(std::size_t slabs) noexcept {
     return slots_.retain(slabs) ? slab_errc::ok : slab_errc::out_of_memory;
   }
 
-  /// Calls f(T&) for every object that lives, recycled ones excepted. Every slot handed out must hold one.
-  /// Requires    f does not use the cache. Complexity O(slots).
+  /// Calls f(T&) for every object whose constructor has ended and whose destructor has not begun, also beside threads that
+  /// make and destroy others; recycled ones excepted. A slot that allocate() returned must hold an object.
+  /// Requires    f does not use the cache; only with null_lock it may destroy the object that it is called with. With any other
+  ///             lock, which is held meanwhile, note the objects and destroy them afterwards.
+  /// Errors      What f throws; then the rest is not visited.
+  /// Complexity  O(slots).
   template <class F>
-  void for_each_live(F f) {
+  QUARRY_EXCEPTION_MODE void for_each_live(F f) {
     slots_.for_each_live([&](void* slot) { f(*static_cast<T*>(static_cast<object*>(slot))); });
   }
 
@@ -183,27 +208,53 @@ class slab_cache {
   }
 
  private:
-  // Returns a slot to its cache unless it was told that an object now lives there.
-  struct slot_return {
-    ~slot_return() {
-      if (slot != nullptr) slots::push(*slots::front_of(slot), slot);
-    }
-    void* slot;
-  };
-
+  // Whether anyone can look into a slot while its object is made: code of T's that runs then, or another thread.
   template <class... Args>
-  static object* construct(object* slot, Args&&... args);
-  __attribute__((noinline)) void* allocate_slow();
+  static constexpr bool is_made_in_transit =
+      !std::is_same_v<Lock, null_lock> || !std::is_trivially_constructible_v<object, Args...>;
+
+  // Return one slot, which enters `mine` if that is given.
+  template <class... Transit>
+  QUARRY_EXCEPTION_MODE object* take(Transit&... mine) {
+    void* const slot = slots_.try_hit(mine...);
+    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : take_slow(mine...));
+  }
+  template <class... Transit>
+  QUARRY_EXCEPTION_MODE __attribute__((noinline)) void* take_slow(Transit&... mine);
+  template <class... Transit>
+  QUARRY_EXCEPTION_MODE object* try_take(Transit&... mine) noexcept {
+    void* const slot = slots_.try_hit(mine...);
+    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot
+                                                                     : slots_.try_allocate_slow(mine...));
+  }
+
+  // Ends the transit of a slot: an object lives there, or it goes back to its cache.
+  struct construction {
+    ~construction() {
+      auto& front = *slots::front_of(mine.slot);
+      if (made) {
+        slots::end_transit(front, mine);
+      } else {
+        slots::push(front, mine.slot, mine);
+      }
+    }
+    const core::transit& mine;
+    bool made;
+  };
+  template <class... Args>
+  QUARRY_EXCEPTION_MODE static object* construct(object* slot, const core::transit& mine, Args&&... args);
 
   slots slots_;
 };
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 template <class... Args>
-std::remove_cv_t<T>* slab_cache<T, Lock, SlabBytes, PageSource>::construct(object* slot, Args&&... args) {
-  slot_return guard{slot};
+std::remove_cv_t<T>* slab_cache<T, Lock, SlabBytes, PageSource>::construct(object* slot,
+                                                                           const core::transit& mine,
+                                                                           Args&&... args) {
+  construction under_way{mine, false};
   object* const made = detail::construct_object<object>(slot, std::forward<Args>(args)...);
-  guard.slot = nullptr;
+  under_way.made = true;
   return made;
 }
 
@@ -217,17 +268,24 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
   if constexpr (std::is_same_v<std::remove_cv_t<U>, object> && std::is_destructible_v<object> &&
                 !std::is_abstract_v<object>) {
     if (!may_be_other || __builtin_expect(front->destroy == &slots::destroy_inside, 1)) {
-      static_cast<object*>(address)->~object();
-      return slots::push(*front, address);
+      if constexpr (std::is_trivially_destructible_v<object>) {
+        return slots::push(*front, address);
+      } else {
+        core::transit mine;
+        slots::begin_transit(*front, mine, address);
+        static_cast<object*>(address)->~object();
+        return slots::push(*front, address, mine);
+      }
     }
   }
   front->destroy(address);
 }
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
-void* slab_cache<T, Lock, SlabBytes, PageSource>::allocate_slow() {
+template <class... Transit>
+void* slab_cache<T, Lock, SlabBytes, PageSource>::take_slow(Transit&... mine) {
 #if defined(__cpp_exceptions)
-  void* const slot = slots_.allocate_slow();
+  void* const slot = slots_.allocate_slow(mine...);
   if (slot == nullptr) throw std::bad_alloc();
   return slot;
 #else
@@ -258,7 +316,7 @@ slab_errc slab_cache<T, Lock, SlabBytes, PageSource>::try_deallocate(const T* sl
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 void slab_cache<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
-  if constexpr (std::is_trivially_destructible_v<T>) return;  // the owner frees the slot
+  if constexpr (!keeps_recycled<object>) return;  // the owner frees the slot
   if (owner == nullptr || !slots_.is_mine(owner.get())) return;
   object* const kept = const_cast<object*>(owner.release());
   recycle_policy<object>::clear(*kept);
@@ -276,8 +334,8 @@ slab_cache_stats slab_cache<T, Lock, SlabBytes, PageSource>::stats() const noexc
     result.slab_count = root.slab_count();
     result.free_slots = root_slots + (root.slab_count() - 1) * extension_slots - root.out_slots();
     result.empty_slab_count = root.resting_slabs();
-    result.upstream_bytes = root.slab_count() * SlabBytes;
-    result.upstream_peak_bytes = root.peak_slabs() * SlabBytes;
+    result.upstream_bytes = root.slab_count() * slab_bytes;
+    result.upstream_peak_bytes = root.peak_slabs() * slab_bytes;
   });
   return result;
 }

@@ -10,6 +10,7 @@
 #include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/locks.hpp>
 #include <quarry/page_sources.hpp>
+#include <quarry/recycle_policy.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -29,53 +30,68 @@ namespace detail {
 inline constexpr std::size_t smallest_default_slab_bytes =
     __STDC_HOSTED__ != 0 && sizeof(void*) == 8 ? 65536 : 4096;
 
-template <class T, class = void>
-struct default_slab_bytes_of {  // T is not complete yet: a type that owns objects of its own type
-  static constexpr std::size_t value = smallest_default_slab_bytes;
-};
-
 template <class T>
-struct default_slab_bytes_of<T, std::void_t<decltype(sizeof(T))>> {
-  static constexpr core::cache_parts parts() noexcept {
-    core::cache_parts result;
-    result.slot_bytes = sizeof(T);
-    result.slot_alignment = alignof(T);
-    result.marks_kept = !std::is_trivially_destructible_v<T>;
-    return result;
-  }
-  static constexpr std::size_t value = core::choose_slab_bytes(parts(), smallest_default_slab_bytes);
-};
+constexpr std::size_t choose_default_slab_bytes() noexcept {
+  core::cache_parts parts;
+  parts.slot_bytes = sizeof(T);
+  parts.slot_alignment = alignof(T);
+  parts.marks_kept = keeps_recycled<std::remove_cv_t<T>>;
+  return core::choose_slab_bytes(parts, smallest_default_slab_bytes);
+}
 
 }  // namespace detail
 
 /// The slab size that a cache of T chooses: the smallest that makes at least 8 slots and wastes at most 1/8.
 /// Units       bytes; a power of two.
+/// Requires    T is complete.
 template <class T>
-inline constexpr std::size_t default_slab_bytes = detail::default_slab_bytes_of<T>::value;
+inline constexpr std::size_t default_slab_bytes = detail::choose_default_slab_bytes<T>();
 
-template <class T, class Lock = null_lock, std::size_t SlabBytes = default_slab_bytes<T>,
+/// As SlabBytes: default_slab_bytes<T>, asked for when T is complete, so that caches and owners of T may be named before.
+inline constexpr std::size_t slab_bytes_by_size = 0;
+
+template <class T, class Lock = null_lock, std::size_t SlabBytes = slab_bytes_by_size,
           class PageSource = default_page_source>
 class slab_cache;
 
 namespace detail {
 
+template <class T, std::size_t SlabBytes>
+constexpr std::size_t slab_bytes_in_force() noexcept {
+  if constexpr (SlabBytes == slab_bytes_by_size) {
+    return default_slab_bytes<T>;
+  } else {
+    return SlabBytes;
+  }
+}
+
+// What decides whether objects of one cache may be owned as objects of another.
 template <class Cache>
 struct cache_traits;
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 struct cache_traits<slab_cache<T, Lock, SlabBytes, PageSource>> {
-  using object = std::remove_cv_t<T>;
-  static constexpr std::size_t slab_bytes = SlabBytes;
+  static constexpr std::size_t slab_bytes = slab_bytes_in_force<T, SlabBytes>();
+  using in_force = slab_cache<T, Lock, slab_bytes, PageSource>;
 };
 
 // An owner of U from cache From may become an owner of T that names cache To: through To when it is the same
 // cache, else through the slab's header, which both find only when their slabs have one size. A final T
 // has no derived classes, so that its owners need not ask whose object they hold.
 template <class U, class From, class T, class To>
-inline constexpr bool is_safe_conversion = std::is_convertible_v<U*, T*> &&
-                                           (std::is_same_v<From, To> ||
-                                            (cache_traits<From>::slab_bytes == cache_traits<To>::slab_bytes &&
-                                             std::is_class_v<T> && !std::is_final_v<T>));
+constexpr bool can_own_of() noexcept {
+  if constexpr (!std::is_convertible_v<U*, T*>) {
+    return false;
+  } else if constexpr (std::is_same_v<From, To>) {
+    return true;
+  } else if constexpr (std::is_class_v<T> && !std::is_final_v<T>) {
+    return cache_traits<From>::slab_bytes == cache_traits<To>::slab_bytes;
+  } else {
+    return std::is_same_v<typename cache_traits<From>::in_force, typename cache_traits<To>::in_force>;
+  }
+}
+template <class U, class From, class T, class To>
+inline constexpr bool is_safe_conversion = can_own_of<U, From, T, To>();
 // Moving is no conversion; T need not be complete.
 template <class T, class Cache>
 inline constexpr bool is_safe_conversion<T, Cache, T, Cache> = false;

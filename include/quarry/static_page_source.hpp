@@ -13,19 +13,39 @@
 
 namespace quarry {
 
+namespace detail {
+
+// Where most slabs may start, without asking linkers for more than they like to give.
+constexpr std::size_t static_alignment_for(std::size_t bytes) noexcept {
+  constexpr std::size_t largest = sizeof(void*) == 8 ? 65536 : 4096;
+  std::size_t alignment = 256;
+  while (alignment < largest && alignment * 2 <= bytes) alignment *= 2;
+  return alignment;
+}
+
+}  // namespace detail
+
 /// A buffer of `Bytes` bytes from which caches take their slabs. Give every cache a reference to it; a cache
-/// that is given none uses the one that the program has for this size.
-/// Units       Bytes; a multiple of 256.
+/// that is given none uses the one that the program has for this type.
+/// Units       bytes; `Bytes` is a multiple of 256. `Alignment` is a power of two from 256 on, the largest slab that is lent.
+///             The object takes `Bytes` and a bit for each 256 of them, rounded up to `Alignment`. Writing the size of the slabs
+///             instead of the default, the largest power of two in `Bytes` up to 65536 (4096 where a word has 32 bits), saves
+///             memory.
 /// Requires    It outlives every cache on it and every object of theirs. Slabs of more than 256 granules
 ///             times the bits of a word may be refused while another context allocates at that moment.
-template <std::size_t Bytes>
+template <std::size_t Bytes, std::size_t Alignment = detail::static_alignment_for(Bytes)>
 class static_page_source {
   static_assert(Bytes != 0 && Bytes % 256 == 0,
                 "quarry: static_page_source<Bytes> lends its buffer in granules of 256 bytes; write a "
                 "multiple of 256.");
+  static_assert(
+      Alignment >= 256 && (Alignment & (Alignment - 1)) == 0,
+      "quarry: the alignment of a static_page_source is a power of two from 256 on; write the size of the "
+      "largest slab that is taken from it.");
 
  public:
   static constexpr std::size_t granule_bytes = 256;
+  static constexpr std::size_t largest_slab_bytes = Alignment;
 
   constexpr static_page_source() noexcept = default;
   static_page_source(const static_page_source&) = delete;
@@ -69,13 +89,6 @@ class static_page_source {
   static constexpr std::size_t word_bits = sizeof(word) * 8;
   static constexpr std::size_t granules = Bytes / granule_bytes;
   static constexpr std::size_t words = (granules + word_bits - 1) / word_bits;
-  // The buffer starts where most slabs may start, without asking linkers for more than they like to give.
-  static constexpr std::size_t largest_alignment = sizeof(word) == 8 ? 65536 : 4096;
-  static constexpr std::size_t alignment_for(std::size_t bytes) noexcept {
-    std::size_t alignment = granule_bytes;
-    while (alignment < largest_alignment && alignment * 2 <= bytes) alignment *= 2;
-    return alignment;
-  }
 
   // The bits of granules [at, at + count) that lie in the word of `at`.
   static word bits_from(std::size_t at, std::size_t count) noexcept {
@@ -113,7 +126,7 @@ class static_page_source {
     }
   }
 
-  alignas(alignment_for(Bytes)) unsigned char buffer_[Bytes]{};
+  alignas(Alignment) unsigned char buffer_[Bytes]{};
   std::atomic<word> map_[words]{};  // a set bit is a lent granule; any thread
 };
 

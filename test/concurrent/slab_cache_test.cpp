@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -115,6 +116,45 @@ TEST_F(SlabCache, TheLastHandleAndTheLastObjectsMayGoOnDifferentThreadsAtOnce) {
     three.join();
     ASSERT_EQ(upstream.live_blocks(), 0U);
   }
+}
+
+/// Says whether it lives; what it says stays in the slot when it is gone.
+struct watched {
+  watched() : alive(1) {}
+  explicit watched(bool) : alive(1) { throw std::bad_alloc(); }
+  ~watched() { alive.store(2, std::memory_order_relaxed); }
+  const std::string text = std::string(40, 'x');
+  std::atomic<int> alive;  // relaxed: the cache's lock orders it
+};
+
+TEST_F(SlabCache, AVisitBesideOtherThreadsSeesOnlyWhatLives) {
+  test_cache<watched, spin_lock> cache(pages);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t)
+    threads.emplace_back([&] {
+      std::vector<decltype(cache)::ptr> own(64);
+      for (unsigned i = 0; !stop.load(std::memory_order_relaxed); ++i) {
+        own[i * 7 % own.size()] = cache.make();
+        if (i % 5 == 0) own[i % own.size()].reset();
+        if (i % 64 == 0) {
+          EXPECT_THROW(cache.make(true), std::bad_alloc);
+        }
+        if (i % 1000 == 0) own = std::vector<decltype(cache)::ptr>(64);
+      }
+    });
+  std::size_t visits = 0;
+  for (int round = 0; round < 300 || (visits == 0 && round < 100000); ++round) {
+    cache.for_each_live([&](watched& each) {
+      ++visits;
+      ASSERT_EQ(each.alive.load(std::memory_order_relaxed), 1);
+      ASSERT_EQ(each.text.size(), 40U);
+    });
+    std::this_thread::yield();
+  }
+  stop.store(true, std::memory_order_relaxed);
+  for (auto& each : threads) each.join();
+  EXPECT_GT(visits, 0U);
 }
 
 TEST_F(SlabCache, ThreadsRecycleAndReuseEachOthersObjects) {

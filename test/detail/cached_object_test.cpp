@@ -45,7 +45,6 @@ static_assert(kind<counted, true>::marks_kept && !kind<int, false>::marks_kept);
 static_assert(kind<counted, true>::magazine_slots == 8);
 static_assert(kind<int, false>::layout.slabs.slot_bytes == sizeof(int));
 static_assert(kind<aligned_to_half, false>::layout.extension.slots == 1);
-static_assert(kind<int, false>::layout.retain_slabs == quarry::detail::retain_bytes / 4096);
 
 TEST(CachedObject, IsConstructedInItsSlotAndDestroyedThere) {
   alignas(counted) std::byte slot[sizeof(counted)];

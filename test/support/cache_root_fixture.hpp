@@ -20,7 +20,7 @@ class cache_root_fixture : public ::testing::Test {
   static constexpr std::size_t slot_bytes = 32;
   static constexpr std::size_t slab_bytes = 1024;
   static constexpr quarry::core::cache_layout layout =
-      quarry::core::make_cache_layout({slot_bytes, 8, 100, true, 0}, slab_bytes);
+      quarry::core::make_cache_layout({slot_bytes, 8, 100, true}, slab_bytes);
 
   quarry::core::slab* make_slab(const quarry::core::cache_layout& of,
                                 const quarry::core::slab_contents& contents) {
@@ -46,7 +46,7 @@ class cache_root_fixture : public ::testing::Test {
   std::vector<std::unique_ptr<slab_memory>> slabs_;
 
  protected:
-  void* entries[magazine_slots + 1];
+  void* entries[quarry::core::cache_root::entries_for(magazine_slots)];
   quarry::core::cache_front front;
   quarry::core::slab* const first = make_slab(layout, layout.root);
   quarry::core::cache_root root{layout, *first, entries, magazine_slots, front};

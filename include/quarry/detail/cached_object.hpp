@@ -27,10 +27,13 @@ constexpr bool check_cache_arguments() {
       "quarry: SlabBytes must be a power of two, because a slab is found from an address by a mask; "
       "write for example 65536, or leave it out.");
   static_assert(
+      SlabBytes < core::slab::largest_product,
+      "quarry: SlabBytes is too large for the arithmetic that turns addresses into slots; write for example "
+      "16777216, or leave it out.");
+  static_assert(
       sizeof(T) <= SlabBytes / 2,
       "quarry: T takes more than half of SlabBytes; write a larger power of two as the third argument of "
-      "slab_cache, or leave it out (a type that was incomplete when its slab_ptr was first named has to "
-      "write it).");
+      "slab_cache, or leave it out.");
   static_assert(
       alignof(T) <= SlabBytes / 2,
       "quarry: T is aligned to more than half of SlabBytes; write a larger power of two as the third "
@@ -42,17 +45,22 @@ constexpr bool check_cache_arguments() {
   return true;
 }
 
-/// Bytes of empty slabs that a cache keeps at first: as much as a resource where memory is plenty, else one slab.
-inline constexpr std::size_t retain_bytes =
-    smallest_default_slab_bytes == 65536 ? std::size_t{32} << 20 : std::size_t{0};
+/// The largest slab that a page source always lends as often as it has room for; a member largest_slab_bytes says so.
+template <class PageSource, class = void>
+inline constexpr std::size_t largest_slab_bytes_of = SIZE_MAX;
+template <class PageSource>
+inline constexpr std::size_t
+    largest_slab_bytes_of<PageSource, std::void_t<decltype(PageSource::largest_slab_bytes)>> =
+        PageSource::largest_slab_bytes;
 
 /// What core::slot_cache has to know about the objects of one cache.
 template <class Object, class Control, std::size_t SlabBytes>
 struct object_kind {
   static constexpr std::uint32_t magazine_slots = Control::magazine_slots;
   static constexpr bool marks_kept = Control::marks_kept;
-  static constexpr core::cache_layout layout = core::make_cache_layout(
-      {sizeof(Object), alignof(Object), Control::bytes, marks_kept, retain_bytes}, SlabBytes);
+  static constexpr bool has_destructor = !std::is_trivially_destructible_v<Object>;
+  static constexpr core::cache_layout layout =
+      core::make_cache_layout({sizeof(Object), alignof(Object), Control::bytes, marks_kept}, SlabBytes);
   static_assert(
       layout.root.slots != 0,
       "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "

@@ -32,10 +32,29 @@ static_assert(is_attached_by_value<quarry::resource_page_source>);
 static_assert(!is_attached_by_value<fixed_source>);
 static_assert(!is_attached_by_value<quarry::static_page_source<4096>>);
 
+static_assert(quarry::core::names_capacity<quarry::static_page_source<4096>>);
+static_assert(!quarry::core::names_capacity<quarry::os_page_source>);
+
 struct one_word : attached_source<stateless_source> {
   void* word = nullptr;
 };
 static_assert(sizeof(one_word) == sizeof(void*), "a source without state costs nothing");
+
+/// No base for anything, and named like what it is held beside.
+struct closed_source final {
+  explicit constexpr closed_source(int number) : lock(number), root(number) {}
+  int lock, root;
+  int source() const { return lock; }
+};
+
+TEST(AttachedSource, HoldsAFinalClassWithMembersOfAnyNameAndNoDefault) {
+  struct beside : attached_source<closed_source> {
+    using attached_source::attached_source;
+    int lock = 1;
+  } const both(closed_source(2));
+  EXPECT_EQ(both.lock, 1);
+  EXPECT_EQ(both.source().source(), 2);
+}
 
 TEST(AttachedSource, HoldsACopyOfASourceThatCanBeCopied) {
   numbered_source original{1};

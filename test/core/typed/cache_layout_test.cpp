@@ -40,7 +40,7 @@ struct geometry {
   std::size_t slab_bytes;
   bool marks_kept;
 
-  cache_parts parts() const { return {slot_bytes, slot_alignment, control_bytes, marks_kept, 0}; }
+  cache_parts parts() const { return {slot_bytes, slot_alignment, control_bytes, marks_kept}; }
   cache_layout layout() const { return make_cache_layout(parts(), slab_bytes); }
 };
 
@@ -120,7 +120,7 @@ TEST_P(CacheGeometry, OneMoreSlotWouldNotFitAtTheLastColour) {
 
 TEST_P(CacheGeometry, TheHeadersPlaceDependsOnTheSlabsSizeAlone) {
   const slab_memory memory(of.slab_bytes);
-  const cache_layout plain = make_cache_layout({1, 1, 0, false, 0}, of.slab_bytes);
+  const cache_layout plain = make_cache_layout({1, 1, 0, false}, of.slab_bytes);
   EXPECT_EQ(home_of(memory.base(), layout.slabs), home_of(memory.base(), plain.slabs));
 }
 
@@ -134,8 +134,8 @@ INSTANTIATE_TEST_SUITE_P(, CacheGeometry,
                                            geometry{32700, 4, 65536, true}));
 
 TEST(CacheLayout, TheControlBlockCostsTheRootSlabSlotsAndNoOther) {
-  const cache_layout none = make_cache_layout({32, 8, 0, false, 0}, 4096);
-  const cache_layout some = make_cache_layout({32, 8, control_bytes, false, 0}, 4096);
+  const cache_layout none = make_cache_layout({32, 8, 0, false}, 4096);
+  const cache_layout some = make_cache_layout({32, 8, control_bytes, false}, 4096);
   EXPECT_EQ(none.root.slots, none.extension.slots);
   EXPECT_EQ(some.extension.slots, none.extension.slots);
   EXPECT_GE(none.root.slots - some.root.slots, control_bytes / 32);
@@ -143,28 +143,18 @@ TEST(CacheLayout, TheControlBlockCostsTheRootSlabSlotsAndNoOther) {
 }
 
 TEST(CacheLayout, WhatDoesNotFitLeavesNoSlots) {
-  EXPECT_EQ(make_cache_layout({8, 8, 1024, false, 0}, 1024).root.slots, 0U);
-  EXPECT_EQ(make_cache_layout({8, 8, SIZE_MAX / 2, false, 0}, 1024).root.slots, 0U);
-  EXPECT_EQ(make_cache_layout({64, 8, 0, false, 0}, 64).extension.slots, 0U);
-  EXPECT_EQ(make_cache_layout({1024, 8, 0, false, 0}, 1024).extension.slots, 0U) << "the header needs room";
-  EXPECT_EQ(make_cache_layout({600, 512, 0, false, 0}, 1024).extension.slots, 0U)
+  EXPECT_EQ(make_cache_layout({8, 8, 1024, false}, 1024).root.slots, 0U);
+  EXPECT_EQ(make_cache_layout({8, 8, SIZE_MAX / 2, false}, 1024).root.slots, 0U);
+  EXPECT_EQ(make_cache_layout({64, 8, 0, false}, 64).extension.slots, 0U);
+  EXPECT_EQ(make_cache_layout({1024, 8, 0, false}, 1024).extension.slots, 0U) << "the header needs room";
+  EXPECT_EQ(make_cache_layout({600, 512, 0, false}, 1024).extension.slots, 0U)
       << "behind the header the next place of this alignment leaves 512 bytes";
 }
 
 TEST(CacheLayout, NoSlabHasMoreSlotsThanABitmapMarks) {
-  const cache_layout layout = make_cache_layout({1, 1, 0, true, 0}, std::size_t{1} << 24);
+  const cache_layout layout = make_cache_layout({1, 1, 0, true}, std::size_t{1} << 24);
   EXPECT_EQ(layout.extension.slots, slot_bitmap::most_slots);
   EXPECT_EQ(layout.slabs.total_slots, slot_bitmap::most_slots);
-}
-
-TEST(CacheLayout, RetainsAtLeastOneSlabAndAsManyAsTheBytesHold) {
-  const auto retained = [](std::size_t retain_bytes) {
-    return make_cache_layout({8, 8, 0, false, retain_bytes}, 4096).retain_slabs;
-  };
-  EXPECT_EQ(retained(0), 1U);
-  EXPECT_EQ(retained(4095), 1U);
-  EXPECT_EQ(retained(3 * 4096), 3U);
-  EXPECT_EQ(retained(4 * 4096 - 1), 3U);
 }
 
 TEST(CacheLayout, ChoosesTheSmallestSlabOfEightSlotsAndAnEighthOfWaste) {
@@ -178,7 +168,7 @@ TEST(CacheLayout, ChoosesTheSmallestSlabOfEightSlotsAndAnEighthOfWaste) {
     for (const std::size_t smallest_bytes : {std::size_t{1024}, std::size_t{4096}, std::size_t{65536}})
       for (std::size_t bytes = 1; bytes < 200000; bytes += bytes / 3 + 1)
         for (std::size_t alignment = 1; alignment <= bytes && bytes % alignment == 0; alignment *= 2) {
-          const cache_parts parts{bytes, alignment, 0, marks_kept, 0};
+          const cache_parts parts{bytes, alignment, 0, marks_kept};
           const std::size_t chosen = choose_slab_bytes(parts, smallest_bytes);
           SCOPED_TRACE(std::to_string(bytes) + " bytes aligned to " + std::to_string(alignment));
           ASSERT_TRUE(is_power_of_two(chosen));
@@ -189,7 +179,7 @@ TEST(CacheLayout, ChoosesTheSmallestSlabOfEightSlotsAndAnEighthOfWaste) {
 }
 
 TEST(CacheLayout, AnObjectTooLargeForEverySlabGetsTheLargest) {
-  EXPECT_EQ(choose_slab_bytes({std::size_t{1} << 22, 8, 0, false, 0}, 4096), std::size_t{1} << 24);
+  EXPECT_EQ(choose_slab_bytes({std::size_t{1} << 22, 8, 0, false}, 4096), std::size_t{1} << 24);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ using quarry::core::cache_root;
 using quarry::core::make_cache_layout;
 using quarry::core::slab;
 
-constexpr cache_layout one_slot_layout = make_cache_layout({512, 512, 100, true, 0}, 1024);
+constexpr cache_layout one_slot_layout = make_cache_layout({512, 512, 100, true}, 1024);
 static_assert(one_slot_layout.root.slots == 1 && one_slot_layout.extension.slots == 1);
 
 std::size_t length_of(const slab* chain) {
@@ -189,7 +189,7 @@ TEST_F(CacheRoot, KeptObjectsStayOutUntilTheyAreTaken) {
 }
 
 TEST_F(CacheRoot, SlabsOfASingleSlotComeAndGo) {
-  void* entries_of_one[5];
+  void* entries_of_one[cache_root::entries_for(4)];
   cache_front front_of_one;
   cache_root one(one_slot_layout, *make_slab(one_slot_layout, one_slot_layout.root), entries_of_one, 4,
                  front_of_one);

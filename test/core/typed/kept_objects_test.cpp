@@ -21,7 +21,7 @@ using quarry::core::slab;
 using quarry_test::slab_memory;
 
 constexpr std::size_t slab_bytes = 4096;
-constexpr cache_layout layout = make_cache_layout({40, 8, 0, true, 0}, slab_bytes);
+constexpr cache_layout layout = make_cache_layout({40, 8, 0, true}, slab_bytes);
 
 class KeptObjects : public ::testing::Test {
  protected:

@@ -36,8 +36,9 @@ struct kind_of {
   static constexpr std::size_t slot_bytes = Bytes;
   static constexpr std::size_t slot_alignment = Alignment;
   static constexpr cache_layout layout = make_cache_layout(
-      {Bytes, Alignment, cache_control<Lock, PageSource, magazine_slots, true>::bytes, true, 0}, SlabBytes);
+      {Bytes, Alignment, cache_control<Lock, PageSource, magazine_slots, true>::bytes, true}, SlabBytes);
   static constexpr bool marks_kept = true;
+  static constexpr bool has_destructor = true;
   static_assert(layout.root.slots != 0);
   static inline std::multiset<void*> destroyed;
   static void destroy_object(void* slot) noexcept { destroyed.insert(slot); }

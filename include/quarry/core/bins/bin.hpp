@@ -104,11 +104,12 @@ class bin {
   std::size_t slabs_that_leave() const noexcept { return slabs_ - pinned_slabs_; }  // when they are empty
   std::size_t apart_bytes() const noexcept { return apart_bytes_; }  // of the slots of those that are pinned
 
-  /// Calls f(slab&) for every slab of the bin. Complexity O(slabs).
+  /// Calls f(slab&) for every slab of the bin, the emptiest group first: f may put slots of the slabs back that it was called
+  /// with, because these only move to groups that are behind. Complexity O(slabs).
   template <class F>
   void for_each_slab(F f) const {
-    for (slab* head : groups_)
-      for (slab* each = head; each != nullptr;) {
+    for (std::size_t i = group_count; i-- > 0;)
+      for (slab* each = groups_[i]; each != nullptr;) {
         slab* const next = each->next;
         f(*each);
         each = next;

@@ -6,10 +6,13 @@
 // Threads    As the Lock; it is never held while the page source is called.
 #pragma once
 
+#include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/exception_mode.hpp>
+#include <quarry/core/typed/rest_budget.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +21,7 @@
 namespace quarry::core {
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
-class cache_control : public locked_front<Lock>, private attached_source<PageSource> {
+class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
 
  public:
@@ -36,24 +39,30 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
 
   static cache_control& of(front& opened) noexcept { return static_cast<cache_control&>(opened); }
 
-  /// Returns a slot, from a new extension slab if need be, or null when the page source returns null.
+  /// Returns a slot, which enters `mine` if that is given, from a new extension slab if need be; null when the page source
+  /// returns null.
   /// Errors      What the page source throws; then nothing has changed.
-  void* allocate(const cache_layout& layout);
+  template <class... Transit>
+  void* allocate(const cache_layout& layout, Transit&... mine);
 
   /// Takes a slot back; the last one of an orphaned cache ends it.
   __attribute__((noinline)) void deallocate(void* slot) noexcept;
 
+  /// Takes a slot back, for finish(). Under the lock.
+  slab* put_back(void* slot) noexcept {
+    bound_magazine();
+    return root.deallocate(*this, slot);
+  }
+
   /// Takes one more slab from the page source. Returns false when that returns null.
   bool grow(const cache_layout& layout);
-  bool try_grow(const cache_layout& layout) noexcept;
+  bool try_grow(const cache_layout& layout) noexcept {
+    return without_throwing([&] { return grow(layout); });
+  }
 
   void add_handle() noexcept {
     const holding<Lock> guard(this->lock);
     root.add_handle();
-  }
-  bool last_handle() noexcept {
-    const holding<Lock> guard(this->lock);
-    return root.last_handle();
   }
   void drop_handle() noexcept {
     finish([&] { return root.drop_handle(*this); });
@@ -91,6 +100,16 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
                 void (*destroyer)(void*) noexcept)
       : attached(from), root(layout, first, entries_, MagazineSlots, *this) {
     this->destroy = destroyer;
+    if constexpr (names_capacity<PageSource>) {
+      root.retain(0);
+    } else {
+      root.draw_on(common_rest);
+    }
+  }
+
+  // Before a miss: over a source that names its capacity the magazine must not keep what other caches need.
+  void bound_magazine() noexcept {
+    if constexpr (names_capacity<PageSource>) root.bound_magazine(*this, MagazineSlots);
   }
 
   // Returns a slab of its own that belongs to no one yet, or null when the source does. Errors: what that throws.
@@ -102,7 +121,7 @@ class cache_control : public locked_front<Lock>, private attached_source<PageSou
     return fresh;
   }
 
-  void* entries_[MagazineSlots + 1];  // the magazine
+  void* entries_[cache_root::entries_for(MagazineSlots)];  // the magazine
 };
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
@@ -122,11 +141,17 @@ cache_control<Lock, PageSource, MagazineSlots, MarksKept>::open(attached& from, 
 }
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
-void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const cache_layout& layout) {
+template <class... Transit>
+void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const cache_layout& layout,
+                                                                          Transit&... mine) {
   for (;;) {
     {
       const holding<Lock> guard(this->lock);
-      if (void* const slot = root.allocate(*this)) return slot;
+      bound_magazine();
+      if (void* const slot = root.allocate(*this)) {
+        (this->enter(mine, slot), ...);
+        return slot;
+      }
     }
     if (!grow(layout)) return nullptr;
   }
@@ -143,22 +168,8 @@ bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::grow(const cache
 }
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
-bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::try_grow(
-    const cache_layout& layout) noexcept {
-#if defined(__cpp_exceptions)
-  try {
-    return grow(layout);
-  } catch (...) {
-    return false;
-  }
-#else
-  return grow(layout);
-#endif
-}
-
-template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
 void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void* slot) noexcept {
-  finish([&] { return root.deallocate(*this, slot); });
+  finish([&] { return put_back(slot); });
 }
 
 }  // namespace quarry::core

@@ -1,8 +1,7 @@
 // The front of a typed cache's control block: what a hit touches, its lock, and a handle's pointer to it.
 //
 // Layer      2. Freestanding.
-// Invariant  A handle points to the front of its cache, or to the front that all unopened handles of one lock
-//            type share, whose magazine is empty and full at once, so that every first use is a miss.
+// Invariant  A handle that has no cache yet says so by its own contents: no other object stands for that.
 // Threads    As the Lock.
 #pragma once
 
@@ -12,11 +11,38 @@
 
 namespace quarry::core {
 
-/// What a hit touches, and what tells the cache of a slot whose type is not known.
-struct cache_front {
-  void* nothing = nullptr;  // what `loaded` points to without a magazine; never written
-  cursor loaded{nothing};
+/// What a hit touches.
+struct hit_front {
+  cursor loaded;
+};
+
+/// A slot in use whose object is being constructed or destroyed, so that nothing lives in it. Who does that has it on the stack.
+struct transit {
+  void* slot;
+  transit* next;
+};
+
+/// The hit's part, what tells the cache of a slot whose type is not known, and which slots are in transit.
+struct cache_front : hit_front {
   void (*destroy)(void* slot) noexcept = nullptr;  // destroys the object in a slot and frees the slot
+  transit* transits = nullptr;                     // under the lock
+
+  void enter(transit& mine, void* slot) noexcept {
+    mine = {slot, transits};
+    transits = &mine;
+  }
+  /// Complexity  O(transits that began later).
+  void leave(const transit& mine) noexcept {
+    transit** at = &transits;
+    while (*at != &mine) at = &(*at)->next;
+    *at = mine.next;
+  }
+  /// Complexity  O(transits): one for each thread and each level of nesting.
+  bool is_in_transit(const void* slot) const noexcept {
+    const transit* each = transits;
+    while (each != nullptr && each->slot != slot) each = each->next;
+    return each != nullptr;
+  }
 };
 
 /// The front together with the lock that guards the whole block.
@@ -24,10 +50,6 @@ template <class Lock>
 struct locked_front : cache_front {
   Lock lock{};
 };
-
-/// Where every handle starts that has no slab yet.
-template <class Lock>
-inline locked_front<Lock> unopened_front{};
 
 /// Holds a BasicLockable as long as it lives.
 template <class Lock>
@@ -42,27 +64,71 @@ class holding {
   Lock& lock_;
 };
 
-/// A handle's pointer to its cache; Shared when several threads may use one handle.
+/// A handle's pointer to its cache, null at first; Shared when several threads may use one handle.
 template <class Lock, bool Shared>
 class front_pointer {
  public:
-  locked_front<Lock>* load() const noexcept { return front_; }
-  void store(locked_front<Lock>* front) noexcept { front_ = front; }
+  constexpr front_pointer() noexcept : front_(&unopened_) {}
+  front_pointer(const front_pointer&) = delete;
+  front_pointer& operator=(const front_pointer&) = delete;
+
+  bool is_open() const noexcept { return front_ != &unopened_; }
+  locked_front<Lock>* load() const noexcept { return is_open() ? &opened() : nullptr; }
+  void store(locked_front<Lock>* front) noexcept { front_ = front != nullptr ? front : &unopened_; }
+
+  /// Stores `front` unless one is stored by now. Returns whether it did.
+  bool open(locked_front<Lock>* front) noexcept {
+    front_ = front;
+    return true;
+  }
+
+  /// Requires    is_open()
+  locked_front<Lock>& opened() const noexcept { return *static_cast<locked_front<Lock>*>(front_); }
+
+  /// Returns a slot of the magazine, which enters `mine` if that is given, or null when it is empty or there is no cache.
+  /// Complexity  O(1).
+  template <class... Transit>
+  void* pop(Transit&... mine) const noexcept {
+    void* const slot = front_->loaded.pop();
+    if (sizeof...(mine) != 0 && __builtin_expect(slot != nullptr, 1)) (opened().enter(mine, slot), ...);
+    return slot;
+  }
 
  private:
-  locked_front<Lock>* front_ = &unopened_front<Lock>;
+  hit_front* front_;
+  void* nothing_ = nullptr;
+  hit_front unopened_{cursor(nothing_)};  // empty and full at once, so that the first use is a miss
 };
 
 template <class Lock>
 class front_pointer<Lock, true> {
  public:
-  // Acquire: pairs with the release in store(), so that the control block is seen constructed.
+  bool is_open() const noexcept { return load() != nullptr; }
+  // Acquire: pairs with the release in store() and open(), so that the control block is seen constructed.
   locked_front<Lock>* load() const noexcept { return front_.load(std::memory_order_acquire); }
   // Release: pairs with the acquire in load().
   void store(locked_front<Lock>* front) noexcept { front_.store(front, std::memory_order_release); }
 
+  bool open(locked_front<Lock>* front) noexcept {
+    locked_front<Lock>* none = nullptr;
+    // Release: pairs with the acquire in load(). Relaxed: what another thread stored is not used here.
+    return front_.compare_exchange_strong(none, front, std::memory_order_release, std::memory_order_relaxed);
+  }
+
+  locked_front<Lock>& opened() const noexcept { return *load(); }
+
+  template <class... Transit>
+  void* pop(Transit&... mine) const {
+    locked_front<Lock>* const from = load();
+    if (__builtin_expect(from == nullptr, 0)) return nullptr;
+    const holding<Lock> guard(from->lock);
+    void* const slot = from->loaded.pop();
+    if (sizeof...(mine) != 0 && __builtin_expect(slot != nullptr, 1)) (from->enter(mine, slot), ...);
+    return slot;
+  }
+
  private:
-  std::atomic<locked_front<Lock>*> front_{&unopened_front<Lock>};  // any thread
+  std::atomic<locked_front<Lock>*> front_{nullptr};  // any thread
 };
 
 }  // namespace quarry::core

@@ -32,7 +32,6 @@ struct cache_parts {
   std::size_t slot_alignment = 1;
   std::size_t control_bytes = 0;  // in the root slab
   bool marks_kept = false;        // whether every slab has room to mark objects kept for recycling
-  std::size_t retain_bytes = 0;   // empty extension slabs that are kept at first; at least one is
 };
 
 /// What one slab of a cache holds.
@@ -46,7 +45,6 @@ struct cache_layout {
   slab_contents root;       // the slab with the control block
   slab_contents extension;  // every other slab
   std::size_t slot_alignment = 1;
-  std::size_t retain_slabs = 1;  // empty extension slabs kept at first
 };
 
 /// Returns the bytes between a header of a slab of `slots` slots and what follows header and marks.
@@ -81,7 +79,6 @@ constexpr cache_layout make_cache_layout(const cache_parts& parts, std::size_t s
   result.extension = contents_behind(parts, slab_bytes, colour_bytes, 0);
   result.slabs.total_slots = static_cast<std::uint32_t>(result.extension.slots);
   result.slot_alignment = parts.slot_alignment;
-  if (parts.retain_bytes > slab_bytes) result.retain_slabs = parts.retain_bytes / slab_bytes;
   return result;
 }
 

@@ -1,9 +1,9 @@
 // The control block of a typed cache: what its root slab holds beside slots.
 //
 // Layer      2. Freestanding. Knows slots, nothing of the objects in them, of locks or of page sources.
-// Invariant  out_slots = slots in the users' hands, kept for recycling, or in the magazine. The magazine is
-//            loaded exactly while there are handles; without handles the cache is orphaned: every free is a
-//            miss, and the one that brings out_slots to 0 ends the cache.
+// Invariant  out_slots = slots in the users' hands, kept for recycling, or in the magazine. Without handles the
+//            cache is orphaned: its magazine takes nothing, so that every free is a miss, and the one that
+//            brings out_slots to 0 ends the cache.
 // Threads    Under the cache's lock.
 // Source     Bonwick & Adams 2001 (magazine); docs/design.md.
 #pragma once
@@ -11,23 +11,26 @@
 #include <quarry/core/bins/bin.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/rest_budget.hpp>
 
 #include <cstddef>
 #include <cstdint>
 
 namespace quarry::core {
 
-class cache_root {
+class cache_root : private rest_draw<> {
  public:
+  /// The entries of a magazine: the bottom one, its slots, and the slot that finds it full.
+  static constexpr std::size_t entries_for(std::size_t magazine_slots) noexcept { return magazine_slots + 2; }
+
   /// Starts with one handle and one slab.
-  /// Requires    `entries` has `magazine_slots` + 1 entries; `front` is the front of the same cache.
+  /// Requires    `entries` has entries_for(magazine_slots) entries; `front` is the front of the same cache.
   cache_root(const cache_layout& layout, slab& root, void** entries, std::uint32_t magazine_slots,
              cache_front& front) noexcept
       : colours_(layout.slabs.colours),
         bin_(layout.slabs),
         entries_(entries),
-        magazine_slots_(magazine_slots),
-        retain_slabs_(layout.retain_slabs) {
+        magazine_slots_(magazine_slots) {
     root.pinned = true;
     bin_.adopt(&root);
     front.loaded.load(entries_, 0, magazine_slots_);
@@ -57,22 +60,43 @@ class cache_root {
 
   /// Flushes, ends reserve(), and takes all but `keep_slabs` resting slabs out. Returns them chained by `next`.
   slab* trim_all(cache_front& front, std::size_t keep_slabs) noexcept {
-    const std::size_t usual = retain_slabs_;
     reserved_slabs_ = 0;
-    retain_slabs_ = keep_slabs;
-    slab* const surplus = flush(front);
-    retain_slabs_ = usual;
-    return surplus != nullptr ? surplus : trim(keep_slabs);
+    empty_magazine(front);
+    return trim(keep_slabs);
   }
 
-  /// Lets at most `slabs` empty slabs rest from now on. Returns slabs no longer wanted, as deallocate().
+  /// Lets at most `slabs` empty slabs rest from now on, whatever the budget. Returns slabs no longer wanted, as
+  /// deallocate().
   slab* retain(std::size_t slabs) noexcept {
+    leave(layout().slab_bytes);
     retain_slabs_ = slabs;
-    return trim(allowed_to_rest());
+    return settle();
+  }
+
+  /// Lets slabs rest beyond those that this cache may keep as far as `budget` has room, until retain().
+  void draw_on(rest_budget& budget) noexcept { join(budget); }
+
+  /// Lets the magazine take at most an eighth of the slots in use from the next miss on; but `most` while the root slab, which
+  /// stays anyway, is the only one.
+  void bound_magazine(const cache_front& front, std::uint32_t most) noexcept {
+    const std::size_t eighth = (out_slots_ - cached_slots(front)) / 8;
+    if (handles_ != 0)
+      magazine_slots_ = slab_count_ == 1 || eighth > most ? most : static_cast<std::uint32_t>(eighth);
   }
 
   /// Lets every slab rest that the cache has now, and one more, until trim_all().
   void begin_reserve() noexcept { reserved_slabs_ = slab_count_ + 1; }
+
+  /// Puts every slot of the magazine back and lets all slabs stay until end_visit(), even when slots are freed. Returns what
+  /// end_visit() wants to know.
+  std::size_t begin_visit(cache_front& front) noexcept {
+    const std::size_t reserved = reserved_slabs_;
+    begin_reserve();
+    empty_magazine(front);
+    return reserved;
+  }
+  /// flush() finds the slabs that are no longer wanted.
+  void end_visit(std::size_t reserved) noexcept { reserved_slabs_ = reserved; }
 
   void add_handle() noexcept { ++handles_; }
   bool last_handle() const noexcept { return handles_ == 1; }
@@ -105,9 +129,7 @@ class cache_root {
   std::size_t peak_slabs() const noexcept { return peak_slabs_; }
   std::size_t resting_slabs() const noexcept { return resting_slabs_; }
   std::size_t out_slots() const noexcept { return out_slots_; }
-  std::size_t cached_slots(const cache_front& front) const noexcept {
-    return handles_ == 0 ? 0 : front.loaded.count(entries_);
-  }
+  std::size_t cached_slots(const cache_front& front) const noexcept { return front.loaded.count(entries_); }
   bool is_cached(const cache_front& front, const void* slot) const noexcept;
   bool is_kept(const slab& home, std::size_t index) const noexcept { return kept_.has(home, index); }
 
@@ -138,22 +160,36 @@ class cache_root {
     resting_ = empty;
     ++resting_slabs_;
   }
+  // Takes a slab from those that rest. Requires that there is one.
+  slab* wake() noexcept {
+    slab* const woken = resting_;
+    resting_ = woken->next;
+    --resting_slabs_;
+    return woken;
+  }
   std::size_t allowed_to_rest() const noexcept {
     return retain_slabs_ > reserved_slabs_ ? retain_slabs_ : reserved_slabs_;
   }
-  slab* keep_retained(slab* emptied) noexcept;
-  slab* put_back(void* const* slots, std::size_t count) noexcept {
-    return bin_.flush(slots, count, [&](std::size_t i) noexcept { return home_of(slots[i]); });
+  // Covers what rests beyond that by the budget. Returns how many slabs may rest.
+  std::size_t cover_resting() noexcept {
+    const std::size_t allowed = allowed_to_rest();
+    return allowed + cover(resting_slabs_ > allowed ? resting_slabs_ - allowed : 0, layout().slab_bytes);
+  }
+  slab* settle() noexcept { return trim(cover_resting()); }
+  void put_back(void* const* slots, std::size_t count) noexcept;
+  void empty_magazine(cache_front& front) noexcept {
+    put_back(entries_ + 1, cached_slots(front));
+    front.loaded.load(entries_, 0, magazine_slots_);
   }
 
   slab_colours colours_;
   bin bin_;
   void** entries_;                // the magazine
-  std::uint32_t magazine_slots_;  // its capacity
+  std::uint32_t magazine_slots_;  // that it takes from the next miss on
   std::uint32_t handles_ = 1;
   slab* resting_ = nullptr;        // empty extension slabs, chained by next
   std::size_t resting_slabs_ = 0;  // how many
-  std::size_t retain_slabs_;       // how many may rest
+  std::size_t retain_slabs_ = 1;   // how many may rest without a budget
   std::size_t reserved_slabs_ = 0;
   std::size_t slab_count_ = 1;            // root, extensions, resting
   std::uint32_t lowest_free_number_ = 0;  // every smaller number is a slab's
@@ -166,84 +202,70 @@ class cache_root {
 inline void* cache_root::allocate(cache_front& front) noexcept {
   if (void* const slot = front.loaded.pop()) return slot;  // another thread may have refilled it meanwhile
   void** const bottom = entries_ + 1;
-  const std::size_t wanted = (magazine_slots_ + 1) / 2;  // room for as many frees stays
+  const std::size_t half = magazine_slots_ / 2;  // room for as many frees stays
+  const std::size_t wanted = half != 0 ? half : 1;
   std::size_t taken;
   while ((taken = bin_.refill(bottom + wanted, wanted)) == 0) {
     if (resting_ == nullptr) return nullptr;
-    slab* const fresh = resting_;
-    resting_ = fresh->next;
-    --resting_slabs_;
-    bin_.adopt(fresh);
+    bin_.adopt(wake());
+    cover_resting();
   }
   if (taken < wanted)
     for (std::size_t i = 0; i < taken; ++i) bottom[i] = bottom[i + wanted - taken];
   out_slots_ += taken;
-  front.loaded.load(entries_, taken, magazine_slots_);
-  return front.loaded.pop();
+  front.loaded.load(entries_, taken - 1, magazine_slots_);
+  return bottom[taken - 1];
 }
 
 inline slab* cache_root::deallocate(cache_front& front, void* slot) noexcept {
   if (front.loaded.push(slot)) return nullptr;  // another thread may have made room meanwhile
   void** const oldest = entries_ + 1;
-  std::size_t older = (magazine_slots_ + 1) / 2;
-  if (handles_ == 0) {  // the magazine is not in use: it holds just this slot
-    *oldest = slot;
-    older = 1;
-  }
-  slab* const emptied = put_back(oldest, older);
-  out_slots_ -= older;
-  if (handles_ != 0) {
-    const std::size_t left = magazine_slots_ - older;
-    for (std::size_t i = 0; i < left; ++i) oldest[i] = oldest[i + older];
-    oldest[left] = slot;
-    front.loaded.load(entries_, left + 1, magazine_slots_);
-  }
-  return keep_retained(emptied);
+  const std::size_t cached = cached_slots(front);
+  oldest[cached] = slot;
+  std::size_t stay = magazine_slots_ == 0 ? 0 : magazine_slots_ / 2 + 1;
+  if (stay > cached) stay = cached + 1;
+  const std::size_t older = cached + 1 - stay;
+  put_back(oldest, older);
+  for (std::size_t i = 0; i < stay; ++i) oldest[i] = oldest[i + older];
+  front.loaded.load(entries_, stay, magazine_slots_);
+  return settle();
 }
 
 inline slab* cache_root::flush(cache_front& front) noexcept {
-  const std::size_t count = cached_slots(front);
-  if (count == 0) return nullptr;
-  slab* const emptied = put_back(entries_ + 1, count);
+  empty_magazine(front);
+  return settle();
+}
+
+inline void cache_root::put_back(void* const* slots, std::size_t count) noexcept {
   out_slots_ -= count;
-  front.loaded.load(entries_, 0, magazine_slots_);
-  return keep_retained(emptied);
-}
-
-inline slab* cache_root::trim(std::size_t keep_slabs) noexcept {
-  slab* surplus = nullptr;
-  while (resting_slabs_ > keep_slabs) {
-    slab* const each = resting_;
-    resting_ = each->next;
-    --resting_slabs_;
-    --slab_count_;
-    if (each->number < lowest_free_number_) lowest_free_number_ = each->number;
-    each->next = surplus;
-    surplus = each;
-  }
-  return surplus;
-}
-
-inline slab* cache_root::keep_retained(slab* emptied) noexcept {
+  slab* emptied =
+      bin_.flush(slots, count, [this, slots](std::size_t i) noexcept { return home_of(slots[i]); });
   while (emptied != nullptr) {
     slab* const next = emptied->next;
     rest(emptied);
     emptied = next;
   }
-  return trim(allowed_to_rest());
+}
+
+inline slab* cache_root::trim(std::size_t keep_slabs) noexcept {
+  slab* surplus = nullptr;
+  while (resting_slabs_ > keep_slabs) {
+    slab* const each = wake();
+    --slab_count_;
+    if (each->number < lowest_free_number_) lowest_free_number_ = each->number;
+    each->next = surplus;
+    surplus = each;
+  }
+  cover_resting();
+  return surplus;
 }
 
 inline slab* cache_root::drop_handle(cache_front& front) noexcept {
-  if (handles_ != 1) {
-    --handles_;
-    return nullptr;
-  }
-  retain_slabs_ = reserved_slabs_ = 0;
-  slab* surplus = flush(front);
-  if (surplus == nullptr) surplus = trim(0);
-  handles_ = 0;
-  front.loaded.unload(front.nothing);
-  return surplus;
+  if (--handles_ != 0) return nullptr;
+  magazine_slots_ = 0;
+  reserved_slabs_ = 0;
+  empty_magazine(front);
+  return retain(0);
 }
 
 inline bool cache_root::is_cached(const cache_front& front, const void* slot) const noexcept {

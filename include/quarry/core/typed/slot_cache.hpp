@@ -4,10 +4,12 @@
 // Threads    As the Lock.
 #pragma once
 
+#include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/core/typed/slot_numbers.hpp>
 
@@ -17,9 +19,10 @@
 namespace quarry::core {
 
 /// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
-/// marks_kept; and static void destroy_object(void* slot) noexcept, which destroys an object in place.
+/// marks_kept; static constexpr bool has_destructor; and static void destroy_object(void* slot) noexcept, which destroys an
+/// object in place.
 template <class Kind, class Lock, bool Shared, class PageSource>
-class slot_cache : private attached_source<PageSource> {
+class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
   using control = cache_control<Lock, PageSource, Kind::magazine_slots, Kind::marks_kept>;
 
@@ -31,13 +34,13 @@ class slot_cache : private attached_source<PageSource> {
   slot_cache(const slot_cache& other) : attached(other) { front_.store(other.share()); }
   slot_cache(slot_cache&& other) noexcept : attached(other) {
     front_.store(other.front_.load());
-    other.front_.store(&unopened_front<Lock>);
+    other.front_.store(nullptr);
   }
   slot_cache& operator=(const slot_cache&) = delete;
   ~slot_cache() { close(); }
 
   void swap(slot_cache& other) noexcept;
-  bool is_open() const noexcept { return front_.load() != &unopened_front<Lock>; }
+  bool is_open() const noexcept { return front_.is_open(); }
   bool shares_with(const slot_cache& other) const noexcept {
     return this == &other || (is_open() && front_.load() == other.front_.load());
   }
@@ -45,45 +48,49 @@ class slot_cache : private attached_source<PageSource> {
   /// Takes the first slab if there is none. Returns false when the page source returns null. Errors: what it
   /// throws.
   __attribute__((noinline)) bool open();
-  bool try_open() noexcept;
+  bool try_open() noexcept {
+    return without_throwing([&] { return open(); });
+  }
 
-  /// Returns a slot when the magazine has one, else null. Complexity O(1).
-  void* try_hit() noexcept {
-    front& from = *front_.load();
-    const holding<Lock> guard(from.lock);
-    return from.loaded.pop();
+  /// Returns a slot when the magazine has one, which enters `mine` if that is given, else null. Complexity O(1).
+  template <class... Transit>
+  void* try_hit(Transit&... mine) noexcept {
+    return front_.pop(mine...);
   }
   /// Returns a slot, or null when the page source returns null. Errors: what it throws.
-  __attribute__((noinline)) void* allocate_slow() {
-    return open() ? opened().allocate(Kind::layout) : nullptr;
+  template <class... Transit>
+  void* allocate_slow(Transit&... mine) {
+    return open() ? opened().allocate(Kind::layout, mine...) : nullptr;
   }
-#if defined(__cpp_exceptions)
   /// Returns a slot, or null when there is no memory.
-  __attribute__((noinline)) void* try_allocate_slow() noexcept {
-    try {
-      return allocate_slow();
-    } catch (...) {
-      return nullptr;
-    }
+  template <class... Transit>
+  __attribute__((noinline)) void* try_allocate_slow(Transit&... mine) noexcept {
+    return without_throwing([&] { return allocate_slow(mine...); });
   }
-#else
-  void* try_allocate_slow() noexcept {
-    return allocate_slow();
-  }
-#endif
 
-  void deallocate(void* slot) noexcept {
-    push(*front_.load(), slot);
-  }
-  static void push(front& into, void* slot) noexcept {
+  void deallocate(void* slot) noexcept { push(front_.opened(), slot); }
+  /// Frees a slot, which leaves `mine` if that is given.
+  template <class... Transit>
+  static void push(front& into, void* slot, const Transit&... mine) noexcept {
     bool stored;
     {
       const holding<Lock> guard(into.lock);
+      (into.leave(mine), ...);
       stored = into.loaded.push(slot);
     }
     if (__builtin_expect(!stored, 0)) control::of(into).deallocate(slot);
   }
   slot_fault try_deallocate(const void* slot, std::size_t alignment) noexcept;
+
+  /// The object in `slot` is destroyed from now on, until push(); or it is constructed now.
+  static void begin_transit(front& of, transit& mine, void* slot) noexcept {
+    const holding<Lock> guard(of.lock);
+    of.enter(mine, slot);
+  }
+  static void end_transit(front& of, const transit& mine) noexcept {
+    const holding<Lock> guard(of.lock);
+    of.leave(mine);
+  }
 
   /// Returns the front of the cache that `inside` came from. Requires a slab of this Kind's size.
   static front* front_of(const void* inside) noexcept {
@@ -92,14 +99,19 @@ class slot_cache : private attached_source<PageSource> {
   /// Destroys the object of this Kind that has the address `inside` in it, and gives its slot back.
   static void destroy_inside(void* inside) noexcept {
     const slab& home = *home_of(inside, Kind::layout.slabs);
-    void* const slot = home.slot_at(home.index_of(inside, Kind::layout.slabs), Kind::layout.slabs);
-    Kind::destroy_object(slot);
-    push(*static_cast<front*>(static_cast<cache_front*>(home.owner)), slot);
+    void* const slot = slot_around<Kind::layout.slabs.slot_bytes>(home, inside);
+    front& of = *static_cast<front*>(static_cast<cache_front*>(home.owner));
+    if constexpr (Kind::has_destructor) {
+      transit mine;
+      begin_transit(of, mine, slot);
+      Kind::destroy_object(slot);
+      push(of, slot, mine);
+    } else {
+      push(of, slot);
+    }
   }
 
-  bool is_mine(const void* slot) const noexcept {
-    return front_of(slot) == front_.load();
-  }
+  bool is_mine(const void* slot) const noexcept { return front_of(slot) == front_.load(); }
   void keep(void* slot) noexcept {
     const holding<Lock> guard(opened().lock);
     opened().root.keep(slot);
@@ -119,7 +131,8 @@ class slot_cache : private attached_source<PageSource> {
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
   void* at(std::uint32_t index) noexcept;
 
-  /// Calls f(void* slot) for each slot in the users' hands, under the lock. Flushes the magazine first.
+  /// Calls f(void* slot) for each slot in the users' hands that is not in transit, under the lock; f may free that slot where Lock does nothing.
+  /// Flushes the magazine first. Errors: what f throws.
   template <class F>
   void for_each_live(F f);
 
@@ -132,9 +145,7 @@ class slot_cache : private attached_source<PageSource> {
   }
 
  private:
-  control& opened() const noexcept {
-    return control::of(*front_.load());
-  }
+  control& opened() const noexcept { return control::of(front_.opened()); }
   front* share() const;
   void close() noexcept;
   void destroy_kept() noexcept;
@@ -156,39 +167,15 @@ template <class Kind, class Lock, bool Shared, class PageSource>
 bool slot_cache<Kind, Lock, Shared, PageSource>::open() {
   if (is_open()) return true;
   control* const fresh = control::open(*this, Kind::layout, &destroy_inside);
-  if (fresh == nullptr) return false;
-  if constexpr (Shared) {
-    bool first;
-    {
-      const holding<Lock> guard(unopened_front<Lock>.lock);
-      first = !is_open();
-      if (first) front_.store(fresh);
-    }
-    if (!first) fresh->drop_handle();  // another thread was faster
-  } else {
-    front_.store(fresh);
-  }
+  if (fresh == nullptr) return Shared && is_open();
+  if (!front_.open(fresh)) fresh->drop_handle();  // another thread was faster
   return true;
-}
-
-template <class Kind, class Lock, bool Shared, class PageSource>
-bool slot_cache<Kind, Lock, Shared, PageSource>::try_open() noexcept {
-#if defined(__cpp_exceptions)
-  try {
-    open();
-  } catch (...) {
-    return false;
-  }
-#else
-  open();
-#endif
-  return is_open();
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
 typename slot_cache<Kind, Lock, Shared, PageSource>::front*
 slot_cache<Kind, Lock, Shared, PageSource>::share() const {
-  if (!const_cast<slot_cache*>(this)->open()) return &unopened_front<Lock>;
+  if (!const_cast<slot_cache*>(this)->open()) return nullptr;
   opened().add_handle();
   return front_.load();
 }
@@ -196,8 +183,16 @@ slot_cache<Kind, Lock, Shared, PageSource>::share() const {
 template <class Kind, class Lock, bool Shared, class PageSource>
 void slot_cache<Kind, Lock, Shared, PageSource>::close() noexcept {
   if (!is_open()) return;
-  if (Kind::marks_kept && opened().last_handle()) destroy_kept();
-  opened().drop_handle();
+  void* kept;
+  do {
+    kept = nullptr;
+    // Whether this is the last handle is asked where it is dropped, so that of several one finds the kept objects.
+    opened().finish([&] {
+      if (Kind::marks_kept && opened().root.last_handle()) kept = opened().root.take_kept();
+      return kept == nullptr ? opened().root.drop_handle(opened()) : nullptr;
+    });
+    if (kept != nullptr) destroy_inside(kept);
+  } while (kept != nullptr);
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
@@ -210,10 +205,7 @@ void* slot_cache<Kind, Lock, Shared, PageSource>::take_kept() noexcept {
 // One by one and outside the lock, because destroying an object may free others to the same cache.
 template <class Kind, class Lock, bool Shared, class PageSource>
 void slot_cache<Kind, Lock, Shared, PageSource>::destroy_kept() noexcept {
-  while (void* const slot = take_kept()) {
-    Kind::destroy_object(slot);
-    deallocate(slot);
-  }
+  while (void* const slot = take_kept()) destroy_inside(slot);
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
@@ -278,7 +270,7 @@ slot_fault slot_cache<Kind, Lock, Shared, PageSource>::try_deallocate(const void
   slot_fault fault = slot_fault::none;
   opened().finish([&]() -> slab* {
     fault = find_fault(opened().root, opened(), slot);
-    return fault == slot_fault::none ? opened().root.deallocate(opened(), const_cast<void*>(slot)) : nullptr;
+    return fault == slot_fault::none ? opened().put_back(const_cast<void*>(slot)) : nullptr;
   });
   return fault;
 }
@@ -287,15 +279,25 @@ template <class Kind, class Lock, bool Shared, class PageSource>
 template <class F>
 void slot_cache<Kind, Lock, Shared, PageSource>::for_each_live(F f) {
   if (!is_open()) return;
-  opened().finish([&] {
-    cache_root& root = opened().root;
-    slab* const surplus = root.flush(opened());
-    root.slabs().for_each_slab([&](const slab& each) {
-      each.for_each_used(Kind::layout.slabs, [&](void* slot) {
-        if (!root.is_kept(each, each.index_of(slot, Kind::layout.slabs))) f(slot);
-      });
+  struct visit {  // holds the lock, and ends however f returns
+    explicit visit(control& of) : block(of) {
+      block.lock.lock();
+      reserved = block.root.begin_visit(block);
+    }
+    ~visit() {
+      block.root.end_visit(reserved);
+      block.lock.unlock();
+      block.finish([&] { return block.root.flush(block); });
+    }
+    control& block;
+    std::size_t reserved;
+  } const visit(opened());
+  const cache_root& root = visit.block.root;
+  root.for_each_slab([&](const slab& each) {
+    each.for_each_used(Kind::layout.slabs, [&](void* slot) {
+      if (!visit.block.is_in_transit(slot) && !root.is_kept(each, each.index_of(slot, Kind::layout.slabs)))
+        f(slot);
     });
-    return surplus;
   });
 }
 

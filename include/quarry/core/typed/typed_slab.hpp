@@ -55,4 +55,12 @@ inline slab* home_of(const void* pointer, const typed_slab_layout& layout) noexc
   return home_of(pointer, layout.slab_bytes, layout.colours);
 }
 
+/// Returns the slot of `home` that has `inside` in it, exactly for slots of any size: slab::index_of() is exact for slots, and
+/// inside them only as far as slab::layout() says.
+template <std::size_t SlotBytes>
+void* slot_around(const slab& home, const void* inside) noexcept {
+  const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(inside) - home.begin());
+  return home.begin() + offset / SlotBytes * SlotBytes;
+}
+
 }  // namespace quarry::core
