@@ -32,18 +32,16 @@ bool synchronized_slab_resource::do_is_equal(const std::pmr::memory_resource& ot
   return view != nullptr && &view->resource() == this;
 }
 
-slab_thread_view::slab_thread_view(synchronized_slab_resource& resource)
-    : resource_(&resource), node_(resource.caches_.open_view()) {
-  if (node_ == nullptr) throw std::bad_alloc();  // past max_bytes
-  cache_ = &detail::thread_caches::cache_of(*node_);
+slab_thread_view::slab_thread_view(synchronized_slab_resource& resource) : resource_(&resource) {
+  if (!resource.caches_.open_view(tie_)) throw std::bad_alloc();  // past max_bytes
 }
 
 slab_thread_view::~slab_thread_view() {
-  detail::thread_caches::close_view(*node_);
+  detail::thread_caches::close_view(tie_);
 }
 
 void slab_thread_view::flush() noexcept {
-  resource_->engine_.flush_cache(*cache_);
+  if (core::cache* const own = cache_at_hand()) resource_->engine_.flush_cache(*own);
 }
 
 bool slab_thread_view::do_is_equal(const std::pmr::memory_resource& other) const noexcept {

@@ -253,7 +253,7 @@ thread_caches::~thread_caches() {
 #endif
 }
 
-core::cache* thread_caches::find_slow() {
+core::cache* thread_caches::find_slow() noexcept {
   if (core::cache* const found = find()) return found;
   if (record.is_over) return nullptr;
   cache_node* node = record.find(id_);
@@ -272,11 +272,23 @@ core::cache* thread_caches::find_opened() noexcept {
   return node != nullptr ? node->cache : nullptr;
 }
 
-cache_node* thread_caches::open_view() {
-  return open(nullptr, engine_.insist_on_cache());
+core::cache* thread_caches::find_slow(view_tie& view) noexcept {
+  if (core::cache* const found = find_in(view.entry)) return found;
+  close_view(view);
+  return open(view, engine_.open_cache()) ? view.entry.cache : nullptr;
 }
 
-cache_node* thread_caches::open(const void* thread, core::cache* cache) {
+bool thread_caches::open_view(view_tie& view) {
+  return open(view, engine_.insist_on_cache());
+}
+
+bool thread_caches::open(view_tie& view, core::cache* cache) noexcept {
+  view.node = open(nullptr, cache);
+  if (view.node != nullptr) view.entry = {id_, view.node->cache};
+  return view.node != nullptr;
+}
+
+cache_node* thread_caches::open(const void* thread, core::cache* cache) noexcept {
   if (cache == nullptr) return nullptr;
   cache_node* const node = pool.take();
   if (node == nullptr) {
@@ -295,12 +307,9 @@ cache_node* thread_caches::open(const void* thread, core::cache* cache) {
   return node;
 }
 
-void thread_caches::close_view(cache_node& view) noexcept {
-  part(view);
-}
-
-core::cache& thread_caches::cache_of(const cache_node& view) noexcept {
-  return *view.cache;
+void thread_caches::close_view(view_tie& view) noexcept {
+  if (view.node != nullptr) part(*view.node);
+  view = view_tie();
 }
 
 void thread_caches::part(cache_node& from) noexcept {

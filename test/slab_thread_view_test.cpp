@@ -101,6 +101,57 @@ TEST(SlabThreadView, TriesWithoutThrowingPastTheLimit) {
   EXPECT_NE(view.try_allocate(200), nullptr);
 }
 
+TEST(SlabThreadView, OpensAnotherCacheAfterItsResourceWasReleased) {
+  counting_resource upstream;
+  synchronized_slab_resource resource(&upstream);
+  slab_thread_view view(resource);
+  slab_thread_view idle(resource);
+  for (int round = 0; round < 3; ++round) {
+    for (const std::size_t bytes : {8U, 64U, 2000U, 100000U}) {
+      void* const kept = view.allocate(bytes);
+      view.deallocate(view.allocate(bytes), bytes);
+      EXPECT_TRUE(upstream.holds(kept));
+      EXPECT_TRUE(resource.owns(kept));
+    }
+    EXPECT_EQ(resource.stats().live_slots, 3U);
+    resource.release();
+    EXPECT_EQ(upstream.live_blocks(), 0U);
+    view.flush();  // there is nothing to flush
+    EXPECT_EQ(resource.stats().cached_slots, 0U);
+  }
+  // The first call after release() may be a free, of what the resource allocated meanwhile.
+  void* const slot = resource.allocate(64);
+  view.deallocate(slot, 64);
+  EXPECT_EQ(resource.stats().live_slots, 0U);
+  EXPECT_EQ(view.allocate(64), slot);
+}
+
+TEST(SlabThreadView, WorksWithoutACacheWhereThereIsNoMemoryForAnotherAfterRelease) {
+  counting_resource memory;
+  failing_resource upstream(&memory);
+  synchronized_slab_resource resource(&upstream);
+  slab_thread_view view(resource);
+  resource.release();
+  upstream.fail_always(true);
+  EXPECT_EQ(view.try_allocate(64), nullptr);
+  view.deallocate(nullptr, 64);
+  upstream.fail_always(false);
+  view.deallocate(view.allocate(64), 64);
+  EXPECT_GT(resource.stats().cached_slots, 0U) << "it has a cache again";
+}
+
+TEST(SlabThreadView, MayEndAfterReleaseWithoutAnotherCall) {
+  counting_resource upstream;
+  synchronized_slab_resource resource(&upstream);
+  {
+    slab_thread_view view(resource);
+    view.deallocate(view.allocate(64), 64);
+    resource.release();
+  }
+  resource.deallocate(resource.allocate(64), 64);
+  EXPECT_EQ(resource.stats().live_slots, 0U);
+}
+
 TEST(SlabThreadView, NeedsMemoryForItsCache) {
   slab_options options;
   options.max_bytes = 1024;

@@ -19,10 +19,16 @@ using shared_engine = core::engine<resource_supply, sleeping_lock>;
 
 struct cache_node;  // ties one thread or view to one resource; src/thread_cache_node.hpp
 
-/// What a thread remembers of one resource.
+/// What a thread or a view remembers of one resource.
 struct thread_entry {
   std::uint64_t id = 0;  // of the resource; 0: of none
   core::cache* cache = nullptr;
+};
+
+/// What a view has of its resource.
+struct view_tie {
+  thread_entry entry;          // as in a thread's table: void once the resource has taken another id
+  cache_node* node = nullptr;  // ties the view to the resource; null: it has no cache
 };
 
 /// The entries of a thread's table. Resources that exist at the same time have different entries as long as they are no
@@ -52,8 +58,12 @@ class alignas(64) thread_caches {
 
   /// Returns the calling thread's cache when its table has it, else null. Complexity O(1).
   core::cache* find() const noexcept {
-    const thread_entry& entry =
-        *reinterpret_cast<const thread_entry*>(reinterpret_cast<const std::byte*>(thread_table) + entry_);
+    return find_in(
+        *reinterpret_cast<const thread_entry*>(reinterpret_cast<const std::byte*>(thread_table) + entry_));
+  }
+
+  /// Returns the cache of `entry`, or null when it is not this resource's, or not any more. Complexity O(1).
+  core::cache* find_in(const thread_entry& entry) const noexcept {
     if (__builtin_expect(entry.id != id_, 0)) return nullptr;
     if (entry.cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
     return entry.cache;
@@ -61,20 +71,24 @@ class alignas(64) thread_caches {
 
   /// Returns the calling thread's cache; opens one when the thread has none yet.
   /// Returns     Null when there is no memory for one, or when the thread's caches have been closed already.
-  /// Errors      What upstream throws; then nothing has changed.
   /// Complexity  O(1).
-  core::cache* find_slow();
+  core::cache* find_slow() noexcept;
+
+  /// Returns the cache of a view; opens one when drop() has made the view's void.
+  /// Returns     Null when there is no memory for one.
+  /// Complexity  O(1).
+  core::cache* find_slow(view_tie& view) noexcept;
 
   /// Returns the calling thread's cache, or null when it has none. Complexity O(1).
   core::cache* find_opened() noexcept;
 
-  /// Opens a cache that belongs to no thread. Returns null when there is no memory for one.
-  cache_node* open_view();
+  /// Opens a cache for a view, which has none.
+  /// Returns     False when there is no memory for one.
+  /// Errors      What upstream throws; then nothing has changed.
+  bool open_view(view_tie& view);
 
   /// Closes the cache of a view, also after the resource's end.
-  static void close_view(cache_node& view) noexcept;
-
-  static core::cache& cache_of(const cache_node& view) noexcept;
+  static void close_view(view_tie& view) noexcept;
 
   /// Parts from every thread, and takes a new id: what threads remember of this resource is void.
   /// Requires    No other thread is inside a call of the resource.
@@ -98,7 +112,8 @@ class alignas(64) thread_caches {
 
   void take_id() noexcept;
 
-  cache_node* open(const void* thread, core::cache* cache);
+  cache_node* open(const void* thread, core::cache* cache) noexcept;
+  bool open(view_tie& view, core::cache* cache) noexcept;
   static void part(cache_node& from) noexcept;
   void part_from_all() noexcept;
   void sweep() noexcept;
