@@ -1,4 +1,5 @@
 // Thread caches: the table of a thread, the list of a resource, and what ends them.
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -24,7 +25,7 @@ struct cache_node {
   std::uint64_t resource_id = 0;           // of the resource it was opened for
   thread_caches* resource = nullptr;       // exists while the tie is live or flushing
   core::cache* cache = nullptr;            // exists as long as the resource
-  const void* thread = nullptr;            // the record of its thread; null for a view
+  const void* thread = nullptr;            // this_thread() of its thread; null for a view
   cache_node* next_of_thread = nullptr;    // in a bucket of its thread; the thread's. Unused: the pool's list
   cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's store lock
 };
@@ -33,6 +34,36 @@ namespace {
 
 thread_entry
     no_entries[thread_table_entries];  // the table of a thread that has none: no resource has the id 0
+
+// The same address in every copy of the library, and in the child of a fork.
+const void* this_thread() noexcept {
+  return &errno;
+}
+
+/// Ids that nobody gives again: made of addresses that stay mapped for good, so other copies of the library, loaded
+/// now or later, have others.
+class resource_ids {
+ public:
+  static constexpr std::uint64_t none = 1;  // no entry has it, and no address yields it
+
+  /// Returns `none` when the system refuses a page.
+  std::uint64_t take() noexcept {
+    if (next_ == end_) {
+      const void* const range = map_pages(range_bytes, alignof(std::max_align_t));
+      if (range == nullptr) return none;
+      next_ = std::uint64_t{reinterpret_cast<std::uintptr_t>(range)} << ids_of_a_byte_log2;
+      end_ = next_ + (range_bytes << ids_of_a_byte_log2);
+    }
+    return next_++;
+  }
+
+ private:
+  static constexpr std::uint64_t range_bytes = 4096;
+  static constexpr int ids_of_a_byte_log2 = 12;
+
+  std::uint64_t next_ = 0;
+  std::uint64_t end_ = 0;
+};
 
 /// The numbers of resources: the smallest that no other has, so that the entries of as many as possible differ.
 class resource_numbers {
@@ -96,13 +127,21 @@ class node_pool {
   cache_node* free_ = nullptr;
 };
 
+}  // namespace
+
+struct thread_registry {
+  std::mutex lock;  // guards what follows
+  resource_ids ids;
+  resource_numbers numbers;
+  thread_caches* first = nullptr;  // all that this copy made and that exist
+  bool forks_are_handled = false;
+};
+
+namespace {
+
 // Both outlive every user: their destructors do nothing.
 node_pool pool;
-std::mutex registry_lock;   // guards what follows
-std::uint64_t last_id = 0;  // ids start at 1: an unused table entry matches none
-resource_numbers numbers;
-thread_caches* first_caches = nullptr;  // all that exist
-bool forks_are_handled = false;
+thread_registry registry;
 bool is_a_child = false;  // of a fork
 
 }  // namespace
@@ -113,6 +152,7 @@ struct thread_record {
 
   cache_node* first[first_buckets];  // the buckets that a thread starts with
   cache_node** grown;                // more buckets; null: `first`
+  thread_entry* table;               // what this copy mapped; null: the system refused, or not started
   std::size_t bucket_count;          // a power of two; 0: the thread has not started
   std::size_t nodes;                 // in all buckets
   bool is_over;                      // its caches have been closed
@@ -168,8 +208,9 @@ struct thread_record {
 
   void end() noexcept {
     is_over = true;
-    if (thread_table != no_entries) unmap_pages(thread_table, sizeof no_entries);
     thread_table = no_entries;
+    if (table != nullptr) unmap_pages(table, sizeof no_entries);
+    table = nullptr;
     for (std::size_t i = 0; i < bucket_count; ++i) {
       cache_node*& head = (grown != nullptr ? grown : first)[i];
       while (cache_node* const each = head) {
@@ -192,8 +233,8 @@ struct thread_end {
   void touch() noexcept {
     record.bucket_count = thread_record::first_buckets;
     // Fresh pages are zero: entries of no resource. Without them each call of the thread takes the slow way.
-    if (void* const table = map_pages(sizeof no_entries, alignof(thread_entry)))
-      thread_table = static_cast<thread_entry*>(table);
+    record.table = static_cast<thread_entry*>(map_pages(sizeof no_entries, alignof(thread_entry)));
+    if (record.table != nullptr) thread_table = record.table;
   }
   ~thread_end() { record.end(); }
 };
@@ -203,18 +244,18 @@ thread_local thread_end end_of_this_thread;
 
 struct fork_handlers {
   static void before() noexcept {
-    registry_lock.lock();
-    for (thread_caches* each = first_caches; each != nullptr; each = each->next_) each->lock_all();
+    registry.lock.lock();
+    for (thread_caches* each = registry.first; each != nullptr; each = each->next_) each->lock_all();
     pool.lock().lock();
   }
   static void after_in_parent() noexcept {
     pool.lock().unlock();
-    for (thread_caches* each = first_caches; each != nullptr; each = each->next_) each->unlock_all();
-    registry_lock.unlock();
+    for (thread_caches* each = registry.first; each != nullptr; each = each->next_) each->unlock_all();
+    registry.lock.unlock();
   }
   static void after_in_child() noexcept {
     is_a_child = true;
-    for (thread_caches* each = first_caches; each != nullptr; each = each->next_)
+    for (thread_caches* each = registry.first; each != nullptr; each = each->next_)
       each->forget_other_threads();
     after_in_parent();
   }
@@ -225,23 +266,23 @@ struct fork_handlers {
   }
 };
 
-thread_caches::thread_caches(shared_engine& engine) noexcept : engine_(engine) {
-  const std::lock_guard<std::mutex> held(registry_lock);
-  if (!forks_are_handled) fork_handlers::install();
-  forks_are_handled = true;
+thread_caches::thread_caches(shared_engine& engine) noexcept : engine_(engine), registry_(registry) {
+  const std::lock_guard<std::mutex> held(registry_.lock);
+  if (!registry_.forks_are_handled) fork_handlers::install();
+  registry_.forks_are_handled = true;
   take_id();
-  number_ = numbers.take();
+  number_ = registry_.numbers.take();
   entry_ = number_ % thread_table_entries * sizeof(thread_entry);
-  next_ = first_caches;
+  next_ = registry_.first;
   if (next_ != nullptr) next_->previous_ = this;
-  first_caches = this;
+  registry_.first = this;
 }
 
 thread_caches::~thread_caches() {
   {
-    const std::lock_guard<std::mutex> held(registry_lock);
-    numbers.give_back(number_);
-    (previous_ != nullptr ? previous_->next_ : first_caches) = next_;
+    const std::lock_guard<std::mutex> held(registry_.lock);
+    registry_.numbers.give_back(number_);
+    (previous_ != nullptr ? previous_->next_ : registry_.first) = next_;
     if (next_ != nullptr) next_->previous_ = previous_;
   }
   part_from_all();
@@ -259,11 +300,12 @@ core::cache* thread_caches::find_slow() noexcept {
   cache_node* node = record.find(id_);
   if (node == nullptr) {
     if (record.bucket_count == 0) end_of_this_thread.touch();
-    node = open(&record, engine_.open_cache());
+    node = open(this_thread(), engine_.open_cache());
     if (node == nullptr) return nullptr;
     record.insert(*node);
   }
-  if (thread_table != no_entries) thread_table[entry_ / sizeof(thread_entry)] = {id_, node->cache};
+  // Where symbols of another copy take the place of this one's, the word may point to that copy's table.
+  if (thread_table == record.table) record.table[entry_ / sizeof(thread_entry)] = {id_, node->cache};
   return node->cache;
 }
 
@@ -290,7 +332,7 @@ bool thread_caches::open(view_tie& view, core::cache* cache) noexcept {
 
 cache_node* thread_caches::open(const void* thread, core::cache* cache) noexcept {
   if (cache == nullptr) return nullptr;
-  cache_node* const node = pool.take();
+  cache_node* const node = id_ != resource_ids::none ? pool.take() : nullptr;
   if (node == nullptr) {
     engine_.close_cache(*cache);
     return nullptr;
@@ -351,13 +393,13 @@ void thread_caches::part_from_all() noexcept {
 
 void thread_caches::drop() noexcept {
   part_from_all();
-  const std::lock_guard<std::mutex> held(registry_lock);
+  const std::lock_guard<std::mutex> held(registry_.lock);
   take_id();
 }
 
 // Requires that the registry's lock is held.
 void thread_caches::take_id() noexcept {
-  id_ = ++last_id;
+  id_ = registry_.ids.take();
 }
 
 std::size_t thread_caches::cached_slots(core::class_index index) const noexcept {
@@ -391,7 +433,7 @@ void thread_caches::unlock_all() noexcept {
 // What the other threads had cached stays as it is: a thread may have been stopped in the middle of a push.
 void thread_caches::forget_other_threads() noexcept {
   for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->thread != nullptr && each->thread != &record) each->tie.forget_thread();
+    if (each->thread != nullptr && each->thread != this_thread()) each->tie.forget_thread();
 }
 
 }  // namespace quarry::detail

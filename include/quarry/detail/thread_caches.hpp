@@ -1,8 +1,9 @@
 // How a thread finds its cache in a resource, and how the two part.
 //
 // Layer      1, behind the public face. docs/threads.md walks one look-up and the end of a thread.
-// Invariant  A resource's id is never used again, so an entry of a table is followed only when its id matches
-//            that of a resource which exists.
+// Invariant  A resource's id is never used again, by no copy of the library in the process, so an entry of a table
+//            is followed only when its id matches that of a resource which exists. Every copy has tables of its own,
+//            so a thread that uses a resource through two copies has two caches there.
 // Threads    Any number at a time, but for what its members say.
 #pragma once
 
@@ -17,7 +18,8 @@ namespace quarry::detail {
 
 using shared_engine = core::engine<resource_supply, sleeping_lock>;
 
-struct cache_node;  // ties one thread or view to one resource; src/thread_cache_node.hpp
+struct cache_node;       // ties one thread or view to one resource; src/thread_cache_node.hpp
+struct thread_registry;  // what a copy of the library knows of the resources that it made
 
 /// What a thread or a view remembers of one resource.
 struct thread_entry {
@@ -122,9 +124,10 @@ class alignas(64) thread_caches {
   void unlock_all() noexcept;
   void forget_other_threads() noexcept;
 
-  std::uint64_t id_;       // changed by drop() alone; every hit reads it
-  std::size_t entry_;      // bytes from the begin of a thread's table to this resource's entry
-  shared_engine& engine_;  // its cache_lock() guards the list of nodes
+  std::uint64_t id_;           // changed by drop() alone; every hit reads it
+  std::size_t entry_;          // bytes from the begin of a thread's table to this resource's entry
+  shared_engine& engine_;      // its cache_lock() guards the list of nodes
+  thread_registry& registry_;  // of the copy of the library that made the resource
 
   alignas(64) cache_node* nodes_ = nullptr;  // one for each thread and view; newest first
   cache_node** next_swept_ = nullptr;        // link to the node that sweep() looks at next; null: the newest
