@@ -14,10 +14,6 @@
 #include <pthread.h>
 #endif
 
-#if defined(__SANITIZE_THREAD__)
-#include <sanitizer/tsan_interface.h>
-#endif
-
 namespace quarry::detail {
 
 struct cache_node {
@@ -142,7 +138,6 @@ namespace {
 // Both outlive every user: their destructors do nothing.
 node_pool pool;
 thread_registry registry;
-bool is_a_child = false;  // of a fork
 
 }  // namespace
 
@@ -254,7 +249,6 @@ struct fork_handlers {
     registry.lock.unlock();
   }
   static void after_in_child() noexcept {
-    is_a_child = true;
     for (thread_caches* each = registry.first; each != nullptr; each = each->next_)
       each->forget_other_threads();
     after_in_parent();
@@ -286,12 +280,6 @@ thread_caches::~thread_caches() {
     if (next_ != nullptr) next_->previous_ = previous_;
   }
   part_from_all();
-#if defined(__SANITIZE_THREAD__)
-  // std::mutex ends without a trace; a new one in its place must not inherit its place in the lock order. In
-  // a child the sanitizer does not follow locks.
-  if (is_a_child) return;
-  __tsan_mutex_destroy(&exit_lock_, 0);
-#endif
 }
 
 core::cache* thread_caches::find_slow() noexcept {
@@ -356,11 +344,7 @@ void thread_caches::close_view(view_tie& view) noexcept {
 
 void thread_caches::part(cache_node& from) noexcept {
   part_as_thread(
-      from.tie,
-      [&] {
-        const std::lock_guard<std::mutex> held(from.resource->exit_lock_);
-        from.resource->engine_.close_cache(*from.cache);
-      },
+      from.tie, yield_thread, [&] { from.resource->engine_.close_cache(*from.cache); },
       [&] { pool.recycle(from); });
 }
 
@@ -411,13 +395,12 @@ std::size_t thread_caches::cached_slots(core::class_index index) const noexcept 
 }
 
 void thread_caches::flush_all() noexcept {
-  for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (!each->tie.thread_is_gone()) engine_.flush_cache(*each->cache);
+  for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
+    visit_as_resource(each->tie, yield_thread, [&] { engine_.flush_cache(*each->cache); });
   engine_.flush_depots();
 }
 
 void thread_caches::lock_all() noexcept {
-  exit_lock_.lock();
   engine_.memory().lock_all();
   engine_.cache_lock().lock();
   engine_.for_each_shelf([](shared_engine::shelf_type& each) { each.lock.lock(); });
@@ -427,7 +410,6 @@ void thread_caches::unlock_all() noexcept {
   engine_.for_each_shelf([](shared_engine::shelf_type& each) { each.lock.unlock(); });
   engine_.cache_lock().unlock();
   engine_.memory().unlock_all();
-  exit_lock_.unlock();
 }
 
 // What the other threads had cached stays as it is: a thread may have been stopped in the middle of a push.

@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <quarry/core/engine/engine.hpp>
 #include <quarry/detail/resource_supply.hpp>
 #include <quarry/detail/sleeping_lock.hpp>
@@ -99,14 +98,9 @@ class alignas(64) thread_caches {
   /// Returns the slots of class `index` that rest in caches; exact while no other thread is inside a call.
   std::size_t cached_slots(core::class_index index) const noexcept;
 
-  /// Flushes every cache and depot, and keeps threads from ending while `f` runs.
-  /// Requires    No other thread is inside a call of the resource.
-  template <class F>
-  void while_flushed(F f) {
-    const std::lock_guard<std::mutex> held(exit_lock_);
-    flush_all();
-    f();
-  }
+  /// Flushes every cache and depot. Threads that end afterwards move no slot.
+  /// Requires    No other thread is inside a call of the resource; threads may be ending.
+  void flush_all() noexcept;
 
  private:
   friend struct fork_handlers;
@@ -119,7 +113,6 @@ class alignas(64) thread_caches {
   static void part(cache_node& from) noexcept;
   void part_from_all() noexcept;
   void sweep() noexcept;
-  void flush_all() noexcept;
   void lock_all() noexcept;
   void unlock_all() noexcept;
   void forget_other_threads() noexcept;
@@ -131,7 +124,6 @@ class alignas(64) thread_caches {
 
   alignas(64) cache_node* nodes_ = nullptr;  // one for each thread and view; newest first
   cache_node** next_swept_ = nullptr;        // link to the node that sweep() looks at next; null: the newest
-  std::mutex exit_lock_;                     // held by a thread that closes its cache
   std::size_t number_ = 0;                   // of the resource; under the registry's lock
   thread_caches* next_ = nullptr;            // in the list of all; under the registry's lock
   thread_caches* previous_ = nullptr;        // in the list of all; under the registry's lock
