@@ -1,5 +1,4 @@
 // Thread caches: the table of a thread, the list of a resource, and what ends them.
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -7,7 +6,9 @@
 #include <quarry/detail/thread_caches.hpp>
 #include <quarry/locks.hpp>
 
+#include "fork_gate.hpp"
 #include "os_pages.hpp"
+#include "this_thread.hpp"
 #include "thread_cache_node.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -30,11 +31,6 @@ namespace {
 
 thread_entry
     no_entries[thread_table_entries];  // the table of a thread that has none: no resource has the id 0
-
-// The same address in every copy of the library, and in the child of a fork.
-const void* this_thread() noexcept {
-  return &errno;
-}
 
 /// Ids that nobody gives again: made of addresses that stay mapped for good, so other copies of the library, loaded
 /// now or later, have others.
@@ -130,7 +126,6 @@ struct thread_registry {
   resource_ids ids;
   resource_numbers numbers;
   thread_caches* first = nullptr;  // all that this copy made and that exist
-  bool forks_are_handled = false;
 };
 
 namespace {
@@ -237,33 +232,62 @@ thread_local thread_end end_of_this_thread;
 
 }  // namespace
 
+// A fork waits until no thread is inside a call of an upstream or a flush, with none of the locks in hand: these nest as the
+// program's resources and upstreams do, in an order that nobody knows here. All other locks are held for a few instructions
+// by threads that wait for nothing.
 struct fork_handlers {
   static void before() noexcept {
-    registry.lock.lock();
-    for (thread_caches* each = registry.first; each != nullptr; each = each->next_) each->lock_all();
+    const bool waits_for_ends = !fork_gate::is_inside();  // or it would wait for itself
+    fork_gate::enter();
+    fork_gate::close();
+    constexpr int most_yields = 64;
+    for (int tries = 0; !try_lock_all(waits_for_ends); ++tries)
+      tries < most_yields ? yield_thread() : fork_gate::nap();
     pool.lock().lock();
   }
   static void after_in_parent() noexcept {
-    pool.lock().unlock();
-    for (thread_caches* each = registry.first; each != nullptr; each = each->next_) each->unlock_all();
-    registry.lock.unlock();
+    unlock_all();
+    fork_gate::open_in_parent();
+    fork_gate::leave();
   }
   static void after_in_child() noexcept {
     for (thread_caches* each = registry.first; each != nullptr; each = each->next_)
       each->forget_other_threads();
-    after_in_parent();
+    unlock_all();
+    fork_gate::open_in_child();
+    fork_gate::leave();
   }
-  static void install() noexcept {
+
 #if defined(__unix__) || defined(__APPLE__)
+  // Registered when the program or library is loaded: handlers before a fork run in reverse, so those of the program come
+  // first, and those of the page pool, whose lock is a leaf, last.
+  __attribute__((constructor(102))) static void install() noexcept {
     pthread_atfork(before, after_in_parent, after_in_child);
+  }
 #endif
+
+ private:
+  static bool try_lock_all(bool waits_for_ends) noexcept {
+    registry.lock.lock();
+    for (thread_caches* each = registry.first; each != nullptr; each = each->next_)
+      if (!each->try_lock_all(waits_for_ends)) {
+        unlock_until(each);
+        return false;
+      }
+    return true;
+  }
+  static void unlock_all() noexcept {
+    pool.lock().unlock();
+    unlock_until(nullptr);
+  }
+  static void unlock_until(const thread_caches* end) noexcept {
+    for (thread_caches* each = registry.first; each != end; each = each->next_) each->unlock_all();
+    registry.lock.unlock();
   }
 };
 
 thread_caches::thread_caches(shared_engine& engine) noexcept : engine_(engine), registry_(registry) {
   const std::lock_guard<std::mutex> held(registry_.lock);
-  if (!registry_.forks_are_handled) fork_handlers::install();
-  registry_.forks_are_handled = true;
   take_id();
   number_ = registry_.numbers.take();
   entry_ = number_ % thread_table_entries * sizeof(thread_entry);
@@ -343,6 +367,7 @@ void thread_caches::close_view(view_tie& view) noexcept {
 }
 
 void thread_caches::part(cache_node& from) noexcept {
+  const fork_gate::passage inside;
   part_as_thread(
       from.tie, yield_thread, [&] { from.resource->engine_.close_cache(*from.cache); },
       [&] { pool.recycle(from); });
@@ -390,20 +415,29 @@ std::size_t thread_caches::cached_slots(core::class_index index) const noexcept 
   const core::lock_holder held(engine_.cache_lock());
   std::size_t slots = 0;
   for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->tie.is_live()) slots += each->cache->cached_slots(index);
+    if (each->tie.may_hold_slots()) slots += each->cache->cached_slots(index);
   return slots;
 }
 
 void thread_caches::flush_all() noexcept {
+  const fork_gate::passage inside;
   for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
     visit_as_resource(each->tie, yield_thread, [&] { engine_.flush_cache(*each->cache); });
   engine_.flush_depots();
 }
 
-void thread_caches::lock_all() noexcept {
-  engine_.memory().lock_all();
+// Returns false, with no lock, when the supply is being called, or, with `waits_for_ends`, a cache being flushed.
+bool thread_caches::try_lock_all(bool waits_for_ends) noexcept {
+  if (!engine_.memory().try_lock_all()) return false;
   engine_.cache_lock().lock();
+  for (const cache_node* each = nodes_; waits_for_ends && each != nullptr; each = each->next_of_resource)
+    if (each->tie.is_flushed()) {
+      engine_.cache_lock().unlock();
+      engine_.memory().unlock_all();
+      return false;
+    }
   engine_.for_each_shelf([](shared_engine::shelf_type& each) { each.lock.lock(); });
+  return true;
 }
 
 void thread_caches::unlock_all() noexcept {
@@ -412,10 +446,12 @@ void thread_caches::unlock_all() noexcept {
   engine_.memory().unlock_all();
 }
 
-// What the other threads had cached stays as it is: a thread may have been stopped in the middle of a push.
+// What the other threads had cached stays as it is, and counts as cached: the child has pages of different moments of a
+// running thread, so nothing says which slots rested there. But these caches have no share of what may rest any more.
 void thread_caches::forget_other_threads() noexcept {
   for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->thread != nullptr && each->thread != this_thread()) each->tie.forget_thread();
+    if (each->thread != nullptr && each->thread != this_thread() && each->tie.forget_thread())
+      engine_.count_out_cache();
 }
 
 }  // namespace quarry::detail

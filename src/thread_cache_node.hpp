@@ -3,6 +3,7 @@
 //   live --(thread ends)--> flushing --(flushed)--> thread_gone     the resource recycles the node
 //   live --(resource ends)--> resource_gone                         the thread recycles the node
 //   live --(resource flushes the cache)--> visited --(flushed)--> live
+//   live, flushing --(fork; in a child that does not have the thread)--> vanished     the resource recycles the node at its end
 //
 // Invariant  Whoever comes second recycles; neither side touches the node after that. While the state is
 //            flushing the resource stays, because its end waits for thread_gone; while it is visited the thread stays,
@@ -16,7 +17,7 @@
 
 namespace quarry::detail {
 
-enum class node_state : std::uint32_t { live, flushing, visited, thread_gone, resource_gone };
+enum class node_state : std::uint32_t { live, flushing, visited, thread_gone, resource_gone, vanished };
 
 /// AtomicState is std::atomic<node_state>, or what a test puts in its place.
 template <class AtomicState>
@@ -61,8 +62,17 @@ class basic_node_handshake {
     return state_.load(std::memory_order_acquire) == node_state::thread_gone;
   }
 
-  bool is_live() const noexcept {
-    return state_.load(std::memory_order_relaxed) == node_state::live;  // Relaxed: a look, for reports.
+  /// Returns whether slots may rest in the cache. A look, for reports.
+  bool may_hold_slots() const noexcept {
+    const node_state seen = state_.load(std::memory_order_relaxed);  // Relaxed: only a look.
+    return seen == node_state::live || seen == node_state::visited || seen == node_state::vanished;
+  }
+
+  /// Returns whether somebody flushes the cache now.
+  bool is_flushed() const noexcept {
+    const node_state seen =
+        state_.load(std::memory_order_acquire);  // Acquire: pairs with both ends of a flush.
+    return seen == node_state::flushing || seen == node_state::visited;
   }
 
   /// Resource: keeps the thread from ending until end_visit(); calls wait() while the thread flushes.
@@ -76,7 +86,7 @@ class basic_node_handshake {
       if (state_.compare_exchange_strong(expected, node_state::visited, std::memory_order_acquire,
                                          std::memory_order_acquire))
         return true;
-      if (expected == node_state::thread_gone) return false;
+      if (expected == node_state::thread_gone || expected == node_state::vanished) return false;
       wait();
     }
   }
@@ -104,8 +114,13 @@ class basic_node_handshake {
   }
 
   /// Child of a fork: the thread does not exist here.
-  void forget_thread() noexcept {
-    state_.store(node_state::thread_gone, std::memory_order_relaxed);  // Relaxed: the child has one thread.
+  /// Returns     False when it ended before the fork.
+  bool forget_thread() noexcept {
+    const node_state seen =
+        state_.load(std::memory_order_relaxed);  // Relaxed, both: the child has one thread.
+    if (seen != node_state::live && seen != node_state::flushing) return false;
+    state_.store(node_state::vanished, std::memory_order_relaxed);
+    return true;
   }
 
  private:

@@ -230,7 +230,7 @@ TEST(PlantedMistake, AVisitThatDoesNotKeepTheThreadFromEndingIsFound) {
   const auto result = explore<world>([](world& in) {
     return actors{[&] { in.end_thread(); },
                   [&] {
-                    if (in.tie.is_live()) {
+                    if (in.tie.may_hold_slots()) {
                       if (++in.inside != 1) interleaving::violation("a cache is flushed by two");
                       interleaving::step();
                       --in.inside;

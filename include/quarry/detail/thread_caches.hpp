@@ -12,6 +12,7 @@
 #include <quarry/core/engine/engine.hpp>
 #include <quarry/detail/resource_supply.hpp>
 #include <quarry/detail/sleeping_lock.hpp>
+#include <quarry/detail/supply_lock.hpp>
 
 namespace quarry::detail {
 
@@ -113,7 +114,7 @@ class alignas(64) thread_caches {
   static void part(cache_node& from) noexcept;
   void part_from_all() noexcept;
   void sweep() noexcept;
-  void lock_all() noexcept;
+  bool try_lock_all(bool waits_for_ends) noexcept;
   void unlock_all() noexcept;
   void forget_other_threads() noexcept;
 

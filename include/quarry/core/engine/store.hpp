@@ -19,6 +19,7 @@
 #include <quarry/core/slabs/directory.hpp>
 #include <quarry/core/slabs/slab.hpp>
 #include <quarry/core/slabs/spare_headers.hpp>
+#include <type_traits>
 
 namespace quarry::core {
 
@@ -33,6 +34,16 @@ class [[nodiscard]] lock_holder {
 
  private:
   Lock& lock_;
+};
+
+/// The lock that is held across calls of the supply: the one that Lock names for it, else another Lock.
+template <class Lock, class = void>
+struct lock_across_calls {
+  using type = Lock;
+};
+template <class Lock>
+struct lock_across_calls<Lock, std::void_t<typename Lock::across_calls>> {
+  using type = typename Lock::across_calls;
 };
 
 /// What an engine is made with. Units: bytes.
@@ -200,9 +211,11 @@ class store {
     return layout.slab_bytes / granule_bytes();
   }
 
-  void lock_all() noexcept {
-    supply_lock_.lock();
+  /// Takes both locks; waits for no call of the supply. Returns false, with none of them, when one is under way.
+  bool try_lock_all() noexcept {
+    if (!supply_lock_.try_lock()) return false;
     lock_.lock();
+    return true;
   }
   void unlock_all() noexcept {
     lock_.unlock();
@@ -279,11 +292,11 @@ class store {
   void give_back(oversize_block& freed) noexcept;
   void attach_buffer() noexcept;
 
-  mutable Lock supply_lock_;                // held across calls of the supply; taken before lock_
-  Supply supply_;                           // under supply_lock_
-  std::atomic<std::size_t> held_bytes_{0};  // written under supply_lock_, read by any thread
-  std::atomic<std::size_t> peak_bytes_{0};  // as held_bytes_
-  const std::size_t max_bytes_;             // 0: no limit
+  typename lock_across_calls<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_
+  Supply supply_;                                       // under supply_lock_
+  std::atomic<std::size_t> held_bytes_{0};              // written under supply_lock_, read by any thread
+  std::atomic<std::size_t> peak_bytes_{0};              // as held_bytes_
+  const std::size_t max_bytes_;                         // 0: no limit
   const std::size_t retain_bytes_;
   const std::size_t slab_granules_;
   const bool has_directory_;
