@@ -245,13 +245,13 @@ class store {
   // supply's lock.
   template <class Ask>
   void* charge(std::size_t bytes, Ask ask) {
-    const std::size_t held = held_bytes();
-    if (max_bytes_ != 0 && (bytes > max_bytes_ || held > max_bytes_ - bytes)) return nullptr;
+    if (max_bytes_ != 0 && (bytes > max_bytes_ || held_bytes() > max_bytes_ - bytes)) return nullptr;
     void* const memory = ask();
     if (memory == nullptr) return nullptr;
-    held_bytes_.store(held + bytes, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
-    if (held + bytes > peak_bytes())
-      peak_bytes_.store(held + bytes, std::memory_order_relaxed);  // Relaxed: as above.
+    const std::size_t held =
+        held_bytes() + bytes;  // the supply may have given something back to this store meanwhile
+    held_bytes_.store(held, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
+    if (held > peak_bytes()) peak_bytes_.store(held, std::memory_order_relaxed);  // Relaxed: as above.
     return memory;
   }
   void discharge(std::size_t bytes) noexcept {
