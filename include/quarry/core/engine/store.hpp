@@ -224,9 +224,7 @@ class store {
 
  private:
   static constexpr std::size_t headers_at_once = 8;
-  // No block is as large as this, and no address has this alignment: asking for them shows the supply's own error.
-  static constexpr std::size_t impossible_bytes = SIZE_MAX;
-  static constexpr std::size_t impossible_alignment = SIZE_MAX / 2 + 1;
+  static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it
 
   // An extent on its way to the supply.
   struct surplus {

@@ -238,14 +238,8 @@ template <class Supply, class Lock>
 template <class... Insist>
 void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignment, Insist...) {
   if (alignment < arena::block_alignment) alignment = arena::block_alignment;
-  // Supplies may round up to the alignment, so that must not overflow either.
-  if (alignment > impossible_bytes / 2 || bytes > impossible_bytes / 2 - alignment) {
-    if constexpr (sizeof...(Insist) != 0) {
-      const lock_holder supplied(supply_lock_);
-      return supply_.allocate_pages(impossible_bytes, impossible_alignment);
-    }
-    return nullptr;
-  }
+  // No supply is asked for what cannot be; it may round up to the alignment, so that must not overflow either.
+  if (alignment > most_bytes || bytes > most_bytes - alignment) return nullptr;
   oversize_block* record = take_record();
   if constexpr (sizeof...(Insist) != 0) {
     if (record == nullptr) {
@@ -300,6 +294,7 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
 
 template <class Supply, class Lock>
 bool store<Supply, Lock>::reserve(std::size_t bytes, bool prefault) noexcept {
+  if (bytes > most_bytes) return false;
   std::size_t reserved = 0;
   while (reserved < bytes) {
     const std::size_t extent_bytes = reserve_extent(bytes - reserved, prefault);
