@@ -31,7 +31,9 @@ void* resource_supply::allocate_pages(std::size_t bytes, std::size_t alignment) 
   };
   if (is_asking_) throw upstream_fault(*upstream_, bytes);
   const asking now(is_asking_);
-  void* const pages = upstream_->allocate(bytes, alignment);
+  void* pages = upstream_->allocate(bytes, alignment);
+  // Standard libraries declare that it is neither null nor less aligned, and compilers believe them.
+  __asm__("" : "+r"(pages));
   const bool is_aligned = (reinterpret_cast<std::uintptr_t>(pages) & (alignment - 1)) == 0;
   if (__builtin_expect(pages != nullptr && is_aligned, 1)) return pages;
   if (pages != nullptr) upstream_->deallocate(pages, bytes, alignment);
