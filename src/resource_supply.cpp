@@ -1,8 +1,11 @@
 #include "quarry/detail/resource_supply.hpp"
 
+#include <cstdint>
+
 #include "os_pages.hpp"
 #include "page_pool.hpp"
 #include "quarry/resource_page_source.hpp"
+#include "upstream_fault.hpp"
 
 namespace quarry::detail {
 
@@ -18,6 +21,25 @@ resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab
   blocks_are_lazy_ = is_pool || kind_ == kind::system;
 }
 
+void* resource_supply::allocate_pages(std::size_t bytes, std::size_t alignment) {
+  struct asking {
+    explicit asking(bool& flag) noexcept : is_asking(flag) { is_asking = true; }
+    ~asking() { is_asking = false; }
+    asking(const asking&) = delete;
+    asking& operator=(const asking&) = delete;
+    bool& is_asking;
+  };
+  if (is_asking_) throw upstream_fault(*upstream_, bytes);
+  const asking now(is_asking_);
+  void* pages = upstream_->allocate(bytes, alignment);
+  // Standard libraries declare that it is neither null nor less aligned, and compilers believe them.
+  __asm__("" : "+r"(pages));
+  const bool is_aligned = (reinterpret_cast<std::uintptr_t>(pages) & (alignment - 1)) == 0;
+  if (__builtin_expect(pages != nullptr && is_aligned, 1)) return pages;
+  if (pages != nullptr) upstream_->deallocate(pages, bytes, alignment);
+  throw upstream_fault(*upstream_, pages, bytes, alignment);
+}
+
 void* resource_supply::allocate_extent(std::size_t bytes, std::size_t alignment) {
   switch (kind_) {
     case kind::pool:
@@ -25,7 +47,7 @@ void* resource_supply::allocate_extent(std::size_t bytes, std::size_t alignment)
     case kind::system:
       return map_pages(bytes, alignment, huge_pages_);
     default:
-      return upstream_->allocate(bytes, alignment);
+      return allocate_pages(bytes, alignment);
   }
 }
 

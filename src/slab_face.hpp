@@ -2,6 +2,8 @@
 #pragma once
 
 #include <new>
+#include <stdexcept>
+#include <string>
 
 #include "quarry/detail/slab_face.hpp"
 #include "quarry/detail/slab_host.hpp"
@@ -10,6 +12,11 @@ namespace quarry::detail {
 
 inline constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
 
+[[noreturn]] inline void throw_alignment(std::size_t alignment) {
+  throw std::invalid_argument("quarry: an alignment is " + std::to_string(alignment) +
+                              "; allowed is a power of two.");
+}
+
 template <class Derived>
 void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment) noexcept {
   return core::without_throwing([&] { return do_allocate(bytes, alignment); });
@@ -17,6 +24,7 @@ void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment)
 
 template <class Derived>
 void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment) {
+  if ((alignment & (alignment - 1)) != 0 || alignment == 0) throw_alignment(alignment);
   auto& host = self().host();
   auto& engine = host.engine();
   const core::class_index index = host.setup().pooled_class(bytes, alignment);

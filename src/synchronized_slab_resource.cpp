@@ -1,5 +1,8 @@
 #include "quarry/synchronized_slab_resource.hpp"
 
+#include <cstring>
+#include <typeinfo>
+
 #include "quarry/slab_thread_view.hpp"
 #include "slab_face.hpp"
 #include "slab_host.hpp"
@@ -16,6 +19,14 @@ namespace {
 
 constexpr std::uint32_t growth_log2 = 1;  // many caches share what may rest
 
+// Returns `resource` as a view, or null. By the type's name: where the process has several copies of the library, the type
+// has as many descriptions.
+const slab_thread_view* as_view(const std::pmr::memory_resource& resource) noexcept {
+  return std::strcmp(typeid(resource).name(), typeid(slab_thread_view).name()) == 0
+             ? static_cast<const slab_thread_view*>(&resource)
+             : nullptr;
+}
+
 }  // namespace
 
 synchronized_slab_resource::synchronized_slab_resource(const slab_options& options,
@@ -28,27 +39,25 @@ synchronized_slab_resource::synchronized_slab_resource(const slab_options& optio
 
 bool synchronized_slab_resource::do_is_equal(const std::pmr::memory_resource& other) const noexcept {
   if (this == &other) return true;
-  const auto* const view = dynamic_cast<const slab_thread_view*>(&other);
+  const slab_thread_view* const view = as_view(other);
   return view != nullptr && &view->resource() == this;
 }
 
-slab_thread_view::slab_thread_view(synchronized_slab_resource& resource)
-    : resource_(&resource), node_(resource.caches_.open_view()) {
-  if (node_ == nullptr) throw std::bad_alloc();  // past max_bytes
-  cache_ = &detail::thread_caches::cache_of(*node_);
+slab_thread_view::slab_thread_view(synchronized_slab_resource& resource) : resource_(&resource) {
+  if (!resource.caches_.open_view(tie_)) throw std::bad_alloc();  // past max_bytes
 }
 
 slab_thread_view::~slab_thread_view() {
-  detail::thread_caches::close_view(*node_);
+  detail::thread_caches::close_view(tie_);
 }
 
 void slab_thread_view::flush() noexcept {
-  resource_->engine_.flush_cache(*cache_);
+  if (core::cache* const own = cache_at_hand()) resource_->engine_.flush_cache(*own);
 }
 
 bool slab_thread_view::do_is_equal(const std::pmr::memory_resource& other) const noexcept {
   if (this == &other || resource_ == &other) return true;
-  const auto* const view = dynamic_cast<const slab_thread_view*>(&other);
+  const slab_thread_view* const view = as_view(other);
   return view != nullptr && view->resource_ == resource_;
 }
 

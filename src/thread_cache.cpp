@@ -6,15 +6,13 @@
 #include <quarry/detail/thread_caches.hpp>
 #include <quarry/locks.hpp>
 
+#include "fork_gate.hpp"
 #include "os_pages.hpp"
+#include "this_thread.hpp"
 #include "thread_cache_node.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
-#endif
-
-#if defined(__SANITIZE_THREAD__)
-#include <sanitizer/tsan_interface.h>
 #endif
 
 namespace quarry::detail {
@@ -24,7 +22,7 @@ struct cache_node {
   std::uint64_t resource_id = 0;           // of the resource it was opened for
   thread_caches* resource = nullptr;       // exists while the tie is live or flushing
   core::cache* cache = nullptr;            // exists as long as the resource
-  const void* thread = nullptr;            // the record of its thread; null for a view
+  const void* thread = nullptr;            // this_thread() of its thread; null for a view
   cache_node* next_of_thread = nullptr;    // in a bucket of its thread; the thread's. Unused: the pool's list
   cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's store lock
 };
@@ -33,6 +31,31 @@ namespace {
 
 thread_entry
     no_entries[thread_table_entries];  // the table of a thread that has none: no resource has the id 0
+
+/// Ids that nobody gives again: made of addresses that stay mapped for good, so other copies of the library, loaded
+/// now or later, have others.
+class resource_ids {
+ public:
+  static constexpr std::uint64_t none = 1;  // no entry has it, and no address yields it
+
+  /// Returns `none` when the system refuses a page.
+  std::uint64_t take() noexcept {
+    if (next_ == end_) {
+      const void* const range = map_pages(range_bytes, alignof(std::max_align_t));
+      if (range == nullptr) return none;
+      next_ = std::uint64_t{reinterpret_cast<std::uintptr_t>(range)} << ids_of_a_byte_log2;
+      end_ = next_ + (range_bytes << ids_of_a_byte_log2);
+    }
+    return next_++;
+  }
+
+ private:
+  static constexpr std::uint64_t range_bytes = 4096;
+  static constexpr int ids_of_a_byte_log2 = 12;
+
+  std::uint64_t next_ = 0;
+  std::uint64_t end_ = 0;
+};
 
 /// The numbers of resources: the smallest that no other has, so that the entries of as many as possible differ.
 class resource_numbers {
@@ -96,14 +119,20 @@ class node_pool {
   cache_node* free_ = nullptr;
 };
 
+}  // namespace
+
+struct thread_registry {
+  std::mutex lock;  // guards what follows
+  resource_ids ids;
+  resource_numbers numbers;
+  thread_caches* first = nullptr;  // all that this copy made and that exist
+};
+
+namespace {
+
 // Both outlive every user: their destructors do nothing.
 node_pool pool;
-std::mutex registry_lock;   // guards what follows
-std::uint64_t last_id = 0;  // ids start at 1: an unused table entry matches none
-resource_numbers numbers;
-thread_caches* first_caches = nullptr;  // all that exist
-bool forks_are_handled = false;
-bool is_a_child = false;  // of a fork
+thread_registry registry;
 
 }  // namespace
 
@@ -113,6 +142,7 @@ struct thread_record {
 
   cache_node* first[first_buckets];  // the buckets that a thread starts with
   cache_node** grown;                // more buckets; null: `first`
+  thread_entry* table;               // what this copy mapped; null: the system refused, or not started
   std::size_t bucket_count;          // a power of two; 0: the thread has not started
   std::size_t nodes;                 // in all buckets
   bool is_over;                      // its caches have been closed
@@ -168,8 +198,9 @@ struct thread_record {
 
   void end() noexcept {
     is_over = true;
-    if (thread_table != no_entries) unmap_pages(thread_table, sizeof no_entries);
     thread_table = no_entries;
+    if (table != nullptr) unmap_pages(table, sizeof no_entries);
+    table = nullptr;
     for (std::size_t i = 0; i < bucket_count; ++i) {
       cache_node*& head = (grown != nullptr ? grown : first)[i];
       while (cache_node* const each = head) {
@@ -192,8 +223,8 @@ struct thread_end {
   void touch() noexcept {
     record.bucket_count = thread_record::first_buckets;
     // Fresh pages are zero: entries of no resource. Without them each call of the thread takes the slow way.
-    if (void* const table = map_pages(sizeof no_entries, alignof(thread_entry)))
-      thread_table = static_cast<thread_entry*>(table);
+    record.table = static_cast<thread_entry*>(map_pages(sizeof no_entries, alignof(thread_entry)));
+    if (record.table != nullptr) thread_table = record.table;
   }
   ~thread_end() { record.end(); }
 };
@@ -201,69 +232,92 @@ thread_local thread_end end_of_this_thread;
 
 }  // namespace
 
+// A fork waits until no thread is inside a call of an upstream or a flush, with none of the locks in hand: these nest as the
+// program's resources and upstreams do, in an order that nobody knows here. All other locks are held for a few instructions
+// by threads that wait for nothing.
 struct fork_handlers {
   static void before() noexcept {
-    registry_lock.lock();
-    for (thread_caches* each = first_caches; each != nullptr; each = each->next_) each->lock_all();
+    const bool waits_for_ends = !fork_gate::is_inside();  // or it would wait for itself
+    fork_gate::enter();
+    fork_gate::close();
+    constexpr int most_yields = 64;
+    for (int tries = 0; !try_lock_all(waits_for_ends); ++tries)
+      tries < most_yields ? yield_thread() : fork_gate::nap();
     pool.lock().lock();
   }
   static void after_in_parent() noexcept {
-    pool.lock().unlock();
-    for (thread_caches* each = first_caches; each != nullptr; each = each->next_) each->unlock_all();
-    registry_lock.unlock();
+    unlock_all();
+    fork_gate::open_in_parent();
+    fork_gate::leave();
   }
   static void after_in_child() noexcept {
-    is_a_child = true;
-    for (thread_caches* each = first_caches; each != nullptr; each = each->next_)
+    for (thread_caches* each = registry.first; each != nullptr; each = each->next_)
       each->forget_other_threads();
-    after_in_parent();
+    unlock_all();
+    fork_gate::open_in_child();
+    fork_gate::leave();
   }
-  static void install() noexcept {
+
 #if defined(__unix__) || defined(__APPLE__)
+  // Registered when the program or library is loaded: handlers before a fork run in reverse, so those of the program come
+  // first, and those of the page pool, whose lock is a leaf, last.
+  __attribute__((constructor(102))) static void install() noexcept {
     pthread_atfork(before, after_in_parent, after_in_child);
+  }
 #endif
+
+ private:
+  static bool try_lock_all(bool waits_for_ends) noexcept {
+    registry.lock.lock();
+    for (thread_caches* each = registry.first; each != nullptr; each = each->next_)
+      if (!each->try_lock_all(waits_for_ends)) {
+        unlock_until(each);
+        return false;
+      }
+    return true;
+  }
+  static void unlock_all() noexcept {
+    pool.lock().unlock();
+    unlock_until(nullptr);
+  }
+  static void unlock_until(const thread_caches* end) noexcept {
+    for (thread_caches* each = registry.first; each != end; each = each->next_) each->unlock_all();
+    registry.lock.unlock();
   }
 };
 
-thread_caches::thread_caches(shared_engine& engine) noexcept : engine_(engine) {
-  const std::lock_guard<std::mutex> held(registry_lock);
-  if (!forks_are_handled) fork_handlers::install();
-  forks_are_handled = true;
+thread_caches::thread_caches(shared_engine& engine) noexcept : engine_(engine), registry_(registry) {
+  const std::lock_guard<std::mutex> held(registry_.lock);
   take_id();
-  number_ = numbers.take();
+  number_ = registry_.numbers.take();
   entry_ = number_ % thread_table_entries * sizeof(thread_entry);
-  next_ = first_caches;
+  next_ = registry_.first;
   if (next_ != nullptr) next_->previous_ = this;
-  first_caches = this;
+  registry_.first = this;
 }
 
 thread_caches::~thread_caches() {
   {
-    const std::lock_guard<std::mutex> held(registry_lock);
-    numbers.give_back(number_);
-    (previous_ != nullptr ? previous_->next_ : first_caches) = next_;
+    const std::lock_guard<std::mutex> held(registry_.lock);
+    registry_.numbers.give_back(number_);
+    (previous_ != nullptr ? previous_->next_ : registry_.first) = next_;
     if (next_ != nullptr) next_->previous_ = previous_;
   }
   part_from_all();
-#if defined(__SANITIZE_THREAD__)
-  // std::mutex ends without a trace; a new one in its place must not inherit its place in the lock order. In
-  // a child the sanitizer does not follow locks.
-  if (is_a_child) return;
-  __tsan_mutex_destroy(&exit_lock_, 0);
-#endif
 }
 
-core::cache* thread_caches::find_slow() {
+core::cache* thread_caches::find_slow() noexcept {
   if (core::cache* const found = find()) return found;
   if (record.is_over) return nullptr;
   cache_node* node = record.find(id_);
   if (node == nullptr) {
     if (record.bucket_count == 0) end_of_this_thread.touch();
-    node = open(&record, engine_.open_cache());
+    node = open(this_thread(), engine_.open_cache());
     if (node == nullptr) return nullptr;
     record.insert(*node);
   }
-  if (thread_table != no_entries) thread_table[entry_ / sizeof(thread_entry)] = {id_, node->cache};
+  // Where symbols of another copy take the place of this one's, the word may point to that copy's table.
+  if (thread_table == record.table) record.table[entry_ / sizeof(thread_entry)] = {id_, node->cache};
   return node->cache;
 }
 
@@ -272,13 +326,25 @@ core::cache* thread_caches::find_opened() noexcept {
   return node != nullptr ? node->cache : nullptr;
 }
 
-cache_node* thread_caches::open_view() {
-  return open(nullptr, engine_.insist_on_cache());
+core::cache* thread_caches::find_slow(view_tie& view) noexcept {
+  if (core::cache* const found = find_in(view.entry)) return found;
+  close_view(view);
+  return open(view, engine_.open_cache()) ? view.entry.cache : nullptr;
 }
 
-cache_node* thread_caches::open(const void* thread, core::cache* cache) {
+bool thread_caches::open_view(view_tie& view) {
+  return open(view, engine_.insist_on_cache());
+}
+
+bool thread_caches::open(view_tie& view, core::cache* cache) noexcept {
+  view.node = open(nullptr, cache);
+  if (view.node != nullptr) view.entry = {id_, view.node->cache};
+  return view.node != nullptr;
+}
+
+cache_node* thread_caches::open(const void* thread, core::cache* cache) noexcept {
   if (cache == nullptr) return nullptr;
-  cache_node* const node = pool.take();
+  cache_node* const node = id_ != resource_ids::none ? pool.take() : nullptr;
   if (node == nullptr) {
     engine_.close_cache(*cache);
     return nullptr;
@@ -295,21 +361,15 @@ cache_node* thread_caches::open(const void* thread, core::cache* cache) {
   return node;
 }
 
-void thread_caches::close_view(cache_node& view) noexcept {
-  part(view);
-}
-
-core::cache& thread_caches::cache_of(const cache_node& view) noexcept {
-  return *view.cache;
+void thread_caches::close_view(view_tie& view) noexcept {
+  if (view.node != nullptr) part(*view.node);
+  view = view_tie();
 }
 
 void thread_caches::part(cache_node& from) noexcept {
+  const fork_gate::passage inside;
   part_as_thread(
-      from.tie,
-      [&] {
-        const std::lock_guard<std::mutex> held(from.resource->exit_lock_);
-        from.resource->engine_.close_cache(*from.cache);
-      },
+      from.tie, yield_thread, [&] { from.resource->engine_.close_cache(*from.cache); },
       [&] { pool.recycle(from); });
 }
 
@@ -342,47 +402,56 @@ void thread_caches::part_from_all() noexcept {
 
 void thread_caches::drop() noexcept {
   part_from_all();
-  const std::lock_guard<std::mutex> held(registry_lock);
+  const std::lock_guard<std::mutex> held(registry_.lock);
   take_id();
 }
 
 // Requires that the registry's lock is held.
 void thread_caches::take_id() noexcept {
-  id_ = ++last_id;
+  id_ = registry_.ids.take();
 }
 
 std::size_t thread_caches::cached_slots(core::class_index index) const noexcept {
   const core::lock_holder held(engine_.cache_lock());
   std::size_t slots = 0;
   for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->tie.is_live()) slots += each->cache->cached_slots(index);
+    if (each->tie.may_hold_slots()) slots += each->cache->cached_slots(index);
   return slots;
 }
 
 void thread_caches::flush_all() noexcept {
-  for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (!each->tie.thread_is_gone()) engine_.flush_cache(*each->cache);
+  const fork_gate::passage inside;
+  for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
+    visit_as_resource(each->tie, yield_thread, [&] { engine_.flush_cache(*each->cache); });
   engine_.flush_depots();
 }
 
-void thread_caches::lock_all() noexcept {
-  exit_lock_.lock();
-  engine_.memory().lock_all();
+// Returns false, with no lock, when the supply is being called, or, with `waits_for_ends`, a cache being flushed.
+bool thread_caches::try_lock_all(bool waits_for_ends) noexcept {
+  if (!engine_.memory().try_lock_all()) return false;
   engine_.cache_lock().lock();
+  for (const cache_node* each = nodes_; waits_for_ends && each != nullptr; each = each->next_of_resource)
+    if (each->tie.is_flushed()) {
+      engine_.cache_lock().unlock();
+      engine_.memory().unlock_all();
+      return false;
+    }
   engine_.for_each_shelf([](shared_engine::shelf_type& each) { each.lock.lock(); });
+  return true;
 }
 
 void thread_caches::unlock_all() noexcept {
   engine_.for_each_shelf([](shared_engine::shelf_type& each) { each.lock.unlock(); });
   engine_.cache_lock().unlock();
   engine_.memory().unlock_all();
-  exit_lock_.unlock();
 }
 
-// What the other threads had cached stays as it is: a thread may have been stopped in the middle of a push.
+// What the other threads had cached stays as it is, and counts as cached: the child has pages of different moments of a
+// running thread, so nothing says which slots rested there. But these caches have no share of what may rest any more.
 void thread_caches::forget_other_threads() noexcept {
   for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->thread != nullptr && each->thread != &record) each->tie.forget_thread();
+    if (each->thread != nullptr && each->thread != this_thread() && each->tie.forget_thread())
+      engine_.count_out_cache();
 }
 
 }  // namespace quarry::detail

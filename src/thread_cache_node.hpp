@@ -2,9 +2,12 @@
 //
 //   live --(thread ends)--> flushing --(flushed)--> thread_gone     the resource recycles the node
 //   live --(resource ends)--> resource_gone                         the thread recycles the node
+//   live --(resource flushes the cache)--> visited --(flushed)--> live
+//   live, flushing --(fork; in a child that does not have the thread)--> vanished     the resource recycles the node at its end
 //
 // Invariant  Whoever comes second recycles; neither side touches the node after that. While the state is
-//            flushing the resource stays, because its end waits for thread_gone.
+//            flushing the resource stays, because its end waits for thread_gone; while it is visited the thread stays,
+//            because its end waits for live.
 // Threads    The thread's verbs: the thread. The resource's verbs: whoever ends the resource.
 // Source     docs/threads.md; test/thread_cache_node_test.cpp runs this code through all interleavings.
 #pragma once
@@ -14,7 +17,7 @@
 
 namespace quarry::detail {
 
-enum class node_state : std::uint32_t { live, flushing, thread_gone, resource_gone };
+enum class node_state : std::uint32_t { live, flushing, visited, thread_gone, resource_gone, vanished };
 
 /// AtomicState is std::atomic<node_state>, or what a test puts in its place.
 template <class AtomicState>
@@ -25,13 +28,20 @@ class basic_node_handshake {
     state_.store(node_state::live, std::memory_order_relaxed);  // Relaxed: the list's lock publishes it.
   }
 
-  /// Thread: keeps the resource from ending until end_flush().
+  /// Thread: keeps the resource from ending until end_flush(); calls wait() while the resource visits the cache.
   /// Returns     False when the resource has ended; then the caller recycles the node.
-  bool begin_flush() noexcept {
-    node_state expected = node_state::live;
-    // Acquire: pairs with the release in leave(), so that recycling comes after the resource's last access.
-    return state_.compare_exchange_strong(expected, node_state::flushing, std::memory_order_acquire,
-                                          std::memory_order_acquire);
+  template <class Wait>
+  bool begin_flush(Wait wait) noexcept(noexcept(wait())) {
+    for (;;) {
+      node_state expected = node_state::live;
+      // Acquire: pairs with the releases in end_visit() and leave(), so that what follows comes after the resource's last
+      // access.
+      if (state_.compare_exchange_strong(expected, node_state::flushing, std::memory_order_acquire,
+                                         std::memory_order_acquire))
+        return true;
+      if (expected == node_state::resource_gone) return false;
+      wait();
+    }
   }
 
   /// Thread: its last access to node and resource.
@@ -52,8 +62,38 @@ class basic_node_handshake {
     return state_.load(std::memory_order_acquire) == node_state::thread_gone;
   }
 
-  bool is_live() const noexcept {
-    return state_.load(std::memory_order_relaxed) == node_state::live;  // Relaxed: a look, for reports.
+  /// Returns whether slots may rest in the cache. A look, for reports.
+  bool may_hold_slots() const noexcept {
+    const node_state seen = state_.load(std::memory_order_relaxed);  // Relaxed: only a look.
+    return seen == node_state::live || seen == node_state::visited || seen == node_state::vanished;
+  }
+
+  /// Returns whether somebody flushes the cache now.
+  bool is_flushed() const noexcept {
+    const node_state seen =
+        state_.load(std::memory_order_acquire);  // Acquire: pairs with both ends of a flush.
+    return seen == node_state::flushing || seen == node_state::visited;
+  }
+
+  /// Resource: keeps the thread from ending until end_visit(); calls wait() while the thread flushes.
+  /// Requires    The thread makes no call of the resource meanwhile.
+  /// Returns     False when the thread has ended.
+  template <class Wait>
+  bool begin_visit(Wait wait) noexcept(noexcept(wait())) {
+    for (;;) {
+      node_state expected = node_state::live;
+      // Acquire: pairs with the release in end_flush().
+      if (state_.compare_exchange_strong(expected, node_state::visited, std::memory_order_acquire,
+                                         std::memory_order_acquire))
+        return true;
+      if (expected == node_state::thread_gone || expected == node_state::vanished) return false;
+      wait();
+    }
+  }
+
+  /// Resource: its last access to the cache.
+  void end_visit() noexcept {
+    state_.store(node_state::live, std::memory_order_release);  // Release: pairs with begin_flush().
   }
 
   /// Resource: ends the tie; calls wait() while the thread flushes.
@@ -74,8 +114,13 @@ class basic_node_handshake {
   }
 
   /// Child of a fork: the thread does not exist here.
-  void forget_thread() noexcept {
-    state_.store(node_state::thread_gone, std::memory_order_relaxed);  // Relaxed: the child has one thread.
+  /// Returns     False when it ended before the fork.
+  bool forget_thread() noexcept {
+    const node_state seen =
+        state_.load(std::memory_order_relaxed);  // Relaxed, both: the child has one thread.
+    if (seen != node_state::live && seen != node_state::flushing) return false;
+    state_.store(node_state::vanished, std::memory_order_relaxed);
+    return true;
   }
 
  private:
@@ -85,12 +130,21 @@ class basic_node_handshake {
 using node_handshake = basic_node_handshake<std::atomic<node_state>>;
 
 /// The thread's end of a tie: flushes into the resource if that still exists.
-/// Effects     Calls flush() while the resource is kept from ending, or recycle().
-template <class Handshake, class Flush, class Recycle>
-void part_as_thread(Handshake& tie, Flush flush, Recycle recycle) noexcept {
-  if (!tie.begin_flush()) return recycle();
+/// Effects     Calls flush() while the resource is kept from ending, or recycle(); wait() while it is visited.
+template <class Handshake, class Wait, class Flush, class Recycle>
+void part_as_thread(Handshake& tie, Wait wait, Flush flush, Recycle recycle) noexcept(noexcept(wait())) {
+  if (!tie.begin_flush(wait)) return recycle();
   flush();
   tie.end_flush();
+}
+
+/// The resource flushes the cache of a thread that makes no call, and may be ending.
+/// Effects     Calls flush() while the thread is kept from ending; wait() while it ends just now.
+template <class Handshake, class Wait, class Flush>
+void visit_as_resource(Handshake& tie, Wait wait, Flush flush) noexcept(noexcept(wait())) {
+  if (!tie.begin_visit(wait)) return;
+  flush();
+  tie.end_visit();
 }
 
 /// The resource's end of a tie: afterwards the thread does not touch the resource.

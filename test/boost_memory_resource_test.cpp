@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,17 @@ class BoostMemoryResource : public ::testing::Test {
   unsynchronized_slab_resource resource_{&upstream_};
   quarry::boost_memory_resource<> adapted_{&resource_};
 };
+
+TEST_F(BoostMemoryResource, DropsNullAndRefusesWhatCannotBe) {
+  for (const std::size_t bytes : {0U, 64U, 2000U, 100000U})
+    for (const std::size_t alignment : {1U, 16U, 4096U}) adapted_.deallocate(nullptr, bytes, alignment);
+  EXPECT_EQ(upstream_.calls(), 0U);
+  EXPECT_THROW(static_cast<void>(adapted_.allocate(SIZE_MAX - 5, 16)), std::bad_alloc);
+  EXPECT_THROW(static_cast<void>(adapted_.allocate(64, 24)), std::invalid_argument);
+  void* const block = adapted_.allocate(64, 0);  // as every alignment up to max_align
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % alignof(std::max_align_t), 0U);
+  adapted_.deallocate(block, 64, 0);
+}
 
 TEST_F(BoostMemoryResource, HonoursEveryPairOfSizeAndAlignment) {
   struct block {

@@ -194,6 +194,46 @@ TEST_F(SlabAllocator, MovesAndSwapsTakeTheResourceAlongAndCopiesStayWithTheirOwn
   EXPECT_EQ(here, (list({4, 5}, &other)));
 }
 
+// A container as libraries write them: the allocator is a private base, so that an empty one takes no room.
+class holder : private quarry::slab_allocator<int> {
+ public:
+  explicit holder(quarry::unsynchronized_slab_resource& resource) : slab_allocator(resource) {}
+  auto* resource() const { return slab_allocator::resource(); }
+  void swap_allocators(holder& other) {
+    using std::swap;
+    swap(static_cast<slab_allocator&>(*this), static_cast<slab_allocator&>(other));
+  }
+};
+class holder_with_swap : private quarry::slab_allocator<int> {
+ public:
+  explicit holder_with_swap(quarry::unsynchronized_slab_resource& resource) : slab_allocator(resource) {}
+  holder_with_swap(const holder_with_swap&) = delete;
+  friend void swap(holder_with_swap& a, holder_with_swap& b) noexcept {
+    ++a.swaps;
+    ++b.swaps;
+  }
+  int swaps = 0;
+};
+class holder_that_stays : private quarry::slab_allocator<int> {
+ public:
+  holder_that_stays(const holder_that_stays&) = delete;
+};
+
+TEST_F(SlabAllocator, MayBeAPrivateBaseOfWhatIsSwapped) {
+  quarry::unsynchronized_slab_resource one, two;
+  holder a(one), b(two);
+  using std::swap;
+  swap(a, b);
+  EXPECT_EQ(a.resource(), &two);
+  a.swap_allocators(b);
+  EXPECT_EQ(a.resource(), &one);
+  holder_with_swap c(one), d(two);
+  swap(c, d);
+  EXPECT_EQ(c.swaps + d.swaps, 2);
+  static_assert(std::is_nothrow_swappable_v<holder> && std::is_nothrow_swappable_v<holder_with_swap>);
+  static_assert(!std::is_swappable_v<holder_that_stays>);
+}
+
 TEST_F(SlabAllocator, NodesOfContainersTakeTheTypedPath) {
   counted_slab_resource counted(&upstream_);
   std::map<int, int, std::less<>, counted_allocator<std::pair<const int, int>>> map(&counted);

@@ -16,6 +16,7 @@ using quarry::detail::basic_node_handshake;
 using quarry::detail::node_state;
 using quarry::detail::part_as_resource;
 using quarry::detail::part_as_thread;
+using quarry::detail::visit_as_resource;
 using quarry_test::interleaving;
 
 // An atomic whose every access is a step, and that notices when its node has been recycled.
@@ -91,6 +92,7 @@ struct world {
   basic_node_handshake<Atomic> tie;
   resource_state resource;
   int recyclings = 0;
+  int inside = 0;         // who flush the cache now
   bool is_listed = true;  // in the resource's list of nodes
 
   world() { stepping_atomic::recycled = false; }
@@ -101,7 +103,20 @@ struct world {
   }
   void end_thread() {
     part_as_thread(
-        tie, [this] { resource.flush(); }, [this] { recycle(); });
+        tie, interleaving::wait,
+        [this] {
+          if (++inside != 1) interleaving::violation("a cache is flushed by two");
+          resource.flush();
+          --inside;
+        },
+        [this] { recycle(); });
+  }
+  void visit() {
+    visit_as_resource(tie, interleaving::wait, [this] {
+      if (++inside != 1) interleaving::violation("a cache is flushed by two");
+      interleaving::step();
+      --inside;
+    });
   }
   void end_resource() {
     if (is_listed) part_as_resource(tie, interleaving::wait, [this] { recycle(); });
@@ -179,7 +194,7 @@ TEST(NodeHandshake, TwoThreadsAndTheirResourceEndInEveryOrder) {
     two_threads() { stepping_atomic::recycled = false; }
     void end_thread(int i) {
       part_as_thread(
-          ties[i], [this] { resource.flush(); }, [this, i] { ++recyclings[i]; });
+          ties[i], interleaving::wait, [this] { resource.flush(); }, [this, i] { ++recyclings[i]; });
     }
     void end_resource() {
       for (int i = 0; i < 2; ++i)
@@ -195,6 +210,35 @@ TEST(NodeHandshake, TwoThreadsAndTheirResourceEndInEveryOrder) {
   });
   EXPECT_EQ(result.orders, 1521U);
   EXPECT_TRUE(result.violations.empty()) << result.violations.front();
+}
+
+TEST(NodeHandshake, AThreadEndsWhileItsCacheIsVisited) {
+  using world = world<stepping_atomic>;
+  const auto result = explore<world>([](world& in) {
+    return actors{[&] { in.end_thread(); },
+                  [&] {
+                    in.visit();
+                    in.end_resource();
+                  }};
+  });
+  EXPECT_GT(result.orders, 10U);
+  EXPECT_TRUE(result.violations.empty()) << result.violations.front();
+}
+
+TEST(PlantedMistake, AVisitThatDoesNotKeepTheThreadFromEndingIsFound) {
+  using world = world<stepping_atomic>;
+  const auto result = explore<world>([](world& in) {
+    return actors{[&] { in.end_thread(); },
+                  [&] {
+                    if (in.tie.may_hold_slots()) {
+                      if (++in.inside != 1) interleaving::violation("a cache is flushed by two");
+                      interleaving::step();
+                      --in.inside;
+                    }
+                    in.end_resource();
+                  }};
+  });
+  EXPECT_FALSE(result.violations.empty());
 }
 
 TEST(PlantedMistake, AnExchangeThatIsNotAtomicIsFound) {
@@ -227,7 +271,7 @@ TEST(PlantedMistake, AThreadThatFlushesAfterItSaidGoodbyeIsFound) {
   using world = world<stepping_atomic>;
   const auto result = explore<world>([](world& in) {
     return actors{[&] {
-                    if (!in.tie.begin_flush()) return in.recycle();
+                    if (!in.tie.begin_flush(interleaving::wait)) return in.recycle();
                     in.tie.end_flush();
                     in.resource.flush();
                   },
@@ -241,7 +285,7 @@ TEST(PlantedMistake, AThreadThatDoesNotRecycleAsTheSecondIsFound) {
   const auto result = explore<world>([](world& in) {
     return actors{[&] {
                     part_as_thread(
-                        in.tie, [&] { in.resource.flush(); }, [] {});
+                        in.tie, interleaving::wait, [&] { in.resource.flush(); }, [] {});
                   },
                   [&] { in.end_resource(); }};
   });
@@ -252,7 +296,7 @@ TEST(PlantedMistake, AThreadThatNeverEndsItsFlushIsFound) {
   using world = world<stepping_atomic>;
   const auto result = explore<world>([](world& in) {
     return actors{[&] {
-                    if (!in.tie.begin_flush()) return in.recycle();
+                    if (!in.tie.begin_flush(interleaving::wait)) return in.recycle();
                     in.resource.flush();
                   },
                   [&] {

@@ -22,9 +22,17 @@ namespace quarry {
 
 namespace detail {
 [[noreturn]] void throw_bad_array_new_length();
-}
 
-/// Allocates objects of type T from a resource with the typed face (see unsynchronized_slab_resource).
+template <class Resource, class = void>
+inline constexpr bool has_typed_face = false;
+template <class Resource>
+inline constexpr bool has_typed_face<
+    Resource, std::void_t<decltype(std::declval<Resource&>().template allocate_fixed<1, 1>()),
+                          decltype(std::declval<Resource&>().template deallocate_fixed<1, 1>(nullptr))>> =
+    true;
+}  // namespace detail
+
+/// Allocates objects of type T from a resource with the typed face: either slab resource, or a slab_thread_view.
 ///
 /// Every member that allocates goes with every member that frees, and with the resource's own allocate and
 /// deallocate. A moved or swapped container takes its resource along; a copied one stays with its own, and a
@@ -66,9 +74,14 @@ class slab_allocator {
   };
 
   /// Requires    resource != nullptr; it outlives every container that uses it.
-  slab_allocator(Resource* resource) noexcept : resource_(resource) {}  // NOLINT(google-explicit-constructor)
+  slab_allocator(Resource* resource) noexcept : resource_(resource) {  // NOLINT(google-explicit-constructor)
+    static_assert(detail::has_typed_face<Resource>,
+                  "slab_allocator needs a Resource with the typed face: unsynchronized_slab_resource, "
+                  "synchronized_slab_resource or slab_thread_view. Over another memory_resource take "
+                  "std::pmr::polymorphic_allocator.");
+  }
   slab_allocator(Resource& resource) noexcept
-      : resource_(&resource) {}  // NOLINT(google-explicit-constructor)
+      : slab_allocator(&resource) {}  // NOLINT(google-explicit-constructor)
   template <class U>
   slab_allocator(const slab_allocator<U, Resource>& other) noexcept  // NOLINT(google-explicit-constructor)
       : resource_(other.resource()) {}

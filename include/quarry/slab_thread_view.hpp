@@ -14,6 +14,7 @@ namespace quarry {
 /// A handle on a synchronized_slab_resource with a cache that belongs to the handle instead of the thread.
 /// Looks up no thread_local, so it costs less than the resource itself, and it flushes when it ends, not when
 /// the thread does. What it allocates the resource and its other views may free, and the other way round.
+/// When the resource is released, the view's cache goes too, and the view opens another at its next call.
 class slab_thread_view final : public detail::slab_face<slab_thread_view> {
  public:
   /// Requires    The resource outlives the last allocation and deallocation through this view.
@@ -34,8 +35,8 @@ class slab_thread_view final : public detail::slab_face<slab_thread_view> {
   template <class>
   friend class detail::slab_face;
 
-  core::cache* cache_at_hand() const noexcept { return cache_; }
-  core::cache* cache_or_open() noexcept { return cache_; }
+  core::cache* cache_at_hand() const noexcept { return resource_->caches_.find_in(tie_.entry); }
+  core::cache* cache_or_open() noexcept { return resource_->caches_.find_slow(tie_); }
   auto& host() noexcept { return resource_->host(); }
   const auto& host() const noexcept {
     return static_cast<const synchronized_slab_resource&>(*resource_).host();
@@ -45,8 +46,7 @@ class slab_thread_view final : public detail::slab_face<slab_thread_view> {
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override;
 
   synchronized_slab_resource* resource_;
-  detail::cache_node* node_;  // ties this view to the resource
-  core::cache* cache_;        // node_'s
+  detail::view_tie tie_;  // the user's thread
 };
 
 extern template class detail::slab_face<slab_thread_view>;

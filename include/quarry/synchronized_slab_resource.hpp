@@ -55,11 +55,13 @@ class synchronized_slab_resource final
   ~synchronized_slab_resource() override = default;
 
   /// Calls f(void* slot, std::size_t slot_bytes) for every live slot; oversize blocks are not slots.
-  /// Requires    No other thread is inside a call (threads may be ending); f does not use the resource.
+  /// Requires    No other thread is inside a call; f does not use the resource. Threads may be ending, and f may wait for
+  ///             them, or fork.
   /// Complexity  O(slots of all slabs). Flushes every thread's magazines first.
   template <class F>
   void for_each_live(F f) {
-    caches_.while_flushed([&] { engine_.for_each_used(f); });
+    caches_.flush_all();
+    engine_.for_each_used(f);
   }
 
   /// Moves what rests in the calling thread's magazines to the slabs. Complexity O(cached slots).

@@ -232,6 +232,61 @@ TEST(ThreadLifetime, ReleaseMakesWhatOtherThreadsCachedVoid) {
   other.join();
 }
 
+TEST(ThreadLifetime, ForEachLiveMayWaitForThreadsThatEnd) {
+  counting_resource upstream;
+  synchronized_slab_resource resource(&upstream);
+  void* const kept = resource.allocate(40);
+  constexpr int count = 4;
+  meeting used(count + 1);
+  std::atomic<bool> done{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i)
+    threads.emplace_back([&] {
+      use(resource);
+      used.arrive_and_wait();
+      while (!done) std::this_thread::yield();
+    });
+  used.arrive_and_wait();
+  slab_thread_view view(resource);
+  use(view);
+  std::optional<slab_thread_view> ended(resource);
+  use(*ended);
+  std::vector<void*> live;
+  resource.for_each_live([&](void* slot, std::size_t) {
+    done = true;
+    for (std::thread& each : threads) each.join();
+    threads.clear();
+    ended.reset();
+    live.push_back(slot);
+  });
+  EXPECT_EQ(live, std::vector<void*>{kept});
+  resource.deallocate(kept, 40);
+  EXPECT_EQ(resource.stats().live_slots, 0U);
+}
+
+TEST(ThreadLifetime, ForEachLiveMayRunWhileThreadsEnd) {
+  counting_resource upstream;
+  upstream.forget_history();
+  synchronized_slab_resource resource(&upstream);
+  void* const kept = resource.allocate(40);
+  for (int round = 0; round < 200; ++round) {
+    constexpr int count = 4;
+    std::atomic<int> last_calls_made{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < count; ++i)
+      threads.emplace_back([&] {
+        use(resource, 40);
+        ++last_calls_made;
+      });
+    while (last_calls_made < count) std::this_thread::yield();
+    int live = 0;
+    resource.for_each_live([&](void* slot, std::size_t) { live += slot == kept ? 1 : 1000; });
+    ASSERT_EQ(live, 1);
+    for (std::thread& each : threads) each.join();
+  }
+  resource.deallocate(kept, 40);
+}
+
 // A thread_local whose destructor uses the resource; it was made before the thread first used the resource,
 // so its destructor runs after the thread's caches have been closed.
 struct late_user {
@@ -347,6 +402,23 @@ TEST(ProcessLifetime, AChildOfAForkAllocatesWhileThreadsOfTheParentWereBusy) {
   done = true;
   for (std::thread& each : busy) each.join();
   EXPECT_EQ(resource.stats().live_slots, 0U);
+}
+
+TEST(ProcessLifetime, ForEachLiveMayFork) {
+  EXPECT_EQ(status_of_child([] {
+              alarm(20);
+              synchronized_slab_resource resource;
+              use(resource);
+              void* const kept = resource.allocate(64);
+              resource.for_each_live([&](void* slot, std::size_t) {
+                const auto check_and_use = [&] {
+                  if (slot != kept) std::_Exit(1);
+                  use(resource);
+                };
+                if (status_of_child(check_and_use) != 0) std::_Exit(2);
+              });
+            }),
+            0);
 }
 
 TEST(ProcessLifetime, AChildOfAForkEndsResourcesWhoseThreadsItDoesNotHave) {

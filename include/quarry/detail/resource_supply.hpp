@@ -21,9 +21,9 @@ class resource_supply {
   resource_supply(std::pmr::memory_resource* upstream, const slab_options& options,
                   std::size_t granule_bytes) noexcept;
 
-  void* allocate_pages(std::size_t bytes, std::size_t alignment) {
-    return upstream_->allocate(bytes, alignment);
-  }
+  /// Errors      What upstream throws; a std::bad_alloc that names upstream and the values where it returns null or less
+  ///             aligned memory, which goes back to it, or comes back into the resource for more.
+  void* allocate_pages(std::size_t bytes, std::size_t alignment);
   void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
     upstream_->deallocate(pages, bytes, alignment);
   }
@@ -49,6 +49,7 @@ class resource_supply {
   kind kind_ = kind::upstream;
   bool keeps_blocks_ = false;
   bool blocks_are_lazy_ = false;
+  bool is_asking_ = false;  // upstream, for memory
   bool huge_pages_ = true;
 };
 

@@ -11,8 +11,12 @@
 
 namespace quarry::detail {
 
+class supply_lock;
+
 class sleeping_lock {
  public:
+  using across_calls = supply_lock;  // what stands in for it across calls of a supply
+
   constexpr sleeping_lock() noexcept = default;
   sleeping_lock(const sleeping_lock&) = delete;
   sleeping_lock& operator=(const sleeping_lock&) = delete;

@@ -1,28 +1,36 @@
 // How a thread finds its cache in a resource, and how the two part.
 //
 // Layer      1, behind the public face. docs/threads.md walks one look-up and the end of a thread.
-// Invariant  A resource's id is never used again, so an entry of a table is followed only when its id matches
-//            that of a resource which exists.
+// Invariant  A resource's id is never used again, by no copy of the library in the process, so an entry of a table
+//            is followed only when its id matches that of a resource which exists. Every copy has tables of its own,
+//            so a thread that uses a resource through two copies has two caches there.
 // Threads    Any number at a time, but for what its members say.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <quarry/core/engine/engine.hpp>
 #include <quarry/detail/resource_supply.hpp>
 #include <quarry/detail/sleeping_lock.hpp>
+#include <quarry/detail/supply_lock.hpp>
 
 namespace quarry::detail {
 
 using shared_engine = core::engine<resource_supply, sleeping_lock>;
 
-struct cache_node;  // ties one thread or view to one resource; src/thread_cache_node.hpp
+struct cache_node;       // ties one thread or view to one resource; src/thread_cache_node.hpp
+struct thread_registry;  // what a copy of the library knows of the resources that it made
 
-/// What a thread remembers of one resource.
+/// What a thread or a view remembers of one resource.
 struct thread_entry {
   std::uint64_t id = 0;  // of the resource; 0: of none
   core::cache* cache = nullptr;
+};
+
+/// What a view has of its resource.
+struct view_tie {
+  thread_entry entry;          // as in a thread's table: void once the resource has taken another id
+  cache_node* node = nullptr;  // ties the view to the resource; null: it has no cache
 };
 
 /// The entries of a thread's table. Resources that exist at the same time have different entries as long as they are no
@@ -52,8 +60,12 @@ class alignas(64) thread_caches {
 
   /// Returns the calling thread's cache when its table has it, else null. Complexity O(1).
   core::cache* find() const noexcept {
-    const thread_entry& entry =
-        *reinterpret_cast<const thread_entry*>(reinterpret_cast<const std::byte*>(thread_table) + entry_);
+    return find_in(
+        *reinterpret_cast<const thread_entry*>(reinterpret_cast<const std::byte*>(thread_table) + entry_));
+  }
+
+  /// Returns the cache of `entry`, or null when it is not this resource's, or not any more. Complexity O(1).
+  core::cache* find_in(const thread_entry& entry) const noexcept {
     if (__builtin_expect(entry.id != id_, 0)) return nullptr;
     if (entry.cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
     return entry.cache;
@@ -61,20 +73,24 @@ class alignas(64) thread_caches {
 
   /// Returns the calling thread's cache; opens one when the thread has none yet.
   /// Returns     Null when there is no memory for one, or when the thread's caches have been closed already.
-  /// Errors      What upstream throws; then nothing has changed.
   /// Complexity  O(1).
-  core::cache* find_slow();
+  core::cache* find_slow() noexcept;
+
+  /// Returns the cache of a view; opens one when drop() has made the view's void.
+  /// Returns     Null when there is no memory for one.
+  /// Complexity  O(1).
+  core::cache* find_slow(view_tie& view) noexcept;
 
   /// Returns the calling thread's cache, or null when it has none. Complexity O(1).
   core::cache* find_opened() noexcept;
 
-  /// Opens a cache that belongs to no thread. Returns null when there is no memory for one.
-  cache_node* open_view();
+  /// Opens a cache for a view, which has none.
+  /// Returns     False when there is no memory for one.
+  /// Errors      What upstream throws; then nothing has changed.
+  bool open_view(view_tie& view);
 
   /// Closes the cache of a view, also after the resource's end.
-  static void close_view(cache_node& view) noexcept;
-
-  static core::cache& cache_of(const cache_node& view) noexcept;
+  static void close_view(view_tie& view) noexcept;
 
   /// Parts from every thread, and takes a new id: what threads remember of this resource is void.
   /// Requires    No other thread is inside a call of the resource.
@@ -83,14 +99,9 @@ class alignas(64) thread_caches {
   /// Returns the slots of class `index` that rest in caches; exact while no other thread is inside a call.
   std::size_t cached_slots(core::class_index index) const noexcept;
 
-  /// Flushes every cache and depot, and keeps threads from ending while `f` runs.
-  /// Requires    No other thread is inside a call of the resource.
-  template <class F>
-  void while_flushed(F f) {
-    const std::lock_guard<std::mutex> held(exit_lock_);
-    flush_all();
-    f();
-  }
+  /// Flushes every cache and depot. Threads that end afterwards move no slot.
+  /// Requires    No other thread is inside a call of the resource; threads may be ending.
+  void flush_all() noexcept;
 
  private:
   friend struct fork_handlers;
@@ -98,22 +109,22 @@ class alignas(64) thread_caches {
 
   void take_id() noexcept;
 
-  cache_node* open(const void* thread, core::cache* cache);
+  cache_node* open(const void* thread, core::cache* cache) noexcept;
+  bool open(view_tie& view, core::cache* cache) noexcept;
   static void part(cache_node& from) noexcept;
   void part_from_all() noexcept;
   void sweep() noexcept;
-  void flush_all() noexcept;
-  void lock_all() noexcept;
+  bool try_lock_all(bool waits_for_ends) noexcept;
   void unlock_all() noexcept;
   void forget_other_threads() noexcept;
 
-  std::uint64_t id_;       // changed by drop() alone; every hit reads it
-  std::size_t entry_;      // bytes from the begin of a thread's table to this resource's entry
-  shared_engine& engine_;  // its cache_lock() guards the list of nodes
+  std::uint64_t id_;           // changed by drop() alone; every hit reads it
+  std::size_t entry_;          // bytes from the begin of a thread's table to this resource's entry
+  shared_engine& engine_;      // its cache_lock() guards the list of nodes
+  thread_registry& registry_;  // of the copy of the library that made the resource
 
   alignas(64) cache_node* nodes_ = nullptr;  // one for each thread and view; newest first
   cache_node** next_swept_ = nullptr;        // link to the node that sweep() looks at next; null: the newest
-  std::mutex exit_lock_;                     // held by a thread that closes its cache
   std::size_t number_ = 0;                   // of the resource; under the registry's lock
   thread_caches* next_ = nullptr;            // in the list of all; under the registry's lock
   thread_caches* previous_ = nullptr;        // in the list of all; under the registry's lock

@@ -138,6 +138,12 @@ class engine {
     if constexpr (!is_shared) return 1;
     return open_caches_.load(std::memory_order_relaxed);  // Relaxed: a number that steers.
   }
+  /// Takes a cache out of the count whose owner is gone and did not close it; what rests there stays. Requires the cache
+  /// lock.
+  void count_out_cache() noexcept {
+    open_caches_.fetch_sub(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
+  }
+
   store_type& memory() noexcept { return store_; }
   const store_type& memory() const noexcept { return store_; }
   Lock& cache_lock() const noexcept { return cache_lock_; }

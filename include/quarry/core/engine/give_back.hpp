@@ -27,7 +27,7 @@ auto store<Supply, Lock>::take_out(extent& idle) noexcept -> surplus {
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back(const surplus& extent) noexcept {
   if (extent.bytes == 0) return;
-  const lock_holder<Lock> supplied(supply_lock_);
+  const lock_holder supplied(supply_lock_);
   supply_.deallocate_extent(extent.base, extent.bytes, extent_alignment());
   discharge(extent.bytes);
 }
@@ -37,7 +37,7 @@ template <class Supply, class Lock>
 std::size_t store<Supply, Lock>::discard(const granule_run& run, bool has_holes) noexcept {
   bool is_blank = false;
   {
-    const lock_holder<Lock> supplied(supply_lock_);
+    const lock_holder supplied(supply_lock_);
     if (!has_holes) supply_.expect_holes(run.home->base, run.home->granules * granule_bytes());
     is_blank = supply_.discard_pages(extents_.address_of(run), extents_.bytes_of(run));
   }
@@ -108,7 +108,7 @@ bool store<Supply, Lock>::give_back_oversize(void* memory) noexcept {
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back(oversize_block& freed) noexcept {
   {
-    const lock_holder<Lock> supplied(supply_lock_);
+    const lock_holder supplied(supply_lock_);
     supply_.deallocate_pages(freed.memory, freed.held_bytes, freed.alignment);
     discharge(freed.held_bytes);
   }
@@ -155,7 +155,7 @@ std::size_t store<Supply, Lock>::trim(std::size_t keep_bytes) noexcept {
 
 template <class Supply, class Lock>
 void store<Supply, Lock>::release(bool keeps) noexcept {
-  const lock_holder<Lock> supplied(supply_lock_);
+  const lock_holder supplied(supply_lock_);
   const lock_holder<Lock> held(lock_);
   oversize_.release([&](const oversize_block& each) {
     supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);

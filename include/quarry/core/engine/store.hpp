@@ -19,6 +19,7 @@
 #include <quarry/core/slabs/directory.hpp>
 #include <quarry/core/slabs/slab.hpp>
 #include <quarry/core/slabs/spare_headers.hpp>
+#include <type_traits>
 
 namespace quarry::core {
 
@@ -33,6 +34,16 @@ class [[nodiscard]] lock_holder {
 
  private:
   Lock& lock_;
+};
+
+/// The lock that is held across calls of the supply: the one that Lock names for it, else another Lock.
+template <class Lock, class = void>
+struct lock_across_calls {
+  using type = Lock;
+};
+template <class Lock>
+struct lock_across_calls<Lock, std::void_t<typename Lock::across_calls>> {
+  using type = typename Lock::across_calls;
 };
 
 /// What an engine is made with. Units: bytes.
@@ -205,9 +216,11 @@ class store {
     return layout.slab_bytes / granule_bytes();
   }
 
-  void lock_all() noexcept {
-    supply_lock_.lock();
+  /// Takes both locks; waits for no call of the supply. Returns false, with none of them, when one is under way.
+  bool try_lock_all() noexcept {
+    if (!supply_lock_.try_lock()) return false;
     lock_.lock();
+    return true;
   }
   void unlock_all() noexcept {
     lock_.unlock();
@@ -216,9 +229,7 @@ class store {
 
  private:
   static constexpr std::size_t headers_at_once = 4;
-  // No block is as large as this, and no address has this alignment: asking for them shows the supply's own error.
-  static constexpr std::size_t impossible_bytes = SIZE_MAX;
-  static constexpr std::size_t impossible_alignment = SIZE_MAX / 2 + 1;
+  static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it
 
   // An extent on its way to the supply.
   struct surplus {
@@ -237,13 +248,13 @@ class store {
   // supply's lock.
   template <class Ask>
   void* charge(std::size_t bytes, Ask ask) {
-    const std::size_t held = held_bytes();
-    if (max_bytes_ != 0 && (bytes > max_bytes_ || held > max_bytes_ - bytes)) return nullptr;
+    if (max_bytes_ != 0 && (bytes > max_bytes_ || held_bytes() > max_bytes_ - bytes)) return nullptr;
     void* const memory = ask();
     if (memory == nullptr) return nullptr;
-    held_bytes_.store(held + bytes, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
-    if (held + bytes > peak_bytes())
-      peak_bytes_.store(held + bytes, std::memory_order_relaxed);  // Relaxed: as above.
+    const std::size_t held =
+        held_bytes() + bytes;  // the supply may have given something back to this store meanwhile
+    held_bytes_.store(held, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
+    if (held > peak_bytes()) peak_bytes_.store(held, std::memory_order_relaxed);  // Relaxed: as above.
     return memory;
   }
   void discharge(std::size_t bytes) noexcept {
@@ -284,11 +295,11 @@ class store {
   void give_back(oversize_block& freed) noexcept;
   void attach_buffer() noexcept;
 
-  mutable Lock supply_lock_;                // held across calls of the supply; taken before lock_
-  Supply supply_;                           // under supply_lock_
-  std::atomic<std::size_t> held_bytes_{0};  // written under supply_lock_, read by any thread
-  std::atomic<std::size_t> peak_bytes_{0};  // as held_bytes_
-  const std::size_t max_bytes_;             // 0: no limit
+  typename lock_across_calls<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_
+  Supply supply_;                                       // under supply_lock_
+  std::atomic<std::size_t> held_bytes_{0};              // written under supply_lock_, read by any thread
+  std::atomic<std::size_t> peak_bytes_{0};              // as held_bytes_
+  const std::size_t max_bytes_;                         // 0: no limit
   const std::size_t retain_bytes_;
   const std::size_t slab_granules_;
   const bool has_directory_;

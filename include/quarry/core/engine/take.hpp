@@ -11,7 +11,7 @@ template <class Supply, class Lock>
 template <class... Insist>
 bool store<Supply, Lock>::add_block(std::size_t wished, std::size_t least, Insist...) {
   if (buffer_ != nullptr && add_block_of_buffer(least)) return true;
-  const lock_holder<Lock> supplied(supply_lock_);
+  const lock_holder supplied(supply_lock_);
   for (std::size_t bytes = wished;; bytes = least) {
     const auto ask = [&] { return supply_.allocate_pages(bytes, arena::block_alignment); };
     void* const memory = charge(bytes, [&] {
@@ -117,7 +117,7 @@ template <class Supply, class Lock>
 template <class... Insist>
 bool store<Supply, Lock>::grow(const slab_layout& layout, Insist...) {
   const std::size_t least = granules_of(layout);
-  const lock_holder<Lock> supplied(supply_lock_);
+  const lock_holder supplied(supply_lock_);
   std::size_t granules = least;
   {
     const lock_holder<Lock> held(lock_);
@@ -240,14 +240,8 @@ template <class Supply, class Lock>
 template <class... Insist>
 void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignment, Insist...) {
   if (alignment < arena::block_alignment) alignment = arena::block_alignment;
-  // Supplies may round up to the alignment, so that must not overflow either.
-  if (alignment > impossible_bytes / 2 || bytes > impossible_bytes / 2 - alignment) {
-    if constexpr (sizeof...(Insist) != 0) {
-      const lock_holder<Lock> supplied(supply_lock_);
-      return supply_.allocate_pages(impossible_bytes, impossible_alignment);
-    }
-    return nullptr;
-  }
+  // No supply is asked for what cannot be; it may round up to the alignment, so that must not overflow either.
+  if (alignment > most_bytes || bytes > most_bytes - alignment) return nullptr;
   oversize_block* record = take_record();
   if constexpr (sizeof...(Insist) != 0) {
     if (record == nullptr) {
@@ -267,7 +261,7 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     }
   }
   const auto ask = [&] {
-    const lock_holder<Lock> supplied(supply_lock_);
+    const lock_holder supplied(supply_lock_);
     return charge(bytes, [&] { return supply_.allocate_pages(bytes, alignment); });
   };
   void* memory = nullptr;
@@ -280,7 +274,7 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     if (memory == nullptr) return nullptr;
     record = take_record();
     if (record == nullptr) {  // another thread took the last one
-      const lock_holder<Lock> supplied(supply_lock_);
+      const lock_holder supplied(supply_lock_);
       supply_.deallocate_pages(memory, bytes, alignment);
       discharge(bytes);
       return nullptr;
@@ -302,6 +296,7 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
 
 template <class Supply, class Lock>
 bool store<Supply, Lock>::reserve(std::size_t bytes, bool prefault) noexcept {
+  if (bytes > most_bytes) return false;
   std::size_t reserved = 0;
   while (reserved < bytes) {
     const std::size_t extent_bytes = reserve_extent(bytes - reserved, prefault);
@@ -323,7 +318,7 @@ std::size_t store<Supply, Lock>::reserve_extent(std::size_t bytes, bool prefault
   if (record == nullptr) return 0;
   std::byte* base = nullptr;
   {
-    const lock_holder<Lock> supplied(supply_lock_);
+    const lock_holder supplied(supply_lock_);
     base = static_cast<std::byte*>(charge(extent_bytes, [&] {
       return without_throwing([&] { return supply_.allocate_extent(extent_bytes, extent_alignment()); });
     }));

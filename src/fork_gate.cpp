@@ -1,0 +1,47 @@
+#include "fork_gate.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+namespace quarry::detail::fork_gate {
+namespace {
+
+constexpr int most_naps = 200;  // that a thread waits
+
+std::atomic<int> forks{0};  // that wait or run; any thread
+__thread unsigned depth = 0;
+
+}  // namespace
+
+void enter() noexcept {
+  if (depth++ != 0) return;
+  // Relaxed: a courtesy, nothing depends on it.
+  for (int naps = 0; forks.load(std::memory_order_relaxed) != 0 && naps < most_naps; ++naps) nap();
+}
+
+void leave() noexcept {
+  --depth;
+}
+
+bool is_inside() noexcept {
+  return depth != 0;
+}
+
+void close() noexcept {
+  forks.fetch_add(1, std::memory_order_relaxed);  // Relaxed: as in enter().
+}
+
+void open_in_parent() noexcept {
+  forks.fetch_sub(1, std::memory_order_relaxed);  // Relaxed: as in enter().
+}
+
+void open_in_child() noexcept {
+  forks.store(0, std::memory_order_relaxed);  // Relaxed: the child has one thread.
+}
+
+void nap() noexcept {
+  std::this_thread::sleep_for(std::chrono::microseconds(50));
+}
+
+}  // namespace quarry::detail::fork_gate

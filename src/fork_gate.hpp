@@ -1,0 +1,34 @@
+// The gate in front of what a fork waits for: calls of an upstream, and flushes of other threads' caches.
+//
+// Threads    Any number at a time. A fork begins when nobody is inside. Upstreams may be busy all the time, so a thread that
+//            is not inside yet lets a fork that waits go first. It does so for a while only: what the fork waits for may in
+//            turn wait for that thread.
+#pragma once
+
+namespace quarry::detail::fork_gate {
+
+/// Enters; waits for a fork under way, but at most some 20 ms, and not at all when the thread is inside already.
+void enter() noexcept;
+void leave() noexcept;
+
+/// Returns whether the calling thread is inside.
+bool is_inside() noexcept;
+
+/// A fork begins to wait; and is over, in the parent and in the child.
+void close() noexcept;
+void open_in_parent() noexcept;
+void open_in_child() noexcept;
+
+/// Sleeps for a moment.
+void nap() noexcept;
+
+/// Is inside until the end of a block.
+class [[nodiscard]] passage {
+ public:
+  passage() noexcept { enter(); }
+  ~passage() { leave(); }
+  passage(const passage&) = delete;
+  passage& operator=(const passage&) = delete;
+};
+
+}  // namespace quarry::detail::fork_gate

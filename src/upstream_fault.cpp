@@ -1,0 +1,25 @@
+#include "upstream_fault.hpp"
+
+#include <cstdio>
+#include <typeinfo>
+
+namespace quarry::detail {
+
+upstream_fault::upstream_fault(const std::pmr::memory_resource& upstream, const void* memory,
+                               std::size_t bytes, std::size_t alignment) noexcept {
+  std::snprintf(
+      text_, sizeof text_,
+      "quarry: upstream %p (%.100s) returned %p for %zu bytes aligned to %zu; allowed is memory that is "
+      "aligned as asked for, or an exception.",
+      static_cast<const void*>(&upstream), typeid(upstream).name(), memory, bytes, alignment);
+}
+
+upstream_fault::upstream_fault(const std::pmr::memory_resource& upstream, std::size_t bytes) noexcept {
+  std::snprintf(
+      text_, sizeof text_,
+      "quarry: upstream %p (%.100s) was asked for %zu bytes while it served a request of the same resource; "
+      "allowed is an upstream that takes its own memory elsewhere.",
+      static_cast<const void*>(&upstream), typeid(upstream).name(), bytes);
+}
+
+}  // namespace quarry::detail

@@ -1,0 +1,208 @@
+// Forks beside threads that are in the middle of things: whatever they hold, the fork happens, and the child's resources are
+// sound. timeout: 600
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <future>
+#include <memory_resource>
+#include <quarry/resource_page_source.hpp>
+#include <quarry/slab_thread_view.hpp>
+#include <quarry/synchronized_slab_resource.hpp>
+#include <thread>
+#include <vector>
+
+#if defined(__unix__)
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/in_child.hpp"
+
+namespace {
+
+using quarry::slab_options;
+using quarry::slab_thread_view;
+using quarry::synchronized_slab_resource;
+
+constexpr std::size_t large_bytes = 300000;  // a block of its own
+
+void use(std::pmr::memory_resource& resource, std::size_t bytes, int blocks) {
+  std::vector<void*> taken;
+  for (int i = 0; i < blocks; ++i) taken.push_back(resource.allocate(bytes));
+  for (void* const each : taken) resource.deallocate(each, bytes);
+}
+
+// An upstream that makes a resource of its own at its first call, and takes its time.
+class lazy_resource final : public std::pmr::memory_resource {
+ public:
+  synchronized_slab_resource& below() {
+    static synchronized_slab_resource resource(quarry::os_page_resource());
+    return resource;
+  }
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    synchronized_slab_resource& resource = below();
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    return resource.allocate(bytes, alignment);
+  }
+  void do_deallocate(void* place, std::size_t bytes, std::size_t alignment) override {
+    below().deallocate(place, bytes, alignment);
+  }
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+};
+
+// Forks while two threads are in the upstream all the time. Returns 0 when every child was served and counts right.
+int fork_beside_busy_upstreams(int forks) {
+  lazy_resource upstream;
+  slab_options options;
+  options.retain_bytes = 1;
+  synchronized_slab_resource first(options, &upstream);
+  synchronized_slab_resource second(options, &upstream);
+  std::atomic<bool> done{false};
+  std::thread busy[] = {std::thread([&] {
+                          while (!done) use(first, large_bytes, 1);
+                        }),
+                        std::thread([&] {
+                          while (!done) {
+                            use(second, large_bytes, 1);
+                            slab_thread_view view(second);
+                            use(view, 64, 100);
+                            std::thread([&] { use(first, 48, 100); }).join();
+                          }
+                        })};
+  int result = 0;
+  for (int i = 0; i < forks && result == 0; ++i) {
+    result = quarry_test::run_in_child(30, [&] {
+      for (auto* each : {&first, &second}) {
+        const std::size_t before = each->stats().oversize_blocks;
+        use(*each, large_bytes, 2);
+        use(*each, 64, 100);
+        if (each->stats().oversize_blocks != before) return 1;
+        const auto stats = each->stats();
+        if (stats.upstream_bytes < stats.oversize_bytes) return 2;
+        each->release();
+        if (each->stats().upstream_bytes != 0) return 3;
+        use(*each, 64, 100);
+        if (each->stats().live_slots != 0) return 4;
+      }
+      return 0;
+    });
+  }
+  done = true;
+  for (std::thread& each : busy) each.join();
+  return result;
+}
+
+TEST(Fork, HappensWhileUpstreamsOfNestedResourcesAreBusyAllTheTime) {
+  // In a child, so that a deadlock ends.
+  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_busy_upstreams(300); }), 0);
+}
+
+TEST(Fork, HappensInsideAnUpstream) {
+  struct forking_resource final : std::pmr::memory_resource {
+    int children = 0, failures = 0;
+    void fork_and_wait() {
+      ++children;
+      if (quarry_test::run_in_child(10, [] { return 0; }) != 0) ++failures;
+    }
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+      fork_and_wait();
+      return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+    void do_deallocate(void* place, std::size_t bytes, std::size_t alignment) override {
+      fork_and_wait();
+      std::pmr::new_delete_resource()->deallocate(place, bytes, alignment);
+    }
+    bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+  };
+  EXPECT_EQ(quarry_test::run_in_child(60,
+                                      [] {
+                                        forking_resource upstream;
+                                        {
+                                          slab_options options;
+                                          options.retain_bytes = 1;
+                                          synchronized_slab_resource resource(options, &upstream);
+                                          use(resource, 64, 3000);
+                                          use(resource, large_bytes, 2);
+                                          std::thread([&] { use(resource, 4000, 100); }).join();
+                                          resource.for_each_live([](void*, std::size_t) {});
+                                          resource.trim();
+                                        }
+                                        return upstream.children > 10 && upstream.failures == 0 ? 0 : 1;
+                                      }),
+            0);
+}
+
+// A thread that has used a resource and rests.
+class resting_thread {
+ public:
+  explicit resting_thread(synchronized_slab_resource& resource)
+      : thread_([this, &resource] {
+          use(resource, 64, 500);
+          is_at_rest_.set_value();
+          done_.get_future().wait();
+        }) {
+    is_at_rest_.get_future().wait();
+  }
+  ~resting_thread() {
+    done_.set_value();
+    thread_.join();
+  }
+
+ private:
+  std::promise<void> is_at_rest_;
+  std::promise<void> done_;
+  std::thread thread_;
+};
+
+// Each generation has threads that the next does not. Returns 0 when all have as much in their caches as the first.
+int run_generations(synchronized_slab_resource& resource, int generations, std::size_t cached_in_first) {
+  resting_thread threads[] = {resting_thread(resource), resting_thread(resource), resting_thread(resource)};
+  use(resource, 64, 20000);
+  const auto stats = resource.stats();
+  if (stats.live_slots != 0) return 1;
+  resource.flush_thread_cache();
+  const std::size_t cached = stats.cached_slots - resource.stats().cached_slots;
+  if (cached_in_first != 0 && cached < cached_in_first / 2) return 2;
+  if (generations == 1) return 0;
+  return quarry_test::run_in_child(60, [&] {
+    return run_generations(resource, generations - 1, cached_in_first != 0 ? cached_in_first : cached);
+  });
+}
+
+TEST(Fork, LeavesEveryGenerationTheSameShareAndRightCounts) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer starts no thread in a child of a process that has several.";
+#endif
+  EXPECT_EQ(quarry_test::run_in_child(60,
+                                      [] {
+                                        slab_options options;
+                                        options.thread_cache_bytes = 65536;
+                                        synchronized_slab_resource resource(options);
+                                        return run_generations(resource, 60, 0);
+                                      }),
+            0);
+}
+
+TEST(Fork, CountsWhatVanishedThreadsCachedUntilRelease) {
+  synchronized_slab_resource resource;
+  const resting_thread other(resource);
+  EXPECT_EQ(quarry_test::run_in_child(30,
+                                      [&] {
+                                        if (resource.stats().live_slots != 0) return 1;
+                                        if (resource.stats().cached_slots == 0) return 2;
+                                        use(resource, 64, 1000);
+                                        if (resource.stats().live_slots != 0) return 3;
+                                        resource.release();
+                                        if (resource.stats().cached_slots != 0) return 4;
+                                        use(resource, 64, 1000);
+                                        return resource.stats().live_slots == 0 ? 0 : 5;
+                                      }),
+            0);
+}
+
+}  // namespace
+
+#endif

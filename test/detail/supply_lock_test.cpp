@@ -1,0 +1,51 @@
+// How the lock meets forks: concurrent/fork_test.cpp.
+#include "quarry/detail/supply_lock.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+namespace {
+
+using quarry::detail::supply_lock;
+
+bool another_thread_gets(supply_lock& lock) {
+  bool got = false;
+  std::thread([&] {
+    got = lock.try_lock();
+    if (got) lock.unlock();
+  }).join();
+  return got;
+}
+
+TEST(SupplyLock, IsHeldUntilItWasUnlockedAsOftenAsItWasLocked) {
+  supply_lock lock;
+  lock.lock();
+  EXPECT_FALSE(another_thread_gets(lock));
+  lock.lock();
+  EXPECT_TRUE(lock.try_lock());
+  lock.unlock();
+  lock.unlock();
+  EXPECT_FALSE(another_thread_gets(lock));
+  lock.unlock();
+  EXPECT_TRUE(another_thread_gets(lock));
+}
+
+TEST(SupplyLock, KeepsThreadsApart) {
+  supply_lock lock;
+  long sum = 0;
+  const auto add = [&] {
+    for (int i = 0; i < 20000; ++i) {
+      lock.lock();
+      ++sum;
+      lock.unlock();
+    }
+  };
+  std::thread others[] = {std::thread(add), std::thread(add), std::thread(add)};
+  add();
+  for (std::thread& each : others) each.join();
+  EXPECT_EQ(sum, 80000);
+}
+
+}  // namespace
