@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <functional>
 #include <memory_resource>
@@ -121,6 +122,26 @@ TYPED_TEST(FaultyUpstream, IsNamedWhereAlignmentIsIgnoredForLargeAlignmentsOnly)
   for (void* const each : taken) EXPECT_TRUE(upstream.memory.holds(each));
   for (void* const each : taken) resource.deallocate(each, 40, 8);
   EXPECT_EQ(resource.stats().live_slots, 0U);
+}
+
+TYPED_TEST(FaultyUpstream, IsNotBelievedWhereItServesWhatNoMemoryHolds) {
+  struct wrapping_resource final : std::pmr::memory_resource {
+    counting_resource memory;
+    void* do_allocate(std::size_t bytes, std::size_t) override { return memory.allocate(bytes + 16, 16); }
+    void do_deallocate(void* place, std::size_t bytes, std::size_t) override {
+      memory.deallocate(place, bytes + 16, 16);
+    }
+    bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+  };
+  wrapping_resource upstream;
+  TypeParam resource(&upstream);
+  for (const std::size_t bytes : {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 16}) {
+    const std::string message = message_of([&] { static_cast<void>(resource.allocate(bytes)); });
+    EXPECT_NE(message.find(text_of(&upstream)), std::string::npos) << message;
+    EXPECT_EQ(resource.try_allocate(bytes), nullptr);
+  }
+  EXPECT_EQ(upstream.memory.live_bytes(),
+            resource.stats().upstream_bytes + 16 * upstream.memory.live_blocks());
 }
 
 TYPED_TEST(FaultyUpstream, IsNamedWhereItComesBackIntoTheResourceForMoreMemory) {

@@ -92,7 +92,7 @@ TYPED_TEST(SlabFace, RefusesAnAlignmentThatIsNoPowerOfTwoAndAsksNobody) {
   }
 }
 
-TYPED_TEST(SlabFace, RefusesWhatNoMemoryHoldsAndAsksNobody) {
+TYPED_TEST(SlabFace, RefusesWhatNoMemoryHolds) {
   quarry::slab_allocator<long, TypeParam> allocator(this->face_);
   void* const live = this->face_.allocate(64);
   const std::size_t held_bytes = this->upstream_.live_bytes();

@@ -23,7 +23,7 @@ class slab_face : public std::pmr::memory_resource {
   /// Returns `bytes` bytes aligned to `alignment`, uninitialised; the caller's until deallocate(). The pmr face without its
   /// virtual call.
   /// Units       `bytes`, `alignment`: bytes; `alignment` is a power of two.
-  /// Errors      What upstream throws, std::bad_alloc past max_bytes or where no memory is as large; one whose what() names
+  /// Errors      What upstream throws; std::bad_alloc past max_bytes; one whose what() names
   ///             upstream and the values where that breaks a promise: memory that is null or not aligned. A miss also
   ///             throws std::invalid_argument for another alignment. Then nothing has changed.
   /// Complexity  Hit: O(1). Miss: O(magazine slots).

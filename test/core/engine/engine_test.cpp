@@ -48,6 +48,10 @@ struct ordered_lock {
     EXPECT_TRUE(held.empty() || is_inside) << "taken while another is held";
     held.push_back(this);
   }
+  bool try_lock() {
+    lock();
+    return true;
+  }
   void unlock() {
     EXPECT_EQ(held.back(), this);
     held.pop_back();
@@ -82,7 +86,7 @@ struct user {
     if constexpr (std::is_same_v<Lock, ordered_lock>) {
       ordered_lock::held.clear();
       ordered_lock::supply = ordered_lock::store = nullptr;
-      engine.memory().lock_all();
+      EXPECT_TRUE(engine.memory().try_lock_all());
       ordered_lock::supply = ordered_lock::held.at(0);
       ordered_lock::store = ordered_lock::held.at(1);
       engine.memory().unlock_all();
