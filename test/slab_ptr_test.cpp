@@ -278,14 +278,13 @@ TEST_F(SlabPtr, OwnersOfBasesOutliveTheirCaches) {
 
 // A base that lies megabytes behind the object's first byte, in a slab whose size times the object's exceeds 2^40.
 struct far_head {
-  virtual ~far_head() = default;
-  char bytes[2032632 - 16];
+  char bytes[2032624];
 };
 struct far_base {
-  virtual ~far_base() = default;
+  char bytes[8];
 };
 struct far_object : far_head, far_base {
-  ~far_object() override { destroyed.push_back(this); }
+  ~far_object() { destroyed.push_back(this); }
   static inline std::vector<const void*> destroyed;
 };
 

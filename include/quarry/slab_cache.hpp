@@ -283,7 +283,7 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 template <class... Transit>
-void* slab_cache<T, Lock, SlabBytes, PageSource>::take_slow(Transit&... mine) {
+void* slab_cache<T, Lock, SlabBytes, PageSource>::take_slow([[maybe_unused]] Transit&... mine) {
 #if defined(__cpp_exceptions)
   void* const slot = slots_.allocate_slow(mine...);
   if (slot == nullptr) throw std::bad_alloc();
