@@ -206,10 +206,10 @@ class engine {
   }
 
   bool exchange(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
-  magazine* hand_in(shelf_type& into, magazine& full, std::size_t count) noexcept;
+  void hand_in(shelf_type& into, class_cache& local) noexcept;
   bool park_older(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
-  void drain_old(cache& own, shelf_type& into, class_cache& local, void* slot, std::size_t most) noexcept;
+  void drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
   bool drain_depot(shelf_type& into, void* slot) noexcept;
   void exchange_loaded(cache& own, class_index index, class_cache& local) noexcept;
   void drop_older(cache& own, class_index index, class_cache& local, std::size_t count,

@@ -13,7 +13,7 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
   shelf_type& into = *shelf_of(index);
   class_cache* local = own.of(index);
   if (__builtin_expect(local != nullptr && local->slots_that_are_old() != 0, 1))
-    return drain_old(own, into, *local, slot, portion_slots);
+    return drain_old(own, into, *local, slot);
   if (local == nullptr) local = attach(own, index);
   if (local == nullptr) return flush_portion(into, &slot, 1);
   widen(own, into, *local);
@@ -30,6 +30,8 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
   }
 }
 
+// The supply may come back into the resource: who has called it looks at the cache anew.
+
 // Lets the full magazine become the previous one, whose slots, if it has any, are parked whole. Returns whether the
 // loaded one is empty now.
 template <class Supply, class Lock>
@@ -39,66 +41,73 @@ bool engine<Supply, Lock>::exchange(cache& own, shelf_type& into, class_cache& l
   if (!local.share.is_paired() || count < into.magazine_slots ||
       into.is_tight.load(std::memory_order_relaxed))
     return false;
-  if (local.previous == nullptr) local.previous = take_magazine();
-  magazine* next = local.previous;
-  if (next != nullptr && local.slots_in_previous() != 0)
-    next = hand_in(into, *next, local.slots_in_previous());
-  if (next == nullptr) return false;
-  local.previous = &local.loaded_magazine();
-  local.set_slots_in_previous(count);
-  local.set_entries(next->entries);
-  own.cursors[into.index].load(next->entries, 0, into.magazine_slots);
+  if (local.previous == nullptr) {
+    magazine* const fresh = take_magazine();
+    if (local.previous == nullptr) {
+      local.previous = fresh;
+    } else if (fresh != nullptr) {
+      rest(*fresh);
+    }
+  } else if (local.slots_in_previous() != 0) {
+    hand_in(into, local);
+  }
+  if (local.previous == nullptr || local.slots_in_previous() != 0 ||
+      own.cursors[into.index].count(local.entries()) != count)
+    return false;
+  exchange_loaded(own, into.index, local);
+  own.cursors[into.index].limit_to(local.entries(), into.magazine_slots);
   return true;
 }
 
-// Parks a magazine of `count` slots whole when it is full and the depot has room. Returns an empty one in its place, or null.
+// Parks the previous magazine whole when it is full and the depot has room, and puts an empty one in its place.
 template <class Supply, class Lock>
-magazine* engine<Supply, Lock>::hand_in(shelf_type& into, magazine& full, std::size_t count) noexcept {
-  if (count != into.magazine_slots) return nullptr;
+void engine<Supply, Lock>::hand_in(shelf_type& into, class_cache& local) noexcept {
   magazine* fresh = nullptr;
-  for (;;) {
+  for (bool again = true; again;) {
     {
       const lock_holder<Lock> held(into.lock);
       ++into.visits;
-      const bool has_room = into.may_park(count, open_caches());
+      const std::size_t count = local.slots_in_previous();
+      const bool has_room = count == into.magazine_slots && into.may_park(count, open_caches());
       if (has_room && fresh == nullptr) fresh = into.parked.take_empty();
       if (has_room && fresh != nullptr) {
-        into.parked.park(full);
-        return fresh;
+        into.parked.park(*local.previous);
+        local.previous = fresh;
+        return local.set_slots_in_previous(0);
       }
-      if (!has_room) break;
+      again = has_room;
     }
-    fresh = take_magazine();
-    if (fresh == nullptr) return nullptr;
+    if (again) fresh = take_magazine();
+    if (fresh == nullptr) return;
   }
   if (fresh != nullptr) rest(*fresh);
-  return nullptr;
 }
 
 // Moves the older half of a single magazine to the depot when that has room and an empty magazine at hand. Returns whether
-// it did.
+// it moved any.
 template <class Supply, class Lock>
 bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache& local,
                                       std::size_t count) noexcept {
   const std::size_t older = (count + 1) / 2;
   if (local.share.is_paired() || count != local.share.magazine_slots || older == 0) return false;
-  magazine* fresh = nullptr;
-  std::size_t parked = 0;
-  for (bool again = true; again;) {
+  for (magazine* fresh = nullptr;;) {
+    std::size_t parked = 0;
     {
       const lock_holder<Lock> held(into.lock);
       ++into.visits;
       if (fresh != nullptr) into.parked.rest(*fresh);
-      if (!into.may_park(older - parked, open_caches())) break;
-      parked += into.parked.park_slots(local.entries() + 1 + parked, older - parked);
+      if (!into.may_park(older, open_caches())) return false;
+      parked = into.parked.park_slots(local.entries() + 1, older);
     }
-    again = parked < older && fresh == nullptr;
-    if (again) fresh = take_magazine();
-    if (fresh == nullptr) break;
+    if (parked != 0) drop_older(own, into.index, local, count, parked);
+    if (parked != 0 || fresh != nullptr) return parked != 0;
+    fresh = take_magazine();
+    if (fresh == nullptr) return false;
+    if (own.cursors[into.index].count(local.entries()) != count) {
+      rest(*fresh);
+      return false;
+    }
   }
-  if (parked == 0) return false;
-  drop_older(own, into.index, local, count, parked);
-  return true;
 }
 
 // Puts a portion back into the slabs, of a depot that holds too much or else the oldest that rest here, and takes the slot.
@@ -108,18 +117,18 @@ void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& loca
   if (local.slots_in_previous() != 0) exchange_loaded(own, into.index, local);
   own.age(into.index, local);
   if (local.slots_that_are_old() == 0) return flush_portion(into, &slot, 1);
-  drain_old(own, into, local, slot, portion_slots / 2);  // the rest of the call is long enough
+  drain_old(own, into, local, slot);
 }
 
-// The same where there are old slots: puts at most `most` of them back. Most calls come here.
+// The same where there are old slots. Most calls come here; portions of one length keep the branches of their loops
+// predictable.
 template <class Supply, class Lock>
-void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& local, void* slot,
-                                     std::size_t most) noexcept {
+void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
   const bool is_tight = into.is_tight.load(std::memory_order_relaxed);  // Relaxed: pairs with note_limit().
   if (__builtin_expect(is_tight, 0) && drain_depot(into, slot)) return;
   cursor& loaded = own.cursors[into.index];
   const std::size_t old = local.slots_that_are_old();
-  const std::size_t portion = old < most ? old : most;
+  const std::size_t portion = old < portion_slots ? old : portion_slots;
   flush_portion(into, local.oldest(), portion);
   local.set_slots_that_are_old(old - portion);
   loaded.widen(is_tight ? 1 : portion);

@@ -41,6 +41,10 @@ template <class Supply, class Lock>
 bool engine<Supply, Lock>::load_magazine(cache& own, class_index index, class_cache& local) noexcept {
   magazine* const fresh = take_magazine();
   if (fresh == nullptr) return false;
+  if (!local.has_first()) {  // the supply came back for slots of the class
+    rest(*fresh);
+    return false;
+  }
   const std::size_t count = own.cursors[index].count(local.entries());
   for (std::size_t i = 1; i <= count; ++i) fresh->entries[i] = local.first[i];
   local.set_entries(fresh->entries);
