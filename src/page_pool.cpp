@@ -131,10 +131,6 @@ void page_pool::give_back(void* pages, std::size_t bytes) noexcept {
   unmap_pages(pages, bytes);
 }
 
-bool page_pool::discard(void* pages, std::size_t bytes) noexcept {
-  return discard_pages(pages, bytes);
-}
-
 std::size_t page_pool::trim(std::size_t keep_bytes) noexcept {
   std::size_t given_back_bytes = 0;
   for (;;) {

@@ -43,9 +43,6 @@ class page_pool {
   /// Complexity  O(1).
   void give_back(void* pages, std::size_t bytes) noexcept;
 
-  /// Frees the memory behind part of what take() returned; false when the system refuses. As discard_pages().
-  bool discard(void* pages, std::size_t bytes) noexcept;
-
   /// Gives idle extents to the system, the oldest first, until at most `keep_bytes` are idle; returns their bytes.
   /// Complexity  O(extents given back).
   std::size_t trim(std::size_t keep_bytes) noexcept;

@@ -79,7 +79,7 @@ void slab_face<Derived>::deallocate_run(void* first, std::size_t count, std::siz
 
 template <class Derived>
 std::size_t slab_face<Derived>::block_bytes(const void* pointer) const noexcept {
-  return self().host().engine().block_bytes(pointer, 0);
+  return self().host().engine().block_bytes(pointer);
 }
 
 }  // namespace quarry::detail

@@ -24,7 +24,7 @@ struct cache_node {
   core::cache* cache = nullptr;            // exists as long as the resource
   const void* thread = nullptr;            // this_thread() of its thread; null for a view
   cache_node* next_of_thread = nullptr;    // in a bucket of its thread; the thread's. Unused: the pool's list
-  cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's store lock
+  cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's cache lock
 };
 
 namespace {

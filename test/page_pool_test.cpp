@@ -359,7 +359,7 @@ TEST_F(PagePool, TouchesNoIdlePageAndUnmapsWhatItTrims) {
 TEST_F(PagePool, DiscardsPartOfAnExtent) {
   auto* const pages = static_cast<unsigned char*>(take(mebibyte));
   std::memset(pages, 0xA5, mebibyte);
-  EXPECT_TRUE(pool_.discard(pages + 65536, 131072));
+  EXPECT_TRUE(quarry::discard_pages(pages + 65536, 131072));
   EXPECT_EQ(resident_bytes(pages, mebibyte), mebibyte - 131072);
   EXPECT_EQ(pages[65535] + pages[65536], 0xA5);
   pool_.give_back(pages, mebibyte);

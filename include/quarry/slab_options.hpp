@@ -17,7 +17,7 @@ struct slab_options {
   std::size_t largest_required_pool_block = 0;  // bytes: larger requests go upstream; 0: slab_bytes / 2
   std::size_t slab_bytes = 0;                   // bytes, a power of two; 0: 65536
   std::size_t max_bytes = 0;                    // bytes held from upstream at most; 0: no limit
-  std::size_t retain_bytes = 0;                 // bytes of empty slabs kept; 0: 32 MiB
+  std::size_t retain_bytes = 0;                 // bytes of free memory kept; 0: 32 MiB
   std::size_t thread_cache_bytes = 0;           // bytes of free slots that one thread keeps at most; 0: 4 MiB
   bool upstream_only = false;  // every byte comes from the named upstream, the page pool gives none
   bool huge_pages = true;      // extents of 2 MiB ask the system for huge pages

@@ -502,24 +502,23 @@ TYPED_TEST(Engine, ARunIsEmptyWhenTheSupplyFails) {
 }
 
 TYPED_TEST(Engine, TellsTheBytesOfTheBlockOfAnyAddress) {
-  const std::size_t none = 7;
   for (const std::size_t bytes : {8U, 48U, 640U, 5120U, 32768U}) {
     const class_index index = class_of_bytes(bytes);
     for (int i = 0; i < 200; ++i) {
       auto* const address = static_cast<std::byte*>(this->on.allocate(this->own, index));
-      ASSERT_EQ(this->on.engine.block_bytes(address, none), bytes) << i;
-      ASSERT_EQ(this->on.engine.block_bytes(address + bytes - 1, none), bytes) << i;
+      ASSERT_EQ(this->on.engine.block_bytes(address), bytes) << i;
+      ASSERT_EQ(this->on.engine.block_bytes(address + bytes - 1), bytes) << i;
       ASSERT_TRUE(this->on.engine.owns(address) && this->on.engine.owns(address + bytes - 1));
     }
   }
   auto* const block = static_cast<std::byte*>(this->on.engine.allocate_oversize(&this->own, 100001, 64));
-  EXPECT_EQ(this->on.engine.block_bytes(block + 100000, none), 100001U);
+  EXPECT_EQ(this->on.engine.block_bytes(block + 100000), 100001U);
   EXPECT_TRUE(this->on.engine.owns(block + 50000));
-  EXPECT_EQ(this->on.engine.block_bytes(&this->pages, none), none);
-  EXPECT_EQ(this->on.engine.block_bytes(nullptr, none), none);
+  EXPECT_EQ(this->on.engine.block_bytes(&this->pages), 0U);
+  EXPECT_EQ(this->on.engine.block_bytes(nullptr), 0U);
   EXPECT_FALSE(this->on.engine.owns(&this->pages));
   EXPECT_FALSE(this->on.engine.owns(nullptr));
-  EXPECT_EQ(this->on.engine.block_bytes(&this->own, none), none) << "a cache is no block";
+  EXPECT_EQ(this->on.engine.block_bytes(&this->own), 0U) << "a cache is no block";
   EXPECT_TRUE(this->on.engine.owns(&this->own));
 }
 

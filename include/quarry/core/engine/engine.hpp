@@ -92,8 +92,8 @@ class engine {
     store_.release(keeps);
   }
 
-  /// Returns the bytes of the slot or block that `pointer` lies in, or `none`. Complexity O(1) expected.
-  std::size_t block_bytes(const void* pointer, std::size_t none) const noexcept;
+  /// Returns the bytes of the slot or block that `pointer` lies in, or 0. Complexity O(1) expected.
+  std::size_t block_bytes(const void* pointer) const noexcept;
 
   bool owns(const void* pointer) const noexcept { return store_.owns(pointer); }
 

@@ -184,11 +184,11 @@ class store {
   }
   bool owns(const void* pointer) const noexcept;
 
-  /// Returns the bytes asked for the oversize block that `pointer` lies in, or `none`. Complexity O(1) expected.
-  std::size_t oversize_bytes_of(const void* pointer, std::size_t none) const noexcept {
+  /// Returns the bytes asked for the oversize block that `pointer` lies in, or 0. Complexity O(1) expected.
+  std::size_t oversize_bytes_of(const void* pointer) const noexcept {
     const lock_holder<Lock> held(lock_);
     const oversize_block* const found = oversize_.find(pointer);
-    return found != nullptr ? found->bytes : none;
+    return found != nullptr ? found->bytes : 0;
   }
 
   /// What is held from the supply. Relaxed: numbers of the moment.
