@@ -158,7 +158,7 @@ TYPED_TEST(Limits, NearlyAllOfEitherLimitIsUsable) {
       }
       // Under a small max_bytes slabs are cut finer, which costs headers; the synchronized resource has a cache beside.
       const std::size_t allowed =
-          limit_bytes / 50 + (limit_bytes < mebibyte ? limit_bytes / 25 + own_bytes<TypeParam> / 2 : 0);
+          limit_bytes / 50 + (limit_bytes < mebibyte ? limit_bytes / 16 + own_bytes<TypeParam> / 2 : 0);
       EXPECT_GE(usable[1] + allowed, usable[0]) << "the same limit, said by exceptions";
     }
 }

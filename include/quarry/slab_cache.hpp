@@ -167,7 +167,8 @@ class slab_cache {
 
   /// Calls f(T&) for every object whose constructor has ended and whose destructor has not begun, also beside threads that
   /// make and destroy others; recycled ones excepted. A slot that allocate() returned must hold an object.
-  /// Requires    f does not use the cache; only with null_lock it may destroy the object that it is called with. With any other
+  /// Requires    f does not use the cache; only with null_lock it may destroy the object that it is called with, when
+  ///             that object's destructor destroys no other one of this cache. With any other
   ///             lock, which is held meanwhile, note the objects and destroy them afterwards.
   /// Errors      What f throws; then the rest is not visited.
   /// Complexity  O(slots).

@@ -526,8 +526,8 @@ TYPED_TEST(Engine, TheTailOfASlabIsNoBlock) {
   const class_index index = class_of_bytes(9216);  // 7 slots leave 1024 bytes of a granule
   auto* const first = static_cast<std::byte*>(this->on.engine.allocate_direct(index));
   ASSERT_EQ(this->on.slabs_of(index), std::vector<std::size_t>{7});
-  EXPECT_EQ(this->on.engine.block_bytes(first + 7 * 9216 - 1, 0), 9216U);
-  EXPECT_EQ(this->on.engine.block_bytes(first + 7 * 9216, 0), 0U);
+  EXPECT_EQ(this->on.engine.block_bytes(first + 7 * 9216 - 1), 9216U);
+  EXPECT_EQ(this->on.engine.block_bytes(first + 7 * 9216), 0U);
   EXPECT_TRUE(this->on.engine.owns(first + 7 * 9216));
 }
 
@@ -863,7 +863,7 @@ TYPED_TEST(FailingEngine, MatchesAModelUnderRandomUse) {
       for (std::size_t at = 0; at < freed.bytes; at += 1 + freed.bytes / 8)
         ASSERT_EQ(freed.address[at], freed.tag);
       ASSERT_EQ(freed.address[freed.bytes - 1], freed.tag);
-      ASSERT_GE(on.engine.block_bytes(freed.address + random() % freed.bytes, 0), freed.bytes);
+      ASSERT_GE(on.engine.block_bytes(freed.address + random() % freed.bytes), freed.bytes);
       if (freed.index == quarry::core::no_class) {
         ASSERT_TRUE(on.engine.deallocate_oversize(freed.address));
       } else if (random() % 16 == 0) {

@@ -371,10 +371,10 @@ TEST_F(Store, FindsAnOversizeBlockByAnyOfItsAddressesAndFreesItByItsFirst) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 4096, 0U);
   std::memset(block, 1, 100000);
   for (const std::size_t at : {0U, 1U, 50000U, 99999U}) {
-    EXPECT_EQ(on.slabs.oversize_bytes_of(block + at, 7), 100000U);
+    EXPECT_EQ(on.slabs.oversize_bytes_of(block + at), 100000U);
     EXPECT_TRUE(on.slabs.owns(block + at));
   }
-  EXPECT_EQ(on.slabs.oversize_bytes_of(block + 100000, 7), 7U);
+  EXPECT_EQ(on.slabs.oversize_bytes_of(block + 100000), 0U);
   EXPECT_FALSE(on.slabs.give_back_oversize(block + 1));
   EXPECT_TRUE(on.slabs.give_back_oversize(block));
   EXPECT_FALSE(on.slabs.give_back_oversize(block)) << "it is gone";
@@ -395,7 +395,7 @@ TEST_F(KeepingStore, GivesAKeptBlockToARequestOfAboutItsSize) {
   const std::size_t calls = pages.calls;
   EXPECT_EQ(on.slabs.take_oversize(48000, 16), block);
   EXPECT_EQ(pages.calls, calls);
-  EXPECT_EQ(on.slabs.oversize_bytes_of(block, 7), 48000U);
+  EXPECT_EQ(on.slabs.oversize_bytes_of(block), 48000U);
   ASSERT_TRUE(on.slabs.give_back_oversize(block));
   EXPECT_EQ(on.slabs.inspect().oversize_blocks, 0U);
   EXPECT_NE(on.slabs.take_oversize(20000, 16), block) << "too much would be wasted";
@@ -629,7 +629,7 @@ TEST_F(KeepingStore, MatchesAModelUnderRandomUse) {
     } else if (!blocks.empty()) {
       const block each = quarry_test::take_any(blocks, random);
       ASSERT_EQ(each.memory[each.bytes - 1], std::byte{2});
-      ASSERT_EQ(on.slabs.oversize_bytes_of(each.memory + random() % each.bytes, 0), each.bytes);
+      ASSERT_EQ(on.slabs.oversize_bytes_of(each.memory + random() % each.bytes), each.bytes);
       ASSERT_TRUE(on.slabs.give_back_oversize(each.memory));
     }
     if (i % 1000 == 0) {

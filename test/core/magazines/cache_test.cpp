@@ -87,6 +87,37 @@ TEST_F(PairedClass, CountsTheSlotsOfBothMagazines) {
   EXPECT_EQ(own.cached_slots(index + 1), 0U);
 }
 
+TEST_F(PairedClass, OldSlotsLieAboveTheLimitAndCount) {
+  for (std::size_t i = 0; i < 4; ++i) ASSERT_TRUE(own.cursors[index].push(&slots[i]));
+  own.age(index, local);
+  EXPECT_EQ(own.cursors[index].pop(), nullptr);
+  EXPECT_FALSE(own.cursors[index].push(&slots[9]));
+  EXPECT_EQ(own.cached_slots(index), 4U);
+  EXPECT_EQ(local.oldest()[0], &slots[0]);
+  local.set_slots_that_are_old(3);  // the oldest is gone: there is room for one
+  EXPECT_EQ(local.oldest()[0], &slots[1]);
+  own.cursors[index].limit_to(local.entries(), 1);
+  EXPECT_TRUE(own.cursors[index].push(&slots[9]));
+  EXPECT_FALSE(own.cursors[index].push(&slots[10]));
+  EXPECT_EQ(own.cached_slots(index), 4U);
+  for (std::size_t i = 1; i < 4; ++i) EXPECT_EQ(local.oldest()[i - 1], &slots[i]) << "overwritten";
+}
+
+TEST_F(PairedClass, OldSlotsRejoinBelowThoseThatCameAfterThem) {
+  for (std::size_t i = 0; i < 4; ++i) ASSERT_TRUE(own.cursors[index].push(&slots[i]));
+  own.age(index, local);
+  local.set_slots_that_are_old(2);
+  own.cursors[index].limit_to(local.entries(), 2);
+  for (const std::size_t newer : {8U, 9U}) ASSERT_TRUE(own.cursors[index].push(&slots[newer]));
+  own.rejoin(index, local);
+  EXPECT_EQ(local.slots_that_are_old(), 0U);
+  EXPECT_EQ(own.cached_slots(index), 4U);
+  for (const std::size_t each : {9U, 8U, 3U, 2U}) EXPECT_EQ(own.cursors[index].pop(), &slots[each]);
+  EXPECT_EQ(own.cursors[index].pop(), nullptr);
+  own.rejoin(index, local);
+  EXPECT_EQ(own.cached_slots(index), 0U);
+}
+
 TEST_F(PairedClass, ForgetsItsMagazinesWhenItsMemoryIsGone) {
   fill_previous(4);
   ASSERT_TRUE(own.cursors[index].push(&slots[10]));

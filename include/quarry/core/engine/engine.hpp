@@ -207,7 +207,8 @@ class engine {
 
   bool exchange(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void hand_in(shelf_type& into, class_cache& local) noexcept;
-  bool park_older(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
+  bool park_older(cache& own, shelf_type& into, class_cache& local) noexcept;
+  void flush_previous(shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
   void drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
   bool drain_depot(shelf_type& into, void* slot) noexcept;

@@ -9,7 +9,8 @@ namespace quarry::core {
 
 template <class Supply, class Lock>
 void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index index) noexcept {
-  if (slot == nullptr || (own.of(index) != nullptr && own.cursors[index].push(slot))) return;
+  if (slot == nullptr) return;
+  if (own.of(index) != nullptr && own.cursors[index].push(slot)) return;  // the cache was not at hand
   shelf_type& into = *shelf_of(index);
   class_cache* local = own.of(index);
   if (__builtin_expect(local != nullptr && local->slots_that_are_old() != 0, 1))
@@ -23,15 +24,18 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
   if (count < limit) {
     loaded.limit_to(local->entries(), limit);
     loaded.push(slot);
-  } else if (exchange(own, into, *local, count) || park_older(own, into, *local, count)) {
+  } else if (exchange(own, into, *local, count) || park_older(own, into, *local)) {
     loaded.push(slot);
+  } else if (local->slots_that_are_old() != 0) {  // the supply came back
+    drain_old(own, into, *local, slot);
   } else {
     drain(own, into, *local, slot);
   }
 }
 
-// The supply may come back into the resource: who has called it looks at the cache anew.
-
+// Here and below: the supply may come back into the resource, so who has called it looks at the cache anew, and what goes to
+// the slabs has left the cache before.
+//
 // Lets the full magazine become the previous one, whose slots, if it has any, are parked whole. Returns whether the
 // loaded one is empty now.
 template <class Supply, class Lock>
@@ -86,8 +90,8 @@ void engine<Supply, Lock>::hand_in(shelf_type& into, class_cache& local) noexcep
 // Moves the older half of a single magazine to the depot when that has room and an empty magazine at hand. Returns whether
 // it moved any.
 template <class Supply, class Lock>
-bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache& local,
-                                      std::size_t count) noexcept {
+bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache& local) noexcept {
+  const std::size_t count = own.cursors[into.index].count(local.entries());
   const std::size_t older = (count + 1) / 2;
   if (local.share.is_paired() || count != local.share.magazine_slots || older == 0) return false;
   for (magazine* fresh = nullptr;;) {
@@ -126,13 +130,16 @@ template <class Supply, class Lock>
 void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
   const bool is_tight = into.is_tight.load(std::memory_order_relaxed);  // Relaxed: pairs with note_limit().
   if (__builtin_expect(is_tight, 0) && drain_depot(into, slot)) return;
-  cursor& loaded = own.cursors[into.index];
   const std::size_t old = local.slots_that_are_old();
   const std::size_t portion = old < portion_slots ? old : portion_slots;
-  flush_portion(into, local.oldest(), portion);
-  local.set_slots_that_are_old(old - portion);
-  loaded.widen(is_tight ? 1 : portion);
-  loaded.push(slot);
+  void** const oldest = local.oldest();
+  local.set_slots_that_are_old(old - portion);  // first: the supply may come back
+  flush_portion(into, oldest, portion);
+  cursor& loaded = own.cursors[into.index];
+  const std::size_t newer = loaded.count(local.entries());
+  const auto limit = static_cast<std::size_t>(local.oldest() - 1 - local.entries());
+  if (newer < limit) loaded.limit_to(local.entries(), is_tight ? newer + 1 : limit);
+  if (!loaded.push(slot)) deallocate_slow(own, slot, into.index);
 }
 
 // Puts a portion of a depot that holds too much back, and the slot with it. Returns false when it does not.
@@ -216,14 +223,23 @@ void engine<Supply, Lock>::deallocate_run(class_index index, void* first, std::s
 
 template <class Supply, class Lock>
 void engine<Supply, Lock>::flush_class(cache& own, shelf_type& into, class_cache& local) noexcept {
+  own.rejoin(into.index, local);
   cursor& loaded = own.cursors[into.index];
-  const std::size_t count = loaded.count(local.entries());
-  loaded.load(local.entries(), 0, 0);
-  flush(into, local.entries() + 1, count);
-  flush(into, local.oldest(), local.slots_that_are_old());
-  local.set_slots_that_are_old(0);
-  if (local.slots_in_previous() != 0) flush(into, local.previous->entries + 1, local.slots_in_previous());
-  local.set_slots_in_previous(0);
+  while (const std::size_t count = loaded.count(local.entries())) {
+    const std::size_t portion = count < portion_slots ? count : portion_slots;
+    void** const newest = local.entries() + 1 + count - portion;
+    loaded.load(local.entries(), count - portion, count - portion);
+    flush_portion(into, newest, portion);
+  }
+  while (const std::size_t previous = local.slots_in_previous()) flush_previous(into, local, previous);
+}
+
+// Puts a portion of the previous magazine's `count` slots back.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::flush_previous(shelf_type& into, class_cache& local, std::size_t count) noexcept {
+  const std::size_t portion = count < portion_slots ? count : portion_slots;
+  local.set_slots_in_previous(count - portion);
+  flush_portion(into, local.previous->entries + 1 + count - portion, portion);
 }
 
 template <class Supply, class Lock>

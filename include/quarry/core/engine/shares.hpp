@@ -20,8 +20,9 @@ void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& 
   bool is_unused = false;
   const class_index other = own.look(of.index, is_unused);
   const share_steps steps = steps_of(of);
-  const class_share wider = steps.grown(local.share);
-  const std::size_t more_bytes = steps.bytes_of(wider) - steps.bytes_of(local.share);
+  const class_share now = local.share;
+  const class_share wider = steps.grown(now);
+  const std::size_t more_bytes = steps.bytes_of(wider) - steps.bytes_of(now);
   const std::size_t bound_bytes = cache_bound_bytes(cache_bytes_, open_caches());
   const bool wants_room = own.share_bytes + more_bytes > bound_bytes && steps.bytes_of(wider) <= bound_bytes;
   if (other != no_class) {
@@ -32,6 +33,7 @@ void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& 
   const bool wants_magazine = wider.is_paired() || wider.magazine_slots > share_steps::first_slots;
   if (wants_magazine && bound_bytes < least_bound_of_magazines) return;
   if (wants_magazine && local.has_first() && !load_magazine(own, of.index, local)) return;
+  if (local.share.slots() != now.slots()) return;  // the supply came back
   own.share_bytes += more_bytes;
   local.share = wider;
 }
@@ -59,21 +61,18 @@ void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused)
   class_cache& local = *own.of(index);
   shelf_type& into = *shelf_of(index);
   own.rejoin(index, local);
-  if (const std::size_t previous = local.slots_in_previous()) {
-    const std::size_t count = previous < portion_slots ? previous : portion_slots;
-    local.set_slots_in_previous(previous - count);
-    return flush_portion(into, local.previous->entries + 1 + previous - count, count);
-  }
+  if (const std::size_t previous = local.slots_in_previous()) return flush_previous(into, local, previous);
   const std::size_t count = own.cursors[index].count(local.entries());
   const class_share smaller =
       is_unused && !local.share.is_paired() ? class_share() : steps_of(into).shrunk(local.share);
   if (count > smaller.magazine_slots) {
     const std::size_t older =
         count - smaller.magazine_slots < portion_slots ? count - smaller.magazine_slots : portion_slots;
-    flush_portion(into, local.entries() + 1, older);
+    void* portion[portion_slots];
+    for (std::size_t i = 0; i < older; ++i) portion[i] = local.entries()[i + 1];
     drop_older(own, index, local, count, older);
     local.slots_at_look = static_cast<std::uint8_t>(count - older);
-    return;
+    return flush_portion(into, portion, older);
   }
   if (is_unused && smaller.magazines == 0) {
     drop_share(own, into, local);

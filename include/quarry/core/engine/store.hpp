@@ -71,7 +71,7 @@ class store {
         has_directory_(limits.has_directory),
         extents_(limits.granule_bytes),
         directory_(limits.granule_bytes),
-        headers_(limits.has_directory ? 64 : alignof(slab)) {
+        headers_(limits.has_directory ? spare_headers::line_bytes : spare_headers::small_bytes) {
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
   }
   ~store() { release(); }

@@ -28,7 +28,7 @@ struct class_cache {
       0};                          // above the cursor's limit, on their way to the slabs; as previous_slots
   class_share share;               // what the class may hold here; the owner's
   std::uint8_t slots_at_look = 0;  // under the cursor when it was last looked at; the owner's
-  std::uint8_t old_end = 0;        // entry of the newest of old_slots; the owner's
+  std::uint8_t old_end = 0;        // entry of the newest of old_slots; 0 without any; the owner's
   std::uint8_t quiet_looks = 0;    // such looks in a row that found nothing changed; the owner's
 
   void** entries() const noexcept {
@@ -53,6 +53,7 @@ struct class_cache {
   }
   void set_slots_that_are_old(std::size_t slots) noexcept {
     old_slots.store(static_cast<std::uint8_t>(slots), std::memory_order_relaxed);  // Relaxed: as above.
+    if (slots == 0) old_end = 0;
   }
   void** oldest() const noexcept { return entries() + old_end - slots_that_are_old() + 1; }
 };

@@ -59,9 +59,6 @@ class cursor {
   /// Sets how many slots the loaded `entries` take. Requires that they hold no more.
   void limit_to(void** entries, std::size_t limit) noexcept { limit_ = entries + limit; }
 
-  /// Lets the loaded entries take `slots` more.
-  void widen(std::size_t slots) noexcept { limit_ += slots; }
-
   /// Drops nulls that were pushed: a null on top looks like an empty magazine to pop(). `entries` are loaded.
   void drop_nulls(void* const* entries) noexcept {
     void** top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.

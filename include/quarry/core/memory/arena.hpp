@@ -43,9 +43,9 @@ class arena {
   std::size_t room_bytes() const noexcept { return end_ - cursor_; }  // left in the newest block
   bool is_in_buffer() const noexcept { return start_ != 0 && blocks_ == nullptr; }
 
-  /// Returns the bytes of a block in which `bytes` bytes fit: the least, and what add() would like.
+  /// Returns the bytes of a block that has_room() for `bytes` bytes: the least, and what add() would like.
   static constexpr std::size_t least_block_bytes(std::size_t bytes, std::size_t alignment) noexcept {
-    return bytes + alignment + sizeof(block);
+    return bytes + (alignment < block_alignment ? block_alignment : alignment) + sizeof(block);
   }
   std::size_t wished_block_bytes(std::size_t bytes, std::size_t alignment) const noexcept {
     std::size_t wished = next_bytes_;

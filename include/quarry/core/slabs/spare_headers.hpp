@@ -1,7 +1,7 @@
 // Spare headers: room for headers of slabs that went back, kept for the next slabs.
 //
 // Layer      4. Freestanding; memory for new ones is brought by the owner, some neighbours at a time.
-// Invariant  A list holds headers whose sizes are equal in units of 64 bytes; the first one all larger sizes.
+// Invariant  All rooms of a list have one size, so that none is lent to a smaller header and loses what is left.
 // Threads    One thread at a time, or under the owner's lock.
 #pragma once
 
@@ -12,19 +12,18 @@ namespace quarry::core {
 
 class spare_headers {
  public:
-  /// Units       bytes; `unit_bytes` is the alignment of a header's room, and its size a multiple of it: 64 keeps headers in as
-  ///             few cache lines as can be, 8 takes the least memory.
-  explicit constexpr spare_headers(std::size_t unit_bytes = 64) noexcept : unit_bytes_(unit_bytes) {}
+  static constexpr std::size_t line_bytes = 64;   // a unit that keeps headers in as few cache lines as can be
+  static constexpr std::size_t small_bytes = 16;  // a unit that takes little memory
+
+  /// Units       bytes; `unit_bytes` is the alignment of a header's room, and its size a multiple of it.
+  explicit constexpr spare_headers(std::size_t unit_bytes = line_bytes) noexcept : unit_bytes_(unit_bytes) {}
 
   std::size_t unit_bytes() const noexcept { return unit_bytes_; }
   std::size_t room_for(std::size_t header_bytes) const noexcept {
-    return (header_bytes + unit_bytes_ - 1) / unit_bytes_ * unit_bytes_;
+    return units_for(header_bytes) * unit_bytes_;
   }
 
-  bool has(std::size_t header_bytes) const noexcept {
-    const spare* const head = lists_[list_of(header_bytes)];
-    return head != nullptr && head->bytes >= header_bytes;
-  }
+  bool has(std::size_t header_bytes) const noexcept { return lists_[list_of(header_bytes)] != nullptr; }
 
   /// Returns room for a header. Requires has(header_bytes). Complexity O(1).
   void* take(std::size_t header_bytes) noexcept {
@@ -37,7 +36,7 @@ class spare_headers {
   /// Keeps the room of a header of `header_bytes` bytes. Complexity O(1).
   void put(void* room, std::size_t header_bytes) noexcept {
     spare*& head = lists_[list_of(header_bytes)];
-    head = ::new (room) spare{head, room_for(header_bytes)};
+    head = ::new (room) spare{head};
   }
 
   /// Cuts `memory` into `count` rooms, the lowest of which is taken first. Requires count * room_for(header_bytes) bytes.
@@ -51,18 +50,28 @@ class spare_headers {
  private:
   struct spare {
     spare* next;
-    std::size_t bytes;
   };
-  static constexpr std::size_t list_step = 64;   // bytes
-  static constexpr std::size_t list_count = 24;  // to 1.4 KiB, what a slab of 64 KiB needs at most
+  static constexpr std::size_t exact_count = 24;    // lists of one unit, two and so on; then of powers of two
+  static constexpr std::size_t doubled_units = 32;  // of the first list of these
+  static constexpr std::size_t list_count = exact_count + 8;
 
-  static constexpr std::size_t list_of(std::size_t header_bytes) noexcept {
-    const std::size_t units = (header_bytes + list_step - 1) / list_step;
-    return units < list_count ? units : 0;
+  std::size_t units_for(std::size_t header_bytes) const noexcept {
+    const std::size_t units = (header_bytes + unit_bytes_ - 1) / unit_bytes_;
+    if (units < exact_count) return units;
+    std::size_t rounded = doubled_units;
+    while (rounded < units) rounded *= 2;
+    return rounded;
+  }
+  std::size_t list_of(std::size_t header_bytes) const noexcept {
+    std::size_t units = units_for(header_bytes);
+    if (units < exact_count) return units;
+    std::size_t list = exact_count;
+    for (; units > doubled_units; units /= 2) ++list;
+    return list;
   }
 
   std::size_t unit_bytes_;
-  spare* lists_[list_count] = {};  // by steps; [0]: more
+  spare* lists_[list_count] = {};
 };
 
 }  // namespace quarry::core

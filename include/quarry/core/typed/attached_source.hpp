@@ -18,7 +18,8 @@ inline constexpr bool
         true;
 
 template <class PageSource>
-inline constexpr bool is_attached_by_value = std::is_copy_constructible_v<PageSource>;
+inline constexpr bool is_attached_by_value =
+    std::is_copy_constructible_v<PageSource>&& std::is_copy_assignable_v<PageSource>;
 
 /// Whether one page source of this type is as good as another, so that none needs to be kept.
 template <class PageSource>

@@ -1,0 +1,151 @@
+// An upstream that comes back into the resource that calls it: to free objects that live there, as a cache does that is
+// evicted when memory is asked for, or to take what is at hand.
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory_resource>
+#include <new>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "support/both_resources.hpp"
+
+namespace {
+
+using quarry_test::both_resources;
+using quarry_test::resource_names;
+
+/// Calls a hook before each call that it passes on, but for those that the hook itself causes.
+class returning_upstream final : public std::pmr::memory_resource {
+ public:
+  std::function<void()> before_allocate = [] {};
+  std::function<void()> before_deallocate = [] {};
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    come_back(before_allocate);
+    return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
+    come_back(before_deallocate);
+    std::pmr::new_delete_resource()->deallocate(block, bytes, alignment);
+  }
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  void come_back(const std::function<void()>& hook) {
+    if (is_back_) return;
+    is_back_ = true;
+    hook();
+    is_back_ = false;
+  }
+
+  bool is_back_ = false;
+};
+
+/// Objects of a few sizes that live in a resource; none is ever handed out twice.
+template <class Resource>
+class population {
+ public:
+  population(Resource& resource, unsigned seed) : resource_(resource), random_(seed), sizes_(1 + seed % 4) {}
+
+  void allocate_one() {
+    static constexpr std::size_t each_bytes[] = {16, 48, 200, 1024};
+    const std::size_t bytes = each_bytes[random_() % sizes_];
+    void* memory = nullptr;
+    try {
+      memory = resource_.allocate(bytes, 8);
+    } catch (const std::bad_alloc&) {
+      return;  // the upstream came back for more than was at hand
+    }
+    ASSERT_TRUE(places_.insert(memory).second) << "handed out twice";
+    objects_.push_back({memory, bytes});
+  }
+  void free_one() {
+    if (objects_.empty()) return;
+    std::swap(objects_[random_() % objects_.size()], objects_.back());
+    const object freed = objects_.back();
+    objects_.pop_back();
+    places_.erase(freed.memory);
+    resource_.deallocate(freed.memory, freed.bytes, 8);
+  }
+  void free_some() {
+    for (std::size_t left = random_() % 100; left != 0; --left) free_one();
+  }
+  void free_and_allocate_some() {
+    for (std::size_t left = random_() % 100; left != 0; --left)
+      random_() % 2 != 0 ? free_one() : allocate_one();
+  }
+
+  /// Bursts of up to 400 allocations or frees.
+  void churn(int calls) {
+    int burst = 0;
+    for (int i = 0; i < calls; ++i) {
+      if (burst == 0) burst = (random_() % 2 != 0 ? 1 : -1) * static_cast<int>(random_() % 400);
+      if (burst > 0 && objects_.size() < 5000) {
+        allocate_one();
+        --burst;
+      } else if (burst != 0) {
+        free_one();
+        burst += burst > 0 ? -1 : 1;
+      }
+    }
+  }
+  std::size_t size() const { return objects_.size(); }
+
+ private:
+  struct object {
+    void* memory;
+    std::size_t bytes;
+  };
+  Resource& resource_;
+  std::mt19937 random_;
+  std::size_t sizes_;
+  std::vector<object> objects_;
+  std::set<void*> places_;
+};
+
+template <class Resource>
+class ReentrantUpstream : public testing::Test {
+ protected:
+  /// `set_hooks` gets the upstream and the objects.
+  template <class F>
+  static void lose_nothing(F set_hooks) {
+    for (unsigned seed = 0; seed < 12; ++seed) {
+      SCOPED_TRACE(testing::Message() << "seed " << seed);
+      returning_upstream upstream;
+      quarry::slab_options options;
+      options.retain_bytes = 1;
+      if (seed % 3 == 1) options.max_bytes = 400000;
+      Resource resource(options, &upstream);
+      population<Resource> objects(resource, seed);
+      set_hooks(upstream, objects);
+      objects.churn(20000);
+      upstream.before_allocate = upstream.before_deallocate = [] {};
+      ASSERT_EQ(resource.stats().live_slots, objects.size());
+      while (objects.size() != 0) objects.free_one();
+      resource.trim();
+      ASSERT_EQ(resource.stats().live_slots, 0U);
+    }
+  }
+};
+TYPED_TEST_SUITE(ReentrantUpstream, both_resources, resource_names);
+
+TYPED_TEST(ReentrantUpstream, MayFreeWhenItIsAskedForMemory) {
+  this->lose_nothing(
+      [](auto& upstream, auto& objects) { upstream.before_allocate = [&] { objects.free_some(); }; });
+}
+
+TYPED_TEST(ReentrantUpstream, MayFreeAndAllocateWhenItIsAskedForMemory) {
+  this->lose_nothing([](auto& upstream, auto& objects) {
+    upstream.before_allocate = [&] { objects.free_and_allocate_some(); };
+  });
+}
+
+TYPED_TEST(ReentrantUpstream, MayFreeWhenItGetsMemoryBack) {
+  this->lose_nothing(
+      [](auto& upstream, auto& objects) { upstream.before_deallocate = [&] { objects.free_some(); }; });
+}
+
+}  // namespace
