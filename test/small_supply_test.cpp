@@ -72,7 +72,7 @@ std::size_t blocks_of_the_standard_pool(const buffer_at& buffer, std::size_t buf
 constexpr std::size_t wanted_bytes(std::size_t supply_bytes, std::size_t standard) {
   return standard *
          (supply_bytes <= 4 * kibibyte    ? 73
-          : supply_bytes <= 16 * kibibyte ? 91
+          : supply_bytes <= 16 * kibibyte ? 90
           : supply_bytes <= 32 * kibibyte ? 96
                                           : 98) /
          100;
@@ -80,7 +80,7 @@ constexpr std::size_t wanted_bytes(std::size_t supply_bytes, std::size_t standar
 
 // Under a limit every block for parts has a header of its own besides.
 constexpr std::size_t wanted_bytes_under_limit(std::size_t max_bytes, std::size_t standard) {
-  return max_bytes <= 16 * kibibyte ? standard * (max_bytes <= 4 * kibibyte ? 73 : 82) / 100
+  return max_bytes <= 16 * kibibyte ? standard * (max_bytes <= 4 * kibibyte ? 73 : 81) / 100
                                     : wanted_bytes(max_bytes, standard);
 }
 

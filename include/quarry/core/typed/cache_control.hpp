@@ -46,7 +46,8 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   void* allocate(const cache_layout& layout, Transit&... mine);
 
   /// Takes a slot back; the last one of an orphaned cache ends it.
-  __attribute__((noinline)) void deallocate(void* slot) noexcept;
+  template <class... Transit>
+  __attribute__((noinline)) void deallocate(void* slot, const Transit&... mine) noexcept;
 
   /// Takes a slot back, for finish(). Under the lock.
   slab* put_back(void* slot) noexcept {
@@ -168,8 +169,13 @@ bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::grow(const cache
 }
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
-void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void* slot) noexcept {
-  finish([&] { return put_back(slot); });
+template <class... Transit>
+void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void* slot,
+                                                                           const Transit&... mine) noexcept {
+  finish([&] {
+    (this->leave(mine), ...);
+    return put_back(slot);
+  });
 }
 
 }  // namespace quarry::core

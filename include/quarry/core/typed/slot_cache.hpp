@@ -75,10 +75,10 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
     bool stored;
     {
       const holding<Lock> guard(into.lock);
-      (into.leave(mine), ...);
       stored = into.loaded.push(slot);
+      if (stored) (into.leave(mine), ...);
     }
-    if (__builtin_expect(!stored, 0)) control::of(into).deallocate(slot);
+    if (__builtin_expect(!stored, 0)) control::of(into).deallocate(slot, mine...);
   }
   slot_fault try_deallocate(const void* slot, std::size_t alignment) noexcept;
 
