@@ -2,7 +2,7 @@
 // under callgrind with N and with 2N pairs, collecting inside do_allocate or do_deallocate only. The
 // difference over N is one hit, exact and the same on every run.
 //
-//   valgrind --tool=callgrind --toggle-collect='quarry::unsynchronized_slab_resource::do_allocate*'
+//   valgrind --tool=callgrind --toggle-collect='*slab_face<quarry::unsynchronized_slab_resource>::do_allocate*'
 //   hit_instructions 100000
 #include <benchmark/benchmark.h>
 

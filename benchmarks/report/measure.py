@@ -273,7 +273,8 @@ def count_instructions(programs, plan, progress, results):
             try:
                 ran = subprocess.run(
                     ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
-                     f"--toggle-collect=quarry::unsynchronized_slab_resource::{call}*", program, str(count)],
+                     f"--toggle-collect=*slab_face<quarry::unsynchronized_slab_resource>::{call}*", program,
+                     str(count)],
                     capture_output=True, text=True)
             except FileNotFoundError:
                 results["notes"].append("Instructions were not counted: valgrind is not installed.")
@@ -282,6 +283,8 @@ def count_instructions(programs, plan, progress, results):
             if ran.returncode != 0 or not found:
                 raise BenchmarkFailed(f"callgrind failed:\n{ran.stderr}")
             totals.append(int(found.group(1)))
+        if totals[1] == totals[0]:
+            raise BenchmarkFailed(f"callgrind saw no call of {call}: its name is not what is asked for")
         results["instructions"][call] = (totals[1] - totals[0]) / pairs
 
 
