@@ -22,7 +22,6 @@ using quarry_test::both_resources;
 using quarry_test::counting_resource;
 using quarry_test::minor_faults;
 using quarry_test::resource_names;
-using quarry_test::system_tells_memory;
 
 constexpr std::size_t kibibyte = 1024;
 
@@ -119,7 +118,7 @@ std::size_t fewest_faults(int count, Work work) {
 }
 
 TYPED_TEST(FreshResource, OneForEachSmallRequestTakesAtMostOnePageFaultOnceTheFirstIsServed) {
-  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
+  if (const char* const why = quarry_test::why_pages_are_not_counted()) GTEST_SKIP() << why;
   constexpr int count = 300;
   for (const request& each : small_requests()) {
     SCOPED_TRACE(each.name);
@@ -133,7 +132,7 @@ TYPED_TEST(FreshResource, OneForEachSmallRequestTakesAtMostOnePageFaultOnceTheFi
 }
 
 TYPED_TEST(FreshResource, OneForEachMiddlingRequestTakesFewPageFaults) {
-  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
+  if (const char* const why = quarry_test::why_pages_are_not_counted()) GTEST_SKIP() << why;
   constexpr int count = 40;
   const auto serve = [] {
     TypeParam resource;
@@ -144,7 +143,7 @@ TYPED_TEST(FreshResource, OneForEachMiddlingRequestTakesFewPageFaults) {
 }
 
 TYPED_TEST(FreshResource, OneInsideTheOtherTakesFewPageFaultsToo) {
-  if (!system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
+  if (const char* const why = quarry_test::why_pages_are_not_counted()) GTEST_SKIP() << why;
   constexpr int count = 100;
   const auto serve = [] {
     TypeParam outer;

@@ -23,6 +23,7 @@
 #include "quarry/page_sources.hpp"
 #include "quarry/unsynchronized_slab_resource.hpp"
 #include "support/process_memory.hpp"
+#include "support/sanitizers.hpp"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -394,11 +395,12 @@ TEST(PooledPageLimit, IsReadFromTheEnvironmentAtFirstUse) {
   unsetenv("QUARRY_POOL_BYTES");
 }
 
+constexpr const char* why_asan_cannot_fork =
+    "the sanitizer's lock of root regions, which watch_pages() takes, may be held by a thread that the child "
+    "lacks";
+
 TEST(PagePoolOfAModule, GoesOnInAChildForkedWhileOtherThreadsAreInside) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "the sanitizer's lock of root regions, which watch_pages() takes, may be held by a thread "
-                  "that the child lacks";
-#endif
+  if (quarry_test::has_address_sanitizer) GTEST_SKIP() << why_asan_cannot_fork;
   page_pool& pool = page_pool::of_this_module();
   std::atomic<bool> is_over{false};
   std::vector<std::thread> threads;
@@ -456,15 +458,9 @@ int live_as_generation(int generation) {
 }
 
 TEST(PagePoolOfAModule, GoesOnInAChildOfABusyProcessForManyGenerations) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "the sanitizer's lock of root regions, which watch_pages() takes, may be held by a thread "
-                  "that the child lacks";
-#endif
-#if defined(__SANITIZE_THREAD__)
-  constexpr int generations = 0;  // it does not follow the threads of a child
-#else
-  constexpr int generations = 6;
-#endif
+  if (quarry_test::has_address_sanitizer) GTEST_SKIP() << why_asan_cannot_fork;
+  // ThreadSanitizer ends a child of a process with several threads that starts another.
+  constexpr int generations = quarry_test::has_thread_sanitizer ? 0 : 6;
   for (int round = 0; round < 3; ++round) ASSERT_EQ(live_as_generation(generations), 0) << round;
   quarry::trim_pooled_pages();
 }

@@ -251,8 +251,9 @@ TYPED_TEST(SupplyOptions, OverTheHeapSlabsComeFromThePagePoolUnlessUpstreamOnlyI
   }
 }
 
+#if defined(__linux__)
+
 TYPED_TEST(SupplyOptions, ExtentsAreAdvisedForHugePagesUnlessTheseAreRefused) {
-  if (!quarry_test::system_tells_memory) GTEST_SKIP() << quarry_test::why_memory_is_not_told;
   for (const auto& upstream : quarry_test::common_upstreams())
     for (const bool huge_pages : {true, false, true}) {
       SCOPED_TRACE(testing::Message() << upstream.name << (huge_pages ? ", huge pages" : ", small pages"));
@@ -271,5 +272,7 @@ TYPED_TEST(SupplyOptions, ExtentsAreAdvisedForHugePagesUnlessTheseAreRefused) {
       }
     }
 }
+
+#endif
 
 }  // namespace

@@ -95,12 +95,19 @@ int fork_beside_busy_upstreams(int forks) {
   return result;
 }
 
-TEST(Fork, HappensWhileUpstreamsOfNestedResourcesAreBusyAllTheTime) {
+class Fork : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const char* const why = quarry_test::why_threads_cannot_fork()) GTEST_SKIP() << why;
+  }
+};
+
+TEST_F(Fork, HappensWhileUpstreamsOfNestedResourcesAreBusyAllTheTime) {
   // In a child, so that a deadlock ends.
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_busy_upstreams(300); }), 0);
 }
 
-TEST(Fork, HappensInsideAnUpstream) {
+TEST_F(Fork, HappensInsideAnUpstream) {
   struct forking_resource final : std::pmr::memory_resource {
     int children = 0, failures = 0;
     void fork_and_wait() {
@@ -172,10 +179,7 @@ int run_generations(synchronized_slab_resource& resource, int generations, std::
   });
 }
 
-TEST(Fork, LeavesEveryGenerationTheSameShareAndRightCounts) {
-#if defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "ThreadSanitizer starts no thread in a child of a process that has several.";
-#endif
+TEST_F(Fork, LeavesEveryGenerationTheSameShareAndRightCounts) {
   EXPECT_EQ(quarry_test::run_in_child(60,
                                       [] {
                                         slab_options options;
@@ -186,7 +190,7 @@ TEST(Fork, LeavesEveryGenerationTheSameShareAndRightCounts) {
             0);
 }
 
-TEST(Fork, CountsWhatVanishedThreadsCachedUntilRelease) {
+TEST_F(Fork, CountsWhatVanishedThreadsCachedUntilRelease) {
   synchronized_slab_resource resource;
   const resting_thread other(resource);
   EXPECT_EQ(quarry_test::run_in_child(30,

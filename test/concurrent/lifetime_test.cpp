@@ -16,8 +16,7 @@
 #include <vector>
 
 #if defined(__unix__)
-#include <sys/wait.h>
-#include <unistd.h>
+#include "support/in_child.hpp"
 #endif
 
 #include "support/counting_resource.hpp"
@@ -344,30 +343,20 @@ struct static_user {
 
 #if defined(__unix__)
 
-// Runs `f` in a child of this process; returns its exit status, or -1 when a signal ended it.
-template <class F>
-int status_of_child(F f) {
-  const pid_t child = fork();
-  if (child == 0) {
-    f();
-    std::_Exit(0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 TEST(ProcessLifetime, StaticDestructorsMayUseAStaticResource) {
-  EXPECT_EQ(status_of_child([] {
-              static_resource();
-              static static_user user;
-              for (int i = 0; i < 100; ++i) user.blocks.push_back(static_resource().allocate(72));
-              std::exit(42);
-            }),
+  EXPECT_EQ(quarry_test::run_in_child(20,
+                                      []() -> int {
+                                        static_resource();
+                                        static static_user user;
+                                        for (int i = 0; i < 100; ++i)
+                                          user.blocks.push_back(static_resource().allocate(72));
+                                        std::exit(42);
+                                      }),
             42);
 }
 
 TEST(ProcessLifetime, AChildOfAForkAllocatesWhileThreadsOfTheParentWereBusy) {
+  if (const char* const why = quarry_test::why_threads_cannot_fork()) GTEST_SKIP() << why;
   synchronized_slab_resource resource;
   std::atomic<bool> done{false};
   std::atomic<int> started{0};  // threads whose slots a child finds in use and cannot get back
@@ -385,17 +374,17 @@ TEST(ProcessLifetime, AChildOfAForkAllocatesWhileThreadsOfTheParentWereBusy) {
     });
   while (started < 4) std::this_thread::yield();
   for (int i = 0; i < 50; ++i) {
-    const int status = status_of_child([&] {
-      alarm(20);  // a lock that was left held shows as a signal
+    const int status = quarry_test::run_in_child(20, [&] {
       use(resource, 500);
       void* const large = resource.allocate(1 << 20);
       resource.deallocate(large, 1 << 20);
       synchronized_slab_resource fresh;
       use(fresh);
       resource.trim();
-      if (resource.stats().slab_count == 0) std::_Exit(3);
+      if (resource.stats().slab_count == 0) return 3;
       resource.release();
       use(resource);
+      return 0;
     });
     ASSERT_EQ(status, 0);
   }
@@ -405,23 +394,26 @@ TEST(ProcessLifetime, AChildOfAForkAllocatesWhileThreadsOfTheParentWereBusy) {
 }
 
 TEST(ProcessLifetime, ForEachLiveMayFork) {
-  EXPECT_EQ(status_of_child([] {
-              alarm(20);
-              synchronized_slab_resource resource;
-              use(resource);
-              void* const kept = resource.allocate(64);
-              resource.for_each_live([&](void* slot, std::size_t) {
-                const auto check_and_use = [&] {
-                  if (slot != kept) std::_Exit(1);
-                  use(resource);
-                };
-                if (status_of_child(check_and_use) != 0) std::_Exit(2);
-              });
-            }),
-            0);
+  const auto fork_at_each = [] {
+    synchronized_slab_resource resource;
+    use(resource);
+    void* const kept = resource.allocate(64);
+    int failures = 0;
+    resource.for_each_live([&](void* slot, std::size_t) {
+      const int status = quarry_test::run_in_child(20, [&] {
+        if (slot != kept) return 1;
+        use(resource);
+        return 0;
+      });
+      failures += status != 0 ? 1 : 0;
+    });
+    return failures;
+  };
+  EXPECT_EQ(quarry_test::run_in_child(20, fork_at_each), 0);
 }
 
 TEST(ProcessLifetime, AChildOfAForkEndsResourcesWhoseThreadsItDoesNotHave) {
+  if (const char* const why = quarry_test::why_threads_cannot_fork()) GTEST_SKIP() << why;
   auto resource = std::make_unique<synchronized_slab_resource>();
   meeting used(2);
   std::atomic<bool> done{false};
@@ -431,11 +423,12 @@ TEST(ProcessLifetime, AChildOfAForkEndsResourcesWhoseThreadsItDoesNotHave) {
     while (!done) std::this_thread::yield();
   });
   used.arrive_and_wait();
-  EXPECT_EQ(status_of_child([&] {
-              alarm(20);
-              use(*resource);
-              resource.reset();
-            }),
+  EXPECT_EQ(quarry_test::run_in_child(20,
+                                      [&] {
+                                        use(*resource);
+                                        resource.reset();
+                                        return 0;
+                                      }),
             0);
   done = true;
   other.join();

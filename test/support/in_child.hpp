@@ -1,6 +1,6 @@
 // Runs a piece of a test in a forked process of its own, for what a process cannot undo or must start clean with.
 //
-// Threads: the caller should be the only one.
+// Threads: the caller should be the only one, or why_threads_cannot_fork() be null.
 #pragma once
 
 #include <sys/wait.h>
@@ -8,7 +8,17 @@
 
 #include <cstdio>
 
+#include "sanitizers.hpp"
+
 namespace quarry_test {
+
+/// Returns why a process of several threads does not fork here, or null when it may.
+inline const char* why_threads_cannot_fork() noexcept {
+  return has_thread_sanitizer
+             ? "a thread that the child lacks may hold the lock of ThreadSanitizer's own allocator, and "
+               "the sanitizer ends such a child when it starts a thread"
+             : nullptr;
+}
 
 /// Returns what `work()` returns in a child of this process, or -1 when the child ends otherwise or hangs for
 /// `seconds`. Failed expectations of the child stay in the child: it must tell by its result.

@@ -1,4 +1,4 @@
-// What the system says about this process's memory. Linux; elsewhere, and beside a sanitizer, nothing can be said.
+// What the system says about this process's memory. Linux; elsewhere nothing can be said.
 //
 // Threads: any.
 #pragma once
@@ -10,33 +10,24 @@
 #include <sstream>
 #include <string>
 
+#include "sanitizers.hpp"
+
 #if defined(__linux__)
 #include <sys/resource.h>
 #endif
 
 namespace quarry_test {
 
-#if !defined(__linux__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool system_tells_memory = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-inline constexpr bool system_tells_memory = false;
+/// Returns why pages of this process say nothing of what a resource holds, or null when they do.
+inline const char* why_pages_are_not_counted() noexcept {
+#if !defined(__linux__)
+  return "pages are counted by Linux's /proc and getrusage, which this system lacks";
 #else
-inline constexpr bool system_tells_memory = true;
+  return has_address_sanitizer || has_thread_sanitizer
+             ? "the sanitizer's shadow and quarantine are counted with the program's pages"
+             : nullptr;
 #endif
-#else
-inline constexpr bool system_tells_memory = true;
-#endif
-
-/// Why a test of such figures is skipped where `system_tells_memory` is false.
-#if defined(__linux__)
-inline constexpr const char* why_memory_is_not_told =
-    "the system counts a sanitizer's shadow and quarantine with the resource's pages; builds without a "
-    "sanitizer run this";
-#else
-inline constexpr const char* why_memory_is_not_told =
-    "pages are counted by Linux's /proc and getrusage, which this system lacks";
-#endif
+}
 
 /// Returns the bytes on the line `name` of a file of /proc that counts in kB, 0 without such a line.
 inline std::size_t bytes_on_line(const char* file, const std::string& name) {

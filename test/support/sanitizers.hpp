@@ -1,0 +1,28 @@
+// Which sanitizer watches this program, told by g++ in macros and by clang as features.
+//
+// Threads: any.
+#pragma once
+
+namespace quarry_test {
+
+#if defined(__has_feature)
+#define QUARRY_TEST_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define QUARRY_TEST_HAS_FEATURE(feature) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || QUARRY_TEST_HAS_FEATURE(address_sanitizer)
+inline constexpr bool has_address_sanitizer = true;
+#else
+inline constexpr bool has_address_sanitizer = false;
+#endif
+
+#if defined(__SANITIZE_THREAD__) || QUARRY_TEST_HAS_FEATURE(thread_sanitizer)
+inline constexpr bool has_thread_sanitizer = true;
+#else
+inline constexpr bool has_thread_sanitizer = false;
+#endif
+
+#undef QUARRY_TEST_HAS_FEATURE
+
+}  // namespace quarry_test
