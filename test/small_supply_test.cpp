@@ -99,36 +99,38 @@ template <class Resource>
 class SmallSupply : public testing::Test {};
 TYPED_TEST_SUITE(SmallSupply, both_resources, resource_names);
 
-// Only the unsynchronized resource takes a buffer.
-TEST(SmallBuffer, ServesTheWantedShareOfTheBlocksThatTheStandardPoolGetsOutOfIt) {
+// Calls f(buffer, buffer_bytes, block_bytes, standard): what the standard pool gets out of the buffer are `standard` bytes.
+template <class F>
+void for_each_buffer(F f) {
   for (const std::size_t kibibytes : buffer_kibibytes)
     for (const std::size_t bytes : {24U, 64U, 400U})
       for (const std::size_t offset : offsets) {
         SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB, offset " << offset);
         const std::size_t buffer_bytes = kibibytes * kibibyte;
         const buffer_at buffer(buffer_bytes, offset);
-        const std::size_t standard = blocks_of_the_standard_pool(buffer, buffer_bytes, bytes);
-        quarry::unsynchronized_slab_resource resource(buffer.start(), buffer_bytes,
-                                                      std::pmr::null_memory_resource());
-        EXPECT_GE(allocate_until_refused(resource, bytes).size() * bytes,
-                  wanted_bytes(buffer_bytes, standard * bytes));
+        f(buffer, buffer_bytes, bytes, blocks_of_the_standard_pool(buffer, buffer_bytes, bytes) * bytes);
       }
 }
 
+// Only the unsynchronized resource takes a buffer.
+TEST(SmallBuffer, ServesTheWantedShareOfTheBlocksThatTheStandardPoolGetsOutOfIt) {
+  for_each_buffer([](const buffer_at& buffer, std::size_t buffer_bytes, std::size_t bytes,
+                     std::size_t standard) {
+    quarry::unsynchronized_slab_resource resource(buffer.start(), buffer_bytes,
+                                                  std::pmr::null_memory_resource());
+    EXPECT_GE(allocate_until_refused(resource, bytes).size() * bytes, wanted_bytes(buffer_bytes, standard));
+  });
+}
+
 TYPED_TEST(SmallSupply, OverAMonotonicBufferItServesMostOfWhatTheStandardPoolDoes) {
-  for (const std::size_t kibibytes : buffer_kibibytes)
-    for (const std::size_t bytes : {24U, 64U, 400U})
-      for (const std::size_t offset : offsets) {
-        SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB, offset " << offset);
-        const std::size_t buffer_bytes = kibibytes * kibibyte;
-        const buffer_at buffer(buffer_bytes, offset);
-        const std::size_t standard = blocks_of_the_standard_pool(buffer, buffer_bytes, bytes);
+  for_each_buffer(
+      [](const buffer_at& buffer, std::size_t buffer_bytes, std::size_t bytes, std::size_t standard) {
         std::pmr::monotonic_buffer_resource supply(buffer.start(), buffer_bytes,
                                                    std::pmr::null_memory_resource());
         TypeParam resource(&supply);
         EXPECT_GE(allocate_until_refused(resource, bytes).size() * bytes + allowance<TypeParam>,
-                  wanted_bytes_unforeseen(buffer_bytes, standard * bytes));
-      }
+                  wanted_bytes_unforeseen(buffer_bytes, standard));
+      });
 }
 
 TYPED_TEST(SmallSupply,

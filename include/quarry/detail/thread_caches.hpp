@@ -18,7 +18,7 @@ namespace quarry::detail {
 
 using shared_engine = core::engine<resource_supply, sleeping_lock>;
 
-struct cache_node;       // ties one thread or view to one resource; src/thread_cache_node.hpp
+struct cache_node;       // ties one thread or view to one resource; src/cache_node.hpp
 struct thread_registry;  // what a copy of the library knows of the resources that it made
 
 /// What a thread or a view remembers of one resource.

@@ -1,6 +1,6 @@
 // The tie between a thread and a resource, run through every interleaving of its real code; and proof that the
 // exploration finds mistakes: each mistake that is planted below must be found.
-#include "../src/thread_cache_node.hpp"
+#include "../src/node_handshake.hpp"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 //            flushing the resource stays, because its end waits for thread_gone; while it is visited the thread stays,
 //            because its end waits for live.
 // Threads    The thread's verbs: the thread. The resource's verbs: whoever ends the resource.
-// Source     docs/threads.md; test/thread_cache_node_test.cpp runs this code through all interleavings.
+// Source     docs/threads.md; test/node_handshake_test.cpp runs this code through all interleavings.
 #pragma once
 
 #include <atomic>

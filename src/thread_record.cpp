@@ -1,0 +1,92 @@
+#include "thread_record.hpp"
+
+#include "os_pages.hpp"
+
+namespace quarry::detail {
+
+namespace {
+
+// The table of a thread that has none: no resource has the id 0.
+thread_entry no_entries[thread_table_entries];
+
+__thread thread_record record;
+
+// The one thread_local with a destructor; touched when a thread opens its first cache.
+struct thread_end {
+  void touch() noexcept { is_touched = true; }
+  ~thread_end() { record.end(); }
+  bool is_touched = false;
+};
+thread_local thread_end end_of_this_thread;
+
+}  // namespace
+
+__thread thread_entry* thread_table = no_entries;
+
+thread_record& thread_record::of_this_thread() noexcept {
+  return record;
+}
+
+void thread_record::start() noexcept {
+  end_of_this_thread.touch();
+  bucket_count = first_buckets;
+  // Fresh pages are zero: entries of no resource. Without them each call of the thread takes the slow way.
+  table = static_cast<thread_entry*>(map_pages(sizeof no_entries, alignof(thread_entry)));
+  if (table != nullptr) thread_table = table;
+}
+
+void thread_record::insert(cache_node& fresh) noexcept {
+  if (nodes >= bucket_count * 2) grow();
+  cache_node*& head = bucket(fresh.resource_id);
+  for (cache_node** link = &head; *link != nullptr;) {
+    cache_node& each = **link;
+    if (!each.tie.resource_is_gone()) {
+      link = &each.next_of_thread;
+      continue;
+    }
+    *link = each.next_of_thread;
+    --nodes;
+    pool_of_nodes().recycle(each);
+  }
+  fresh.next_of_thread = head;
+  head = &fresh;
+  ++nodes;
+}
+
+void thread_record::grow() noexcept {
+  const std::size_t count = bucket_count * 4;
+  auto* const larger = static_cast<cache_node**>(map_pages(count * sizeof(cache_node*), 64));
+  if (larger == nullptr) return;
+  const std::size_t old_count = bucket_count;
+  cache_node** const old = grown != nullptr ? grown : first;
+  for (std::size_t i = 0; i < count; ++i) larger[i] = nullptr;
+  for (std::size_t i = 0; i < old_count; ++i)
+    while (cache_node* const moved = old[i]) {
+      old[i] = moved->next_of_thread;
+      cache_node*& target = larger[moved->resource_id & (count - 1)];
+      moved->next_of_thread = target;
+      target = moved;
+    }
+  if (grown != nullptr) unmap_pages(grown, old_count * sizeof(cache_node*));
+  grown = larger;
+  bucket_count = count;
+}
+
+void thread_record::end() noexcept {
+  is_over = true;
+  thread_table = no_entries;
+  if (table != nullptr) unmap_pages(table, sizeof no_entries);
+  table = nullptr;
+  for (std::size_t i = 0; i < bucket_count; ++i) {
+    cache_node*& head = (grown != nullptr ? grown : first)[i];
+    while (cache_node* const each = head) {
+      head = each->next_of_thread;
+      thread_caches::part(*each);
+    }
+  }
+  if (grown != nullptr) unmap_pages(grown, bucket_count * sizeof(cache_node*));
+  grown = nullptr;
+  bucket_count = nodes = 0;
+}
+
+}  // namespace quarry::detail
