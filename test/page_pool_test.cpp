@@ -23,7 +23,6 @@
 #include "quarry/page_sources.hpp"
 #include "quarry/unsynchronized_slab_resource.hpp"
 #include "support/process_memory.hpp"
-#include "support/sanitizers.hpp"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -31,6 +30,8 @@
 #include <unistd.h>
 
 #include <fstream>
+
+#include "support/in_child.hpp"
 #endif
 
 namespace {
@@ -395,12 +396,8 @@ TEST(PooledPageLimit, IsReadFromTheEnvironmentAtFirstUse) {
   unsetenv("QUARRY_POOL_BYTES");
 }
 
-constexpr const char* why_asan_cannot_fork =
-    "the sanitizer's lock of root regions, which watch_pages() takes, may be held by a thread that the child "
-    "lacks";
-
 TEST(PagePoolOfAModule, GoesOnInAChildForkedWhileOtherThreadsAreInside) {
-  if (quarry_test::has_address_sanitizer) GTEST_SKIP() << why_asan_cannot_fork;
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
   page_pool& pool = page_pool::of_this_module();
   std::atomic<bool> is_over{false};
   std::vector<std::thread> threads;
@@ -458,10 +455,8 @@ int live_as_generation(int generation) {
 }
 
 TEST(PagePoolOfAModule, GoesOnInAChildOfABusyProcessForManyGenerations) {
-  if (quarry_test::has_address_sanitizer) GTEST_SKIP() << why_asan_cannot_fork;
-  // ThreadSanitizer ends a child of a process with several threads that starts another.
-  constexpr int generations = quarry_test::has_thread_sanitizer ? 0 : 6;
-  for (int round = 0; round < 3; ++round) ASSERT_EQ(live_as_generation(generations), 0) << round;
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  for (int round = 0; round < 3; ++round) ASSERT_EQ(live_as_generation(6), 0) << round;
   quarry::trim_pooled_pages();
 }
 

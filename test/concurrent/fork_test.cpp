@@ -103,6 +103,7 @@ class Fork : public testing::Test {
 };
 
 TEST_F(Fork, HappensWhileUpstreamsOfNestedResourcesAreBusyAllTheTime) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
   // In a child, so that a deadlock ends.
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_busy_upstreams(300); }), 0);
 }

@@ -356,7 +356,7 @@ TEST(ProcessLifetime, StaticDestructorsMayUseAStaticResource) {
 }
 
 TEST(ProcessLifetime, AChildOfAForkAllocatesWhileThreadsOfTheParentWereBusy) {
-  if (const char* const why = quarry_test::why_threads_cannot_fork()) GTEST_SKIP() << why;
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
   synchronized_slab_resource resource;
   std::atomic<bool> done{false};
   std::atomic<int> started{0};  // threads whose slots a child finds in use and cannot get back

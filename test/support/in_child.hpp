@@ -1,6 +1,7 @@
 // Runs a piece of a test in a forked process of its own, for what a process cannot undo or must start clean with.
 //
-// Threads: the caller should be the only one, or why_threads_cannot_fork() be null.
+// Threads: the caller should be the only one, or why_threads_cannot_fork() be null; why_busy_threads_cannot_fork()
+// where others may be inside the allocator of the program.
 #pragma once
 
 #include <sys/wait.h>
@@ -18,6 +19,13 @@ inline const char* why_threads_cannot_fork() noexcept {
              ? "a thread that the child lacks may hold the lock of ThreadSanitizer's own allocator, and "
                "the sanitizer ends such a child when it starts a thread"
              : nullptr;
+}
+
+/// Returns why a process does not fork here while other threads of it allocate, or null when it may.
+inline const char* why_busy_threads_cannot_fork() noexcept {
+  return has_address_sanitizer ? "a thread that the child lacks may hold a lock of AddressSanitizer's own "
+                                 "allocator or of its list of root regions"
+                               : why_threads_cannot_fork();
 }
 
 /// Returns what `work()` returns in a child of this process, or -1 when the child ends otherwise or hangs for

@@ -11,13 +11,13 @@ using quarry::null_lock;
 using quarry::spin_lock;
 using quarry::core::cache_front;
 using quarry::core::front_pointer;
-using quarry::core::holding;
+using quarry::core::lock_holder;
 using quarry::core::locked_front;
 using quarry::core::transit;
 
 static_assert(sizeof(front_pointer<null_lock, false>) == 4 * sizeof(void*));
 static_assert(sizeof(front_pointer<spin_lock, true>) == sizeof(void*));
-static_assert(!std::is_copy_constructible_v<holding<null_lock>>);
+static_assert(!std::is_copy_constructible_v<lock_holder<null_lock>>);
 
 template <class Pointer, class Lock>
 void starts_unopened_and_holds_what_is_stored() {
@@ -86,13 +86,13 @@ struct counted_lock {
 TEST(CacheFront, HoldingUnlocksOnEveryWayOut) {
   counted_lock lock;
   {
-    const holding<counted_lock> guard(lock);
+    const lock_holder<counted_lock> guard(lock);
     EXPECT_EQ(lock.depth, 1);
   }
   EXPECT_EQ(lock.depth, 0);
   EXPECT_THROW(
       {
-        const holding<counted_lock> guard(lock);
+        const lock_holder<counted_lock> guard(lock);
         throw std::runtime_error("out");
       },
       std::runtime_error);
@@ -106,7 +106,7 @@ struct refusing_lock {
 
 TEST(CacheFront, ALockThatRefusesIsNotUnlocked) {
   refusing_lock lock;
-  EXPECT_THROW(const holding<refusing_lock> guard(lock), std::runtime_error);
+  EXPECT_THROW(const lock_holder<refusing_lock> guard(lock), std::runtime_error);
 }
 
 }  // namespace

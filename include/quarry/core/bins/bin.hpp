@@ -78,14 +78,14 @@ class bin {
     adopt(fresh);
   }
 
-  /// Returns the slab apart that holds `pointer`, or null. Complexity O(apart_slabs()), a few dozen at most.
+  /// Returns the slab apart that holds `pointer`, or null. Complexity O(apart_slabs()): few, or all where no directory is.
   slab* find_apart(const void* pointer) const noexcept {
     slab* each = apart_;
     while (each != nullptr && !each->holds(pointer, layout_)) each = static_cast<slab*>(each->owner);
     return each;
   }
   /// Sets each of the homes that is null to the slab apart of its slot.
-  [[gnu::noinline]] void find_apart(void* const* slots, std::size_t count, slab** homes) const noexcept {
+  [[gnu::noinline]] void find_missing(void* const* slots, std::size_t count, slab** homes) const noexcept {
     for (std::size_t i = 0; i < count; ++i)
       if (homes[i] == nullptr) homes[i] = find_apart(slots[i]);
   }

@@ -189,7 +189,7 @@ void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, s
   slab* emptied = nullptr;
   {
     const lock_holder<Lock> held(into.lock);
-    if (__builtin_expect(!are_all_found, 0)) into.slots.find_apart(slots, count, homes);
+    if (__builtin_expect(!are_all_found, 0)) into.slots.find_missing(slots, count, homes);
     emptied =
         into.slots.flush(slots, count, [found = &homes[0]](std::size_t i) noexcept { return found[i]; });
     if (__builtin_expect(emptied != nullptr, 0)) into.note_emptied(emptied);

@@ -164,7 +164,7 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
   }
   if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
     if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
-  bytes = store_.is_size_known() ? 0 : next_loose_bytes(held_bytes);
+  bytes = store_.is_ample() ? 0 : next_loose_bytes(held_bytes);
   if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
     if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;
   return store_.take_slab(layout, to.index, slabs);

@@ -112,19 +112,4 @@ void engine<Supply, Lock>::age_depot(shelf_type& of) noexcept {
   if (count != 0) flush_portion(of, taken, count);
 }
 
-template <class Supply, class Lock>
-std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcept {
-  if (const slab* const home = store_.slab_of(pointer)) {
-    const std::size_t slot_bytes = slot_bytes_of(home->size_class);
-    const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
-    return offset < home->slots() * slot_bytes ? slot_bytes : 0;
-  }
-  std::size_t slot_bytes = 0;
-  for_each_shelf([&](shelf_type& each) {
-    const lock_holder<Lock> held(each.lock);
-    if (each.slots.find_apart(pointer) != nullptr) slot_bytes = each.slots.layout().slot_bytes;
-  });
-  return slot_bytes != 0 ? slot_bytes : store_.oversize_bytes_of(pointer);
-}
-
 }  // namespace quarry::core

@@ -21,7 +21,6 @@ struct shelf {
   static constexpr std::size_t depot_bytes_per_cache = 131072;  // bytes of slots in the depot, for each cache
   static constexpr std::size_t most_parked_per_cache = 32;      // magazines in the depot, for each cache
   static constexpr std::size_t most_caches = 8;                 // that add to the depot's bound
-  static constexpr std::size_t few_slabs = 2;  // beside those apart, in which what rests pins little
 
   shelf(class_index of, const slab_layout& layout) noexcept
       : index(of),

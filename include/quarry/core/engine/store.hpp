@@ -10,8 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <quarry/core/bins/bin.hpp>
 #include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/arena.hpp>
 #include <quarry/core/memory/extents.hpp>
 #include <quarry/core/memory/oversize_blocks.hpp>
@@ -22,19 +22,6 @@
 #include <type_traits>
 
 namespace quarry::core {
-
-/// Holds `lock` until the end of a block.
-template <class Lock>
-class [[nodiscard]] lock_holder {
- public:
-  explicit lock_holder(Lock& lock) : lock_(lock) { lock_.lock(); }
-  ~lock_holder() { lock_.unlock(); }
-  lock_holder(const lock_holder&) = delete;
-  lock_holder& operator=(const lock_holder&) = delete;
-
- private:
-  Lock& lock_;
-};
 
 /// The lock that is held across calls of the supply: the one that Lock names for it, else another Lock.
 template <class Lock, class = void>
@@ -131,8 +118,8 @@ class store {
     return room >= slot_bytes ? room : 0;
   }
 
-  /// Whether the memory that is there is known: the system's, or first an initial buffer's.
-  bool is_size_known() const noexcept { return supply_.can_discard() || buffer_ != nullptr; }
+  /// Whether memory need not be spared: the system's, or first an initial buffer's.
+  bool is_ample() const noexcept { return supply_.can_discard() || buffer_ != nullptr; }
 
   /// The fewest granules of a slab. More than one: memory is short, and no slab lies apart.
   std::size_t slab_granules() const noexcept { return slab_granules_; }

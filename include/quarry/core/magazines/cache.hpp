@@ -2,7 +2,7 @@
 //
 // Layer      2. Freestanding. Owns no memory: magazines come from and go back to the engine.
 // Invariant  A cursor is loaded exactly when the class has a class_cache; a previous magazine is empty or
-//            holds previous_slots slots.
+//            holds previous_slots slots. Old slots lie in the loaded one above the cursor's limit, up to old_end.
 // Threads    One thread at a time; any thread may read cached_slots(), which is exact while the owner rests.
 // Source     Bonwick & Adams 2001, section 3.1: with two magazines, one magazine's worth of operations lies
 //            between two visits to the depot.

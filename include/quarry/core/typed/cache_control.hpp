@@ -6,6 +6,7 @@
 // Threads    As the Lock; it is never held while the page source is called.
 #pragma once
 
+#include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_front.hpp>
@@ -62,7 +63,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   }
 
   void add_handle() noexcept {
-    const holding<Lock> guard(this->lock);
+    const lock_holder<Lock> guard(this->lock);
     root.add_handle();
   }
   void drop_handle() noexcept {
@@ -79,7 +80,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
     slab* surplus;
     bool ended;
     {
-      const holding<Lock> guard(this->lock);
+      const lock_holder<Lock> guard(this->lock);
       surplus = verb();
       ended = root.ended();
       if (ended) surplus = root.end(*this, surplus);
@@ -147,7 +148,7 @@ void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const 
                                                                           Transit&... mine) {
   for (;;) {
     {
-      const holding<Lock> guard(this->lock);
+      const lock_holder<Lock> guard(this->lock);
       bound_magazine();
       if (void* const slot = root.allocate(*this)) {
         (this->enter(mine, slot), ...);
@@ -163,7 +164,7 @@ bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::grow(const cache
   slab* const fresh = take_slab(*this, layout, layout.extension);
   if (fresh == nullptr) return false;
   fresh->owner = static_cast<front*>(this);
-  const holding<Lock> guard(this->lock);
+  const lock_holder<Lock> guard(this->lock);
   root.add(fresh);
   return true;
 }

@@ -5,6 +5,7 @@
 // Threads    As the Lock.
 #pragma once
 
+#include <quarry/core/lock_holder.hpp>
 #include <quarry/core/magazines/magazine.hpp>
 
 #include <atomic>
@@ -49,19 +50,6 @@ struct cache_front : hit_front {
 template <class Lock>
 struct locked_front : cache_front {
   Lock lock{};
-};
-
-/// Holds a BasicLockable as long as it lives.
-template <class Lock>
-class holding {
- public:
-  explicit holding(Lock& lock) : lock_(lock) { lock_.lock(); }
-  ~holding() { lock_.unlock(); }
-  holding(const holding&) = delete;
-  holding& operator=(const holding&) = delete;
-
- private:
-  Lock& lock_;
 };
 
 /// A handle's pointer to its cache, null at first; Shared when several threads may use one handle.
@@ -121,7 +109,7 @@ class front_pointer<Lock, true> {
   void* pop(Transit&... mine) const {
     locked_front<Lock>* const from = load();
     if (__builtin_expect(from == nullptr, 0)) return nullptr;
-    const holding<Lock> guard(from->lock);
+    const lock_holder<Lock> guard(from->lock);
     void* const slot = from->loaded.pop();
     if (sizeof...(mine) != 0 && __builtin_expect(slot != nullptr, 1)) (from->enter(mine, slot), ...);
     return slot;

@@ -4,6 +4,7 @@
 // Threads    As the Lock.
 #pragma once
 
+#include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_control.hpp>
@@ -74,7 +75,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   static void push(front& into, void* slot, const Transit&... mine) noexcept {
     bool stored;
     {
-      const holding<Lock> guard(into.lock);
+      const lock_holder<Lock> guard(into.lock);
       stored = into.loaded.push(slot);
       if (stored) (into.leave(mine), ...);
     }
@@ -84,11 +85,11 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
 
   /// The object in `slot` is destroyed from now on, until push(); or it is constructed now.
   static void begin_transit(front& of, transit& mine, void* slot) noexcept {
-    const holding<Lock> guard(of.lock);
+    const lock_holder<Lock> guard(of.lock);
     of.enter(mine, slot);
   }
   static void end_transit(front& of, const transit& mine) noexcept {
-    const holding<Lock> guard(of.lock);
+    const lock_holder<Lock> guard(of.lock);
     of.leave(mine);
   }
 
@@ -113,7 +114,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
 
   bool is_mine(const void* slot) const noexcept { return front_of(slot) == front_.load(); }
   void keep(void* slot) noexcept {
-    const holding<Lock> guard(opened().lock);
+    const lock_holder<Lock> guard(opened().lock);
     opened().root.keep(slot);
   }
   void* take_kept() noexcept;
@@ -125,7 +126,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
 
   /// Returns number of slab * slots of an extension slab + slot. Requires a slot of this cache.
   std::uint32_t index_of(const void* slot) noexcept {
-    const holding<Lock> guard(opened().lock);
+    const lock_holder<Lock> guard(opened().lock);
     return number_of_slot(opened().root, Kind::layout, slot);
   }
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
@@ -140,7 +141,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   template <class F>
   void inspect(F f) const {
     if (!is_open()) return;
-    const holding<Lock> guard(opened().lock);
+    const lock_holder<Lock> guard(opened().lock);
     f(static_cast<const cache_root&>(opened().root), opened().root.cached_slots(opened()));
   }
 
@@ -198,7 +199,7 @@ void slot_cache<Kind, Lock, Shared, PageSource>::close() noexcept {
 template <class Kind, class Lock, bool Shared, class PageSource>
 void* slot_cache<Kind, Lock, Shared, PageSource>::take_kept() noexcept {
   if (!is_open()) return nullptr;
-  const holding<Lock> guard(opened().lock);
+  const lock_holder<Lock> guard(opened().lock);
   return opened().root.take_kept();
 }
 
@@ -213,7 +214,7 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::reserve(std::size_t slots) noex
   for (;;) {
     if (!try_open()) return false;
     {
-      const holding<Lock> guard(opened().lock);
+      const lock_holder<Lock> guard(opened().lock);
       cache_root& root = opened().root;
       const std::size_t all =
           Kind::layout.root.slots + (root.slab_count() - 1) * Kind::layout.extension.slots;
@@ -232,7 +233,7 @@ std::size_t slot_cache<Kind, Lock, Shared, PageSource>::trim(std::size_t keep_sl
   if (!is_open()) return 0;
   if (Kind::marks_kept) {
     {
-      const holding<Lock> guard(opened().lock);
+      const lock_holder<Lock> guard(opened().lock);
       opened().root.begin_reserve();  // until trim_all(), so that all that goes back is counted
     }
     destroy_kept();
@@ -258,7 +259,7 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::owns(const void* pointer) const
 template <class Kind, class Lock, bool Shared, class PageSource>
 void* slot_cache<Kind, Lock, Shared, PageSource>::at(std::uint32_t index) noexcept {
   if (!is_open()) return nullptr;
-  const holding<Lock> guard(opened().lock);
+  const lock_holder<Lock> guard(opened().lock);
   return slot_of_number(opened().root, Kind::layout, index);
 }
 
