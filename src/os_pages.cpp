@@ -43,7 +43,8 @@ std::size_t page_bytes() noexcept {
   GetSystemInfo(&info);
   return info.dwAllocationGranularity;
 #else
-  return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
 #endif
 }
 

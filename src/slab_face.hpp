@@ -48,7 +48,7 @@ void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::
   auto& engine = host.engine();
   const core::class_index index = host.setup().pooled_class(bytes, alignment);
   if (index == core::no_class) {
-    engine.deallocate_oversize(pointer);
+    engine.deallocate_oversize(pointer, bytes);
   } else if (core::cache* const own = self().cache_or_open()) {
     engine.deallocate_slow(*own, pointer, index);
   } else {

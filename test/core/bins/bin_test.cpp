@@ -143,6 +143,30 @@ TEST(Bin, FlushesRunsInEitherDirectionAndSingleSlotsAlike) {
   }
 }
 
+TEST(Bin, SeesHowManySlotsFollowEachOtherAtTheFront) {
+  constexpr std::size_t slot_bytes = 48;
+  const bin any(slab::layout(slot_bytes, slab_bytes));
+  const auto at = [](std::size_t address) { return reinterpret_cast<void*>(address); };
+  for (const bool ascends : {true, false}) {
+    for (std::size_t count = 0; count <= 63; ++count) {
+      std::vector<void*> run;
+      for (std::size_t i = 0; i < count; ++i)
+        run.push_back(at(1U << 20 | (ascends ? i : count - i) * slot_bytes));
+      EXPECT_EQ(any.leading_run(run.data(), count), count < 9 ? 0 : count);
+      for (std::size_t wrong = 0; wrong < count; ++wrong) {
+        std::vector<void*> broken = run;
+        broken[wrong] = at((1U << 21) + 8 * wrong);
+        const std::size_t seen = any.leading_run(broken.data(), count);
+        ASSERT_LE(seen, wrong) << count;
+        ASSERT_EQ(seen, wrong < 9 ? 0 : (wrong - 1) / 8 * 8 + 1) << count;
+      }
+    }
+  }
+  void* const twice_as_far[] = {at(960),  at(1056), at(1152), at(1248), at(1344),
+                                at(1440), at(1536), at(1632), at(1728), at(1824)};
+  EXPECT_EQ(any.leading_run(twice_as_far, 10), 0U);
+}
+
 TEST(Bin, EndsARunWhereverItsNeighboursEnd) {
   for (const bool ascending : {true, false}) {
     for (std::size_t gap = 0; gap < 40; ++gap) {

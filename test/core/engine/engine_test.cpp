@@ -865,7 +865,7 @@ TYPED_TEST(FailingEngine, MatchesAModelUnderRandomUse) {
       ASSERT_EQ(freed.address[freed.bytes - 1], freed.tag);
       ASSERT_GE(on.engine.block_bytes(freed.address + random() % freed.bytes), freed.bytes);
       if (freed.index == quarry::core::no_class) {
-        ASSERT_TRUE(on.engine.deallocate_oversize(freed.address));
+        ASSERT_TRUE(on.engine.deallocate_oversize(freed.address, random() % 4 == 0 ? 0 : freed.bytes));
       } else if (random() % 16 == 0) {
         on.engine.deallocate_direct(freed.address, freed.index);
       } else {

@@ -47,7 +47,7 @@ class brought_blocks {
     return live;
   }
   oversize_block& keep(std::uintptr_t address, std::size_t bytes) {
-    oversize_block& kept = record(address, bytes);
+    oversize_block& kept = insert(address, bytes);
     all.keep(kept);
     return kept;
   }
@@ -73,7 +73,7 @@ TEST(OversizeBlocks, FindNothingBeforeThereIsAnIndex) {
   EXPECT_FALSE(none.all.has_spare());
   EXPECT_NE(none.all.missing_bytes(), 0U);
   EXPECT_EQ(none.all.find(&none), nullptr);
-  EXPECT_EQ(none.all.take_kept(1000, 1), nullptr);
+  EXPECT_EQ(none.all.reuse(1000, 1), nullptr);
   EXPECT_EQ(none.all.take_oldest(), nullptr);
   EXPECT_TRUE(none.all.check_invariants());
 }
@@ -102,6 +102,21 @@ TEST(OversizeBlocks, FindABlockOfNoBytesAtItsFirstAddress) {
   EXPECT_EQ(one.all.find(at(gibibyte)), &nothing);
   EXPECT_EQ(one.all.find(at(gibibyte + 1)), nullptr);
   EXPECT_EQ(one.all.find(at(gibibyte - 1)), nullptr);
+}
+
+TEST(OversizeBlocks, FindTheStartOfABlockWhateverBytesAreSaid) {
+  brought_blocks two;
+  oversize_block& held_for_more = two.insert(gibibyte, 70000);
+  two.all.keep(held_for_more);
+  ASSERT_EQ(two.all.reuse(65000, 1), &held_for_more) << "of the next smaller power of two";
+  oversize_block& next = two.insert(gibibyte + 70000, 100);
+  for (const std::size_t said : {0U, 1U, 100U, 64000U, 65000U, 70000U, 1000000U}) {
+    EXPECT_EQ(two.all.find_start(at(gibibyte), said), &held_for_more) << said;
+    EXPECT_EQ(two.all.find_start(at(gibibyte + 1), said), nullptr) << said;
+    EXPECT_EQ(two.all.find_start(at(gibibyte + 70000), said), &next) << said;
+  }
+  EXPECT_EQ(two.all.find(at(gibibyte + 64999)), &held_for_more);
+  EXPECT_EQ(two.all.find(at(gibibyte + 65000)), nullptr) << "beyond what was asked for";
 }
 
 TEST(OversizeBlocks, TellBlocksApartThatTouch) {
@@ -231,14 +246,16 @@ TEST(OversizeBlocks, TakeTheOldestTheNewestAndTheOnlyBlockOut) {
 TEST(OversizeBlocks, AKeptBlockIsFoundByItsSizeAndByNoAddress) {
   brought_blocks one;
   oversize_block& block = one.insert(gibibyte, 100000);
-  one.all.remove(block);
   one.all.keep(block);
   EXPECT_EQ(one.all.find(at(gibibyte)), nullptr);
+  EXPECT_EQ(one.all.find_start(at(gibibyte), 100000), nullptr);
   EXPECT_EQ(one.all.blocks(), 0U);
   EXPECT_EQ(one.all.kept_bytes(), 100000U);
-  EXPECT_EQ(one.all.take_kept(100000, 1), &block);
+  EXPECT_EQ(one.all.reuse(100000, 1), &block);
   EXPECT_EQ(one.all.kept_bytes(), 0U);
-  EXPECT_EQ(one.all.take_kept(100000, 1), nullptr) << "it is taken";
+  EXPECT_EQ(one.all.blocks(), 1U);
+  EXPECT_EQ(one.all.find(at(gibibyte + 99999)), &block) << "it lives again";
+  EXPECT_EQ(one.all.reuse(100000, 1), nullptr) << "it is taken";
   EXPECT_TRUE(one.all.check_invariants());
 }
 
@@ -247,7 +264,7 @@ TEST(OversizeBlocks, AKeptBlockServesARequestOfNotMuchFewerBytes) {
     const auto serves = [bytes](std::size_t held_bytes) {
       brought_blocks one;
       oversize_block& kept = one.keep(gibibyte, held_bytes);
-      oversize_block* const taken = one.all.take_kept(bytes, 1);
+      oversize_block* const taken = one.all.reuse(bytes, 1);
       EXPECT_EQ(one.all.kept_bytes(), taken == nullptr ? held_bytes : 0);
       return taken == &kept;
     };
@@ -263,11 +280,11 @@ TEST(OversizeBlocks, AKeptBlockServesARequestOfNotMuchFewerBytes) {
 TEST(OversizeBlocks, AKeptBlockServesOnlyAlignmentsThatItHas) {
   brought_blocks one;
   oversize_block& kept = one.keep(gibibyte + 4096, 100000);
-  EXPECT_EQ(one.all.take_kept(100000, 8192), nullptr);
+  EXPECT_EQ(one.all.reuse(100000, 8192), nullptr);
   oversize_block& aligned = one.keep(gibibyte * 2, 100000);
   static_cast<void>(one.keep(gibibyte * 3 + 64, 100000));
-  EXPECT_EQ(one.all.take_kept(100000, 8192), &aligned) << "behind others of its size";
-  EXPECT_EQ(one.all.take_kept(100000, 4096), &kept);
+  EXPECT_EQ(one.all.reuse(100000, 8192), &aligned) << "behind others of its size";
+  EXPECT_EQ(one.all.reuse(100000, 4096), &kept);
 }
 
 TEST(OversizeBlocks, TheBlockThatWasKeptLongestIsTakenFirst) {
@@ -275,9 +292,10 @@ TEST(OversizeBlocks, TheBlockThatWasKeptLongestIsTakenFirst) {
   std::vector<oversize_block*> kept;
   for (std::size_t i = 0; i < 6; ++i) kept.push_back(&many.keep(gibibyte * (i + 1), std::size_t{10000} << i));
   EXPECT_EQ(many.all.take_oldest(), kept[0]);
-  EXPECT_EQ(many.all.take_kept(std::size_t{10000} << 3, 1), kept[3]);  // from the middle,
-  EXPECT_EQ(many.all.take_kept(std::size_t{10000} << 1, 1), kept[1]);  // the oldest
-  EXPECT_EQ(many.all.take_kept(std::size_t{10000} << 5, 1), kept[5]);  // and the newest
+  EXPECT_EQ(many.all.reuse(std::size_t{10000} << 3, 1), kept[3]);  // from the middle,
+  EXPECT_EQ(many.all.reuse(std::size_t{10000} << 1, 1), kept[1]);  // the oldest
+  EXPECT_EQ(many.all.reuse(std::size_t{10000} << 5, 1), kept[5]);  // and the newest
+  many.all.insert(*kept[0]);
   many.all.keep(*kept[0]);
   EXPECT_TRUE(many.all.check_invariants());
   EXPECT_EQ(many.all.take_oldest(), kept[2]);
@@ -287,19 +305,20 @@ TEST(OversizeBlocks, TheBlockThatWasKeptLongestIsTakenFirst) {
   EXPECT_EQ(many.all.kept_bytes(), 0U);
 }
 
-TEST(OversizeBlocks, ReleaseShowsEveryBlockOnceAndForgetsAll) {
+TEST(OversizeBlocks, EveryBlockIsShownOnceAndReleaseForgetsAll) {
   brought_blocks many;
   for (int round = 0; round < 3; ++round) {
     std::set<void*> places;
     for (std::size_t i = 0; i < 100; ++i) places.insert(many.insert(gibibyte + i * 65536, 60000).memory);
     for (std::size_t i = 0; i < 50; ++i) places.insert(many.keep(2 * gibibyte + i * 65536, 50000).memory);
-    many.all.release([&places](const oversize_block& each) { EXPECT_EQ(places.erase(each.memory), 1U); });
+    many.all.for_each([&places](const oversize_block& each) { EXPECT_EQ(places.erase(each.memory), 1U); });
     EXPECT_TRUE(places.empty());
+    many.all.release();
     EXPECT_EQ(many.all.blocks() + many.all.bytes() + many.all.kept_bytes(), 0U);
     EXPECT_FALSE(many.all.has_index());
     EXPECT_FALSE(many.all.has_spare()) << "where the records lay is gone";
     EXPECT_EQ(many.all.find(at(gibibyte)), nullptr);
-    EXPECT_EQ(many.all.take_kept(50000, 1), nullptr);
+    EXPECT_EQ(many.all.reuse(50000, 1), nullptr);
     EXPECT_EQ(many.all.take_oldest(), nullptr);
     EXPECT_TRUE(many.all.check_invariants());
     many.segments.clear();
@@ -335,7 +354,7 @@ TEST(OversizeBlocks, AgreeWithAModelUnderRandomOperations) {
     const bool grow = (step / 5000) % 2 == 0;
     if (choice < (grow ? 60U : 20U) && !spaces.empty()) {
       const std::size_t bytes = some_bytes();
-      oversize_block* taken = random() % 4 == 0 ? many.all.take_kept(bytes, 64) : nullptr;
+      oversize_block* taken = random() % 4 == 0 ? many.all.reuse(bytes, 64) : nullptr;
       if (taken != nullptr) {
         ASSERT_TRUE(taken->held_bytes >= bytes && taken->held_bytes - bytes <= bytes / 4);
         ASSERT_EQ(begin_of(*taken) % 64, 0U);
@@ -343,8 +362,6 @@ TEST(OversizeBlocks, AgreeWithAModelUnderRandomOperations) {
         ASSERT_NE(where, kept.end());
         kept.erase(where);
         kept_bytes -= taken->held_bytes;
-        taken->bytes = bytes;
-        many.all.insert(*taken);
         ++reused;
       } else {
         taken = &many.insert(quarry_test::take_any(spaces, random) + random() % 4096 * 16, bytes);
@@ -357,16 +374,17 @@ TEST(OversizeBlocks, AgreeWithAModelUnderRandomOperations) {
       oversize_block& freed = *any->second;
       live.erase(any);
       live_bytes -= freed.bytes;
-      many.all.remove(freed);
-      ASSERT_EQ(many.all.find(freed.memory), nullptr);
+      ASSERT_EQ(many.all.find_start(freed.memory, random() % 4 == 0 ? some_bytes() : freed.bytes), &freed);
       if (random() % 2 == 0) {
         many.all.keep(freed);
         kept.push_back(&freed);
         kept_bytes += freed.held_bytes;
       } else {
+        many.all.remove(freed);
         spaces.push_back(space_of(freed));
         many.all.recycle(freed);
       }
+      ASSERT_EQ(many.all.find(freed.memory), nullptr);
     } else if (choice < 90) {
       oversize_block* const oldest = many.all.take_oldest();
       ASSERT_EQ(oldest, kept.empty() ? nullptr : kept.front());

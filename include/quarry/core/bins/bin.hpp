@@ -49,6 +49,20 @@ class bin {
   template <class Home>
   slab* flush(void* const* slots, std::size_t count, Home home) noexcept;
 
+  /// Returns how many of the `count` slots, from the first on, were seen to follow each other in memory, upwards or downwards;
+  /// 0 when they are fewer than 9. Up to 7 at the end of a run may be left out. Complexity O(count); O(1) where the first two
+  /// do not follow each other.
+  std::size_t leading_run(void* const* slots, std::size_t count) const noexcept {
+    if (count <= steps_at_once || !may_start_run(slots)) return 0;
+    const std::uintptr_t step = distance(slots);
+    std::size_t run = 1;
+    while (run + steps_at_once <= count && steps_are(slots + run - 1, step)) run += steps_at_once;
+    if (run == 1) return 0;
+    if (run < count && run + steps_at_once > count && steps_are(slots + count - 1 - steps_at_once, step))
+      run = count;
+    return run;
+  }
+
   /// Puts `count` neighbours back, the lowest of which is `first`; home(void* slot) is the slab of a slot.
   /// Requires, returns and complexity as flush(), but O(slabs + count / 64).
   template <class Home>
@@ -126,6 +140,7 @@ class bin {
  private:
   enum group : std::uint8_t { full, scant, half, ample, group_count };
   static constexpr std::size_t most_visits = 8;
+  static constexpr std::size_t steps_at_once = 8;
 
   static group group_of(const slab& each) noexcept {
     const std::size_t free = each.free_slots();
@@ -172,6 +187,20 @@ class bin {
     }
   }
 
+  // Returns the bytes from a slot to the one that stands behind it.
+  static std::uintptr_t distance(void* const* slots) noexcept {
+    return reinterpret_cast<std::uintptr_t>(slots[1]) - reinterpret_cast<std::uintptr_t>(slots[0]);
+  }
+  bool may_start_run(void* const* slots) const noexcept {
+    const std::uintptr_t step = distance(slots);
+    return step == layout_.slot_bytes || step + layout_.slot_bytes == 0;
+  }
+  // Returns whether the next few steps from `slots` on are all `step`.
+  static bool steps_are(void* const* slots, std::uintptr_t step) noexcept {
+    std::uintptr_t differences = 0;
+    for (std::size_t i = 0; i < steps_at_once; ++i) differences |= distance(slots + i) - step;
+    return differences == 0;
+  }
   bool is_run(void* const* slots, std::size_t count) const noexcept;
   template <class Home>
   slab* put_run(const void* first, std::size_t count, Home home) noexcept;
@@ -265,12 +294,10 @@ slab* bin::put_run(const void* first, std::size_t count, Home home) noexcept {
 
 // Returns whether the `count` slots follow each other in memory, upwards or downwards.
 inline bool bin::is_run(void* const* slots, std::size_t count) const noexcept {
-  const auto address = [&](std::size_t i) { return reinterpret_cast<std::uintptr_t>(slots[i]); };
-  if (count < 2) return false;
-  const std::uintptr_t step = address(1) - address(0);
-  if (__builtin_expect(step != layout_.slot_bytes && step + layout_.slot_bytes != 0, 1)) return false;
+  if (count < 2 || __builtin_expect(!may_start_run(slots), 1)) return false;
+  const std::uintptr_t step = distance(slots);
   std::uintptr_t differences = 0;
-  for (std::size_t i = 2; i < count; ++i) differences |= address(i) - address(i - 1) - step;
+  for (std::size_t i = 2; i < count; ++i) differences |= distance(slots + i - 1) - step;
   return differences == 0;
 }
 

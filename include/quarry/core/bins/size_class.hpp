@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <quarry/core/bits.hpp>
 
 namespace quarry::core {
 
@@ -47,8 +48,7 @@ constexpr std::size_t slot_bytes_of(class_index index) noexcept {
 constexpr class_index class_of_bytes(std::size_t bytes) noexcept {
   if (bytes <= 128) return bytes == 0 ? 0 : static_cast<class_index>((bytes - 1) / 8);
   if (bytes > largest_slot_bytes) return no_class;
-  class_index doubling = 0;  // at most 7 steps
-  while ((std::size_t{256} << doubling) < bytes) ++doubling;
+  const class_index doubling = bit_width((bytes - 1) >> 8);
   const std::size_t beyond = bytes - 1 - (std::size_t{128} << doubling);
   if (doubling < 3)
     return detail::linear_classes + doubling * 16 + static_cast<class_index>(beyond >> (3 + doubling));

@@ -57,7 +57,9 @@ class engine {
 
   /// Returns a block of its own, or null as allocate_slow(). Errors: as allocate_slow().
   void* allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment);
-  bool deallocate_oversize(void* block) noexcept { return store_.give_back_oversize(block); }
+  bool deallocate_oversize(void* block, std::size_t bytes = 0) noexcept {
+    return store_.give_back_oversize(block, bytes);
+  }
 
   /// Returns a cache whose magazines are empty, or null when memory is short.
   cache* open_cache() noexcept;

@@ -125,16 +125,21 @@ void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& loca
 }
 
 // The same where there are old slots. Most calls come here; portions of one length keep the branches of their loops
-// predictable.
+// predictable. But neighbours, as a container gives back what it took in a row, go together: they cost no more than a few.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
   const bool is_tight = into.is_tight.load(std::memory_order_relaxed);  // Relaxed: pairs with note_limit().
   if (__builtin_expect(is_tight, 0) && drain_depot(into, slot)) return;
   const std::size_t old = local.slots_that_are_old();
-  const std::size_t portion = old < portion_slots ? old : portion_slots;
   void** const oldest = local.oldest();
-  local.set_slots_that_are_old(old - portion);  // first: the supply may come back
-  flush_portion(into, oldest, portion);
+  if (const std::size_t run = into.slots.leading_run(oldest, old)) {
+    local.set_slots_that_are_old(old - run);  // first: the supply may come back
+    deallocate_run(into.index, oldest[0] < oldest[1] ? oldest[0] : oldest[run - 1], run);
+  } else {
+    const std::size_t portion = old < portion_slots ? old : portion_slots;
+    local.set_slots_that_are_old(old - portion);  // first: as above
+    flush_portion(into, oldest, portion);
+  }
   cursor& loaded = own.cursors[into.index];
   const std::size_t newer = loaded.count(local.entries());
   const auto limit = static_cast<std::size_t>(local.oldest() - 1 - local.entries());
@@ -208,17 +213,18 @@ void engine<Supply, Lock>::flush(shelf_type& into, void* const* slots, std::size
 template <class Supply, class Lock>
 void engine<Supply, Lock>::deallocate_run(class_index index, void* first, std::size_t count) noexcept {
   shelf_type& into = *shelf_of(index);
+  slab* const home_of_first = store_.slab_of(first);
   slab* emptied = nullptr;
   {
     const lock_holder<Lock> held(into.lock);
     emptied = into.slots.flush_run(first, count, [&](const void* slot) noexcept {
-      slab* const home = store_.slab_of(slot);
+      slab* const home = slot == first ? home_of_first : store_.slab_of(slot);
       return home != nullptr ? home : into.slots.find_apart(slot);
     });
-    into.note_emptied(emptied);
+    if (__builtin_expect(emptied != nullptr, 0)) into.note_emptied(emptied);
     into.note_limit();
   }
-  store_.give_back(emptied);
+  if (__builtin_expect(emptied != nullptr, 0)) store_.give_back(emptied);
 }
 
 template <class Supply, class Lock>

@@ -75,30 +75,31 @@ void store<Supply, Lock>::give_back_one(slab& each) noexcept {
 
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back_loose(slab& each) noexcept {
+  std::size_t bytes = 0;
   {
     const lock_holder<Lock> held(lock_);
     --loose_slabs_;
-    loose_bytes_ -= oversize_.find(&each)->bytes;
+    bytes = oversize_.find(&each)->bytes;
+    loose_bytes_ -= bytes;
   }
-  give_back_oversize(&each);
+  give_back_oversize(&each, bytes);
 }
 
 template <class Supply, class Lock>
-bool store<Supply, Lock>::give_back_oversize(void* memory) noexcept {
+bool store<Supply, Lock>::give_back_oversize(void* memory, std::size_t bytes) noexcept {
   oversize_block* freed = nullptr;
   oversize_block* oldest = nullptr;
   {
     const lock_holder<Lock> held(lock_);
-    freed = oversize_.find(memory);
-    if (freed == nullptr || freed->memory != memory) return false;
-    oversize_.remove(*freed);
-    if (supply_.keeps_blocks() && freed->held_bytes <= retain_bytes_) {
-      if (free_bytes() + freed->held_bytes > retain_bytes_) oldest = oversize_.take_oldest();
-      if (free_bytes() + freed->held_bytes <= retain_bytes_) {
-        oversize_.keep(*freed);
-        freed = nullptr;
-      }
+    freed = oversize_.find_start(memory, bytes);
+    if (freed == nullptr) return false;
+    bool is_kept = supply_.keeps_blocks() && freed->held_bytes <= retain_bytes_;
+    if (is_kept && free_bytes() + freed->held_bytes > retain_bytes_) {
+      oldest = oversize_.take_oldest();
+      is_kept = free_bytes() + freed->held_bytes <= retain_bytes_;
     }
+    is_kept ? oversize_.keep(*freed) : oversize_.remove(*freed);
+    if (is_kept) freed = nullptr;
   }
   if (oldest != nullptr) give_back(*oldest);
   if (freed != nullptr) give_back(*freed);
@@ -157,21 +158,28 @@ template <class Supply, class Lock>
 void store<Supply, Lock>::release(bool keeps) noexcept {
   const lock_holder supplied(supply_lock_);
   const lock_holder<Lock> held(lock_);
-  oversize_.release([&](const oversize_block& each) {
+  give_back_all(keeps);
+  oversize_.release();
+  directory_.release();
+  headers_.release();
+  loose_slabs_ = loose_bytes_ = 0;
+  held_bytes_.store(0, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
+  attach_buffer();
+}
+
+// Gives everything back to the supply; what points to it is left as it is, but for parts and extents. Requires both locks.
+template <class Supply, class Lock>
+void store<Supply, Lock>::give_back_all(bool keeps) noexcept {
+  oversize_.for_each([&](const oversize_block& each) {
     supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
   });
   extents_.release([&](std::byte* base, std::size_t bytes) {
     keeps ? supply_.keep_extent(base, bytes, extent_alignment())
           : supply_.deallocate_extent(base, bytes, extent_alignment());
   });
-  directory_.release();
-  headers_.release();
   parts_.release([&](void* memory, std::size_t bytes) {
     if (!is_in_buffer(memory)) supply_.deallocate_pages(memory, bytes, arena::block_alignment);
   });
-  loose_slabs_ = loose_bytes_ = 0;
-  held_bytes_.store(0, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
-  attach_buffer();
 }
 
 template <class Supply, class Lock>

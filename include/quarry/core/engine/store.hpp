@@ -61,7 +61,10 @@ class store {
         headers_(limits.has_directory ? spare_headers::line_bytes : spare_headers::small_bytes) {
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
   }
-  ~store() { release(); }
+  ~store() {
+    const lock_holder supplied(supply_lock_);
+    give_back_all(true);
+  }
   store(const store&) = delete;
   store& operator=(const store&) = delete;
 
@@ -139,8 +142,9 @@ class store {
   template <class... Insist>
   void* take_oversize(std::size_t bytes, std::size_t alignment, Insist...);
 
-  /// Takes back the block that begins at `memory`. Returns false when there is none. Complexity O(1) expected.
-  bool give_back_oversize(void* memory) noexcept;
+  /// Takes back the block that begins at `memory`; the `bytes` it was asked for with, if known, help to find it. Returns false
+  /// when there is none. Complexity O(1) expected.
+  bool give_back_oversize(void* memory, std::size_t bytes = 0) noexcept;
 
   /// Asks the supply for an extent of one slab and lets what it throws pass. Returns false when the limit is reached or
   /// the supply returns null; else the memory is there for the next take_slab().
@@ -283,6 +287,7 @@ class store {
 
   oversize_block* take_record() noexcept;
   void give_back(oversize_block& freed) noexcept;
+  void give_back_all(bool keeps) noexcept;
   void attach_buffer() noexcept;
 
   typename lock_across_calls<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_

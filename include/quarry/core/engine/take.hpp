@@ -249,6 +249,10 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     }
     return nullptr;
   }
+  if (supply_.keeps_blocks()) {
+    const lock_holder<Lock> held(lock_);
+    if (oversize_block* const kept = oversize_.reuse(bytes, alignment)) return kept->memory;
+  }
   oversize_block* record = take_record();
   if constexpr (sizeof...(Insist) != 0) {
     if (record == nullptr) {
@@ -257,16 +261,6 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     }
   }
   if (record == nullptr) return nullptr;
-  {
-    const lock_holder<Lock> held(lock_);
-    if (oversize_block* const kept =
-            supply_.keeps_blocks() ? oversize_.take_kept(bytes, alignment) : nullptr) {
-      oversize_.recycle(*record);
-      kept->bytes = bytes;
-      oversize_.insert(*kept);
-      return kept->memory;
-    }
-  }
   const auto ask = [&] {
     const lock_holder supplied(supply_lock_);
     return charge(bytes, [&] { return supply_.allocate_pages(bytes, alignment); });

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/magazines/magazine.hpp>
 #include <quarry/core/magazines/share.hpp>
@@ -65,18 +66,18 @@ struct alignas(64) cache {
   class_index next_to_look_at = 0;  // where the search for an unused class goes on
   std::uint32_t visits = 0;         // of misses
   cursor cursors[class_count];      // by class; what a hit uses
-  std::atomic<class_cache*> classes[class_count];  // by class; what a miss uses; null: not used here
+  std::atomic<class_cache*> classes[class_count] = {};  // by class; what a miss uses; null: not used here
 
-  cache() noexcept { reset(); }
+  cache() noexcept {
+#pragma GCC unroll 8
+    for (cursor& each : cursors) ::new (&each) cursor(nothing);
+  }
   cache(const cache&) = delete;
   cache& operator=(const cache&) = delete;
 
   /// Forgets every magazine: the memory they lie in is gone.
   void reset() noexcept {
-    for (cursor& each : cursors) each.unload(nothing);
-    for (auto& each : classes) each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
-    share_bytes = 0;
-    next_to_look_at = 0;
+    ::new (this) cache;
   }
 
   /// Returns the cursor of the class of `key`. Complexity O(1).

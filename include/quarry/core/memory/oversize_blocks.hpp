@@ -2,29 +2,32 @@
 // for the next request where the owner wants that.
 //
 // Layer      5. Freestanding. Calls no page source and touches no block: records and index lie in memory the owner brings.
-// Invariant  Every live block is in the index once, under its size's power of two and its address over that: at most two
-//            places of each power hold an address. Kept blocks are in the list of their size and in that of their age.
+// Invariant  Every block is in the index once, live or kept, under the power of two of the bytes held for it and its address
+//            over that: at most two places of each power hold an address. Kept blocks are in the list of their size and in
+//            that of their age too.
 // Threads    One thread at a time, or under the owner's lock.
 // Source     Linear hashing (Litwin 1980): the index grows one bucket at a time, so that no call is long.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <new>
+#include <quarry/core/bits.hpp>
 
 namespace quarry::core {
 
 /// What is known of one block.
 struct oversize_block {
-  oversize_block* next = nullptr;      // in its bucket of the index, or among the spare records
-  oversize_block* previous = nullptr;  // kept: in the list of its size
-  oversize_block* older = nullptr;     // by age, among the live or among the kept
+  oversize_block* next = nullptr;   // in its bucket of the index, or among the spare records
+  oversize_block* after = nullptr;  // kept: in the list of its size
+  oversize_block* before = nullptr;
+  oversize_block* older = nullptr;  // kept: in the list by age
   oversize_block* newer = nullptr;
   void* memory = nullptr;
   std::size_t bytes = 0;       // as asked for
   std::size_t held_bytes = 0;  // as asked of the page source
   std::size_t alignment = 0;   // as asked of the page source
+  bool is_live = false;        // else it is kept, or a spare record
 };
 
 class oversize_blocks {
@@ -49,49 +52,61 @@ class oversize_blocks {
 
   /// Returns the bytes that the index would like to grow by; 0 when it has room. Without them it works, if not so fast.
   std::size_t missing_bytes() const noexcept {
-    if (live_ < buckets_ || segments_[segment_of(buckets_)] != nullptr) return 0;
+    if (blocks_ < buckets_ || segments_[segment_of(buckets_)] != nullptr) return 0;
     return segment_buckets(segment_of(buckets_)) * sizeof(oversize_block*);
   }
   void bring(void* memory) noexcept {
     segments_[segment_of(buckets_)] = static_cast<oversize_block**>(memory);
+    if (buckets_ != 0) return;
+    mask_ = first_buckets - 1;
     while (buckets_ < first_buckets) bucket(buckets_++) = nullptr;
   }
   bool has_index() const noexcept { return buckets_ != 0; }
 
   /// Enters a live block. Requires has_index(). Complexity O(1) expected.
-  void insert(oversize_block& live) noexcept;
+  void insert(oversize_block& fresh) noexcept;
 
   /// Takes a live block out. Complexity O(1) expected.
-  void remove(oversize_block& live) noexcept;
+  void remove(oversize_block& live) noexcept {
+    set_live(live, false);
+    unindex(live);
+  }
 
   /// Returns the live block that `pointer` lies in, or null; a block of 0 bytes has its first address. Complexity O(1)
   /// expected: at most two look-ups for each power of two among the sizes.
   oversize_block* find(const void* pointer) const noexcept;
 
-  /// Keeps a block that is no longer live. Complexity O(1).
-  void keep(oversize_block& freed) noexcept;
+  /// Returns the live block that begins at `memory`, or null; it is found at once when it has about `bytes` bytes.
+  oversize_block* find_start(const void* memory, std::size_t bytes) const noexcept;
 
-  /// Takes a kept block for a request out, of not much more bytes; null when there is none. Complexity O(1).
-  oversize_block* take_kept(std::size_t bytes, std::size_t alignment) noexcept;
+  /// Keeps a live block, which is live no longer. Complexity O(1).
+  void keep(oversize_block& live) noexcept;
 
-  /// Takes the block out that was kept longest, or returns null.
+  /// Makes a kept block of not much more bytes live again, for a request; returns null when there is none. Complexity O(1).
+  oversize_block* reuse(std::size_t bytes, std::size_t alignment) noexcept;
+
+  /// Takes the block out that was kept longest, or returns null. Complexity O(1) expected.
   oversize_block* take_oldest() noexcept {
     oversize_block* const oldest = oldest_kept_;
-    if (oldest != nullptr) unkeep(*oldest);
+    if (oldest == nullptr) return nullptr;
+    unkeep(*oldest);
+    unindex(*oldest);
     return oldest;
   }
 
-  /// Forgets everything: f(const oversize_block&) gets each block, live or kept.
+  /// Calls f(const oversize_block&) for each block, live or kept. Complexity O(blocks).
   template <class F>
-  void release(F f) noexcept {
-    for (oversize_block* each : {newest_live_, newest_kept_})
-      while (each != nullptr) {
-        oversize_block* const next = each->older;
+  void for_each(F f) const {
+    for (std::size_t i = 0; i < buckets_; ++i)
+      for (const oversize_block* each = bucket(i); each != nullptr;) {
+        const oversize_block* const next = each->next;
         f(*each);
         each = next;
       }
-    forget();
   }
+
+  /// Forgets everything.
+  void release() noexcept;
 
   std::size_t blocks() const noexcept { return live_; }            // live ones
   std::size_t bytes() const noexcept { return live_bytes_; }       // of live ones, as asked for
@@ -106,13 +121,8 @@ class oversize_blocks {
   static constexpr std::size_t sizes = 64;  // lists of kept blocks: four for each doubling from 2 KiB on
   static constexpr int most_looks = 4;      // at kept blocks of one list
 
-  static constexpr std::uint32_t width_of(std::size_t value) noexcept {  // bits
-    std::uint32_t width = 0;
-    for (; value != 0; value >>= 1) ++width;
-    return width;
-  }
-  static std::uint32_t power_of(const oversize_block& each) noexcept {
-    return width_of(each.bytes <= 1 ? 1 : each.bytes - 1);
+  static std::uint32_t power_of(std::size_t held_bytes) noexcept {
+    return bit_width(held_bytes <= 1 ? 1 : held_bytes - 1);
   }
   static std::size_t hash_of(std::uint32_t power, std::uintptr_t place) noexcept {
     const std::uint64_t mixed = (std::uint64_t{place} * 64 + power) * 0x9E3779B97F4A7C15U;
@@ -122,10 +132,11 @@ class oversize_blocks {
     return reinterpret_cast<std::uintptr_t>(pointer) >> power;
   }
   static std::size_t hash_of(const oversize_block& each) noexcept {
-    return hash_of(power_of(each), place_of(each.memory, power_of(each)));
+    const std::uint32_t power = power_of(each.held_bytes);
+    return hash_of(power, place_of(each.memory, power));
   }
 
-  static std::size_t segment_of(std::size_t bucket) noexcept { return width_of(bucket / first_buckets); }
+  static std::size_t segment_of(std::size_t bucket) noexcept { return bit_width(bucket / first_buckets); }
   static std::size_t segment_buckets(std::size_t segment) noexcept {
     return segment == 0 ? first_buckets : first_buckets << (segment - 1);
   }
@@ -134,38 +145,32 @@ class oversize_blocks {
     return segments_[segment][segment == 0 ? index : index - segment_buckets(segment)];
   }
   std::size_t bucket_of(std::size_t hash) const noexcept {
-    const std::size_t half = std::size_t{1} << (width_of(buckets_) - 1);
-    const std::size_t wide = hash & (2 * half - 1);
-    return wide < buckets_ ? wide : wide & (half - 1);
+    const std::size_t wide = hash & (2 * mask_ + 1);
+    return wide < buckets_ ? wide : wide & mask_;
   }
 
   static std::size_t size_of(std::size_t bytes) noexcept {
-    const std::uint32_t width = width_of(bytes >> 11);
+    const std::uint32_t width = bit_width(bytes >> 11);
     const std::size_t quarter = width == 0 ? 0 : bytes >> (width + 8) & 3;
     const std::size_t size = std::size_t{width} * 4 + quarter;
     return size < sizes ? size : sizes - 1;
   }
 
   void split() noexcept;
+  void unindex(oversize_block& gone) noexcept;
   void unkeep(oversize_block& kept) noexcept;
-  void forget() noexcept;
-  static void link(oversize_block& each, oversize_block*& newest) noexcept {
-    each.older = newest;
-    each.newer = nullptr;
-    if (newest != nullptr) newest->newer = &each;
-    newest = &each;
+  void set_live(oversize_block& each, bool is_live) noexcept {
+    each.is_live = is_live;
+    live_ = is_live ? live_ + 1 : live_ - 1;
+    live_bytes_ = is_live ? live_bytes_ + each.bytes : live_bytes_ - each.bytes;
   }
-  static void unlink(oversize_block& each, oversize_block*& newest) noexcept {
-    (each.newer != nullptr ? each.newer->older : newest) = each.older;
-    if (each.older != nullptr) each.older->newer = each.newer;
-  }
-
   oversize_block** segments_[segment_count] = {};  // of buckets; those of each but the first double
   std::size_t buckets_ = 0;                        // in use
+  std::size_t mask_ = 0;    // the largest power of two that is not above buckets_, less 1
+  std::size_t blocks_ = 0;  // live or kept
   std::size_t live_ = 0;
   std::size_t live_bytes_ = 0;
   std::uint64_t powers_ = 0;  // bit p: blocks of up to 2^p bytes have lived
-  oversize_block* newest_live_ = nullptr;
   oversize_block* spare_ = nullptr;
   oversize_block* kept_[sizes] = {};  // by size; newest first
   oversize_block* newest_kept_ = nullptr;
@@ -173,24 +178,21 @@ class oversize_blocks {
   std::size_t kept_bytes_ = 0;
 };
 
-inline void oversize_blocks::insert(oversize_block& live) noexcept {
-  if (live_ >= buckets_ && segments_[segment_of(buckets_)] != nullptr) split();
-  oversize_block*& head = bucket(bucket_of(hash_of(live)));
-  live.next = head;
-  head = &live;
-  powers_ |= std::uint64_t{1} << power_of(live);
-  link(live, newest_live_);
-  ++live_;
-  live_bytes_ += live.bytes;
+inline void oversize_blocks::insert(oversize_block& fresh) noexcept {
+  if (blocks_ >= buckets_ && segments_[segment_of(buckets_)] != nullptr) split();
+  oversize_block*& head = bucket(bucket_of(hash_of(fresh)));
+  fresh.next = head;
+  head = &fresh;
+  powers_ |= std::uint64_t{1} << power_of(fresh.held_bytes);
+  ++blocks_;
+  set_live(fresh, true);
 }
 
-inline void oversize_blocks::remove(oversize_block& live) noexcept {
-  oversize_block** link_to = &bucket(bucket_of(hash_of(live)));
-  while (*link_to != &live) link_to = &(*link_to)->next;
-  *link_to = live.next;
-  unlink(live, newest_live_);
-  --live_;
-  live_bytes_ -= live.bytes;
+inline void oversize_blocks::unindex(oversize_block& gone) noexcept {
+  oversize_block** link_to = &bucket(bucket_of(hash_of(gone)));
+  while (*link_to != &gone) link_to = &(*link_to)->next;
+  *link_to = gone.next;
+  --blocks_;
 }
 
 inline oversize_block* oversize_blocks::find(const void* pointer) const noexcept {
@@ -199,23 +201,32 @@ inline oversize_block* oversize_blocks::find(const void* pointer) const noexcept
     for (std::uintptr_t before = 0; before < 2; ++before) {
       const std::uintptr_t place = place_of(pointer, power) - before;
       for (oversize_block* each = bucket(bucket_of(hash_of(power, place))); each != nullptr;
-           each = each->next)
-        if (pointer == each->memory ||
-            reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each->memory) <
-                each->bytes)
-          return each;
+           each = each->next) {
+        const std::uintptr_t offset =
+            reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each->memory);
+        if ((offset < each->bytes || offset == 0) && each->is_live) return each;
+      }
     }
   }
   return nullptr;
 }
 
+inline oversize_block* oversize_blocks::find_start(const void* memory, std::size_t bytes) const noexcept {
+  if (buckets_ == 0) return nullptr;
+  const std::uint32_t power = power_of(bytes);
+  oversize_block* each = bucket(bucket_of(hash_of(power, place_of(memory, power))));
+  while (each != nullptr && !(each->memory == memory && each->is_live)) each = each->next;
+  if (each != nullptr) return each;
+  each = find(memory);  // held for more bytes, or freed with others than it was asked for with
+  return each != nullptr && each->memory == memory ? each : nullptr;
+}
+
 // Moves the blocks of one bucket that belong into the next new one.
 inline void oversize_blocks::split() noexcept {
-  const std::size_t half = std::size_t{1} << (width_of(buckets_) - 1);
-  oversize_block** link_to = &bucket(buckets_ - half);
+  oversize_block** link_to = &bucket(buckets_ - (mask_ + 1));
   oversize_block** const fresh = &bucket(buckets_);
   *fresh = nullptr;
-  ++buckets_;
+  if (++buckets_ == 2 * (mask_ + 1)) mask_ = buckets_ - 1;
   while (oversize_block* const each = *link_to) {
     if (bucket_of(hash_of(*each)) != buckets_ - 1) {
       link_to = &each->next;
@@ -227,62 +238,66 @@ inline void oversize_blocks::split() noexcept {
   }
 }
 
-inline void oversize_blocks::keep(oversize_block& freed) noexcept {
-  oversize_block*& head = kept_[size_of(freed.held_bytes)];
-  freed.previous = nullptr;
-  freed.next = head;
-  if (head != nullptr) head->previous = &freed;
-  head = &freed;
-  link(freed, newest_kept_);
-  if (oldest_kept_ == nullptr) oldest_kept_ = &freed;
-  kept_bytes_ += freed.held_bytes;
+inline void oversize_blocks::keep(oversize_block& live) noexcept {
+  set_live(live, false);
+  oversize_block*& head = kept_[size_of(live.held_bytes)];
+  live.before = nullptr;
+  live.after = head;
+  if (head != nullptr) head->before = &live;
+  head = &live;
+  live.newer = nullptr;
+  live.older = newest_kept_;
+  (newest_kept_ != nullptr ? newest_kept_->newer : oldest_kept_) = &live;
+  newest_kept_ = &live;
+  kept_bytes_ += live.held_bytes;
 }
 
 inline void oversize_blocks::unkeep(oversize_block& kept) noexcept {
-  (kept.previous != nullptr ? kept.previous->next : kept_[size_of(kept.held_bytes)]) = kept.next;
-  if (kept.next != nullptr) kept.next->previous = kept.previous;
-  if (oldest_kept_ == &kept) oldest_kept_ = kept.newer;
-  unlink(kept, newest_kept_);
+  (kept.before != nullptr ? kept.before->after : kept_[size_of(kept.held_bytes)]) = kept.after;
+  if (kept.after != nullptr) kept.after->before = kept.before;
+  (kept.newer != nullptr ? kept.newer->older : newest_kept_) = kept.older;
+  (kept.older != nullptr ? kept.older->newer : oldest_kept_) = kept.newer;
   kept_bytes_ -= kept.held_bytes;
 }
 
-inline oversize_block* oversize_blocks::take_kept(std::size_t bytes, std::size_t alignment) noexcept {
+inline oversize_block* oversize_blocks::reuse(std::size_t bytes, std::size_t alignment) noexcept {
   const std::size_t size = size_of(bytes);
   for (std::size_t list = size; list < sizes && list <= size + 1; ++list) {
     oversize_block* each = kept_[list];
-    for (int look = 0; each != nullptr && look < most_looks; ++look, each = each->next) {
+    for (int look = 0; each != nullptr && look < most_looks; ++look, each = each->after) {
       const bool fits = each->held_bytes >= bytes && each->held_bytes - bytes <= bytes / 4;
       if (!fits || (reinterpret_cast<std::uintptr_t>(each->memory) & (alignment - 1)) != 0) continue;
       unkeep(*each);
+      each->bytes = bytes;
+      set_live(*each, true);
       return each;
     }
   }
   return nullptr;
 }
 
-inline void oversize_blocks::forget() noexcept {
+inline void oversize_blocks::release() noexcept {
   for (oversize_block**& each : segments_) each = nullptr;
   for (oversize_block*& each : kept_) each = nullptr;
-  buckets_ = live_ = live_bytes_ = kept_bytes_ = 0;
+  buckets_ = blocks_ = live_ = live_bytes_ = kept_bytes_ = 0;
   powers_ = 0;
-  newest_live_ = spare_ = newest_kept_ = oldest_kept_ = nullptr;
+  spare_ = newest_kept_ = oldest_kept_ = nullptr;
 }
 
 inline bool oversize_blocks::check_invariants() const noexcept {
-  std::size_t listed = 0, listed_bytes = 0, indexed = 0, kept = 0, aged = 0;
-  for (const oversize_block* each = newest_live_; each != nullptr; each = each->older) {
-    ++listed;
-    listed_bytes += each->bytes;
-  }
+  std::size_t indexed = 0, live = 0, live_bytes = 0, kept_bytes = 0, by_size = 0, by_age = 0;
   for (std::size_t i = 0; i < buckets_; ++i)
-    for (const oversize_block* each = bucket(i); each != nullptr; each = each->next)
+    for (const oversize_block* each = bucket(i); each != nullptr; each = each->next) {
       indexed += bucket_of(hash_of(*each)) == i;
+      live += each->is_live;
+      (each->is_live ? live_bytes : kept_bytes) += each->is_live ? each->bytes : each->held_bytes;
+    }
   for (const oversize_block* head : kept_)
-    for (const oversize_block* each = head; each != nullptr; each = each->next) kept += each->held_bytes;
+    for (const oversize_block* each = head; each != nullptr; each = each->after) by_size += each->held_bytes;
   for (const oversize_block* each = newest_kept_; each != nullptr; each = each->older)
-    aged += each->held_bytes;
-  return listed == live_ && indexed == live_ && listed_bytes == live_bytes_ && kept == kept_bytes_ &&
-         aged == kept_bytes_;
+    by_age += each->held_bytes;
+  return indexed == blocks_ && live == live_ && live_bytes == live_bytes_ && kept_bytes == kept_bytes_ &&
+         by_size == kept_bytes_ && by_age == kept_bytes_;
 }
 
 }  // namespace quarry::core

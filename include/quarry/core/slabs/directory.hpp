@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <quarry/core/bits.hpp>
 #include <utility>
 
 #include "slab.hpp"
@@ -24,7 +25,7 @@ class directory {
  public:
   /// Units       bytes; a power of two.
   explicit constexpr directory(std::size_t granule_bytes) noexcept
-      : granule_shift_(shift_of(granule_bytes)) {}
+      : granule_shift_(bit_width(granule_bytes - 1)) {}
   directory(const directory&) = delete;
   directory& operator=(const directory&) = delete;
 
@@ -163,12 +164,6 @@ class directory {
     std::atomic<table*> older{nullptr};  // the table that entries still move from; null when all have moved
     std::size_t moved = 0;               // entries of `older` that were looked at
   };
-
-  static constexpr std::uint32_t shift_of(std::size_t bytes) noexcept {
-    std::uint32_t shift = 0;
-    while ((std::size_t{1} << shift) < bytes) ++shift;
-    return shift;
-  }
 
   table* newest() const noexcept {
     return newest_.load(std::memory_order_relaxed);

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <quarry/core/bits.hpp>
 
 namespace quarry::core {
 
@@ -22,15 +23,6 @@ inline constexpr bool prefers_small_code = true;
 #else
 inline constexpr bool prefers_small_code = false;
 #endif
-
-/// Returns the index of the lowest set bit. Requires word != 0.
-constexpr std::size_t lowest_bit(bitmap_word word) noexcept {
-  if constexpr (sizeof(bitmap_word) == sizeof(unsigned long long)) {
-    return static_cast<std::size_t>(__builtin_ctzll(word));
-  } else {
-    return static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(word)));
-  }
-}
 
 /// Returns a word whose lowest `count` bits are set. Requires 0 < count <= word_slots.
 constexpr bitmap_word low_bits(std::size_t count) noexcept {
