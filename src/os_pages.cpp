@@ -35,6 +35,7 @@ __attribute__((weak)) void __lsan_unregister_root_region(const void* begin, std:
 #endif
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 namespace {
 
 std::size_t page_bytes() noexcept {
@@ -333,4 +334,5 @@ std::pmr::memory_resource* os_page_resource() noexcept {
   return resource;
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

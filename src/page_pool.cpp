@@ -17,6 +17,7 @@
 #endif
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 namespace detail {
 namespace {
 
@@ -309,4 +310,5 @@ std::size_t set_pooled_page_limit(std::size_t bytes) noexcept {
   return detail::page_pool::of_this_module().set_limit(bytes);
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

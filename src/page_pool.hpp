@@ -18,7 +18,9 @@
 #include <cstdint>
 #include <quarry/locks.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 class page_pool {
  public:
@@ -141,4 +143,6 @@ class page_pool {
   std::array<idle_extent, inline_records> inline_{};
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -1,7 +1,9 @@
 #include <quarry/detail/resource_setup.hpp>
 #include <stdexcept>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 resource_setup::resource_setup(const slab_options& given, std::size_t buffer_bytes, bool has_upstream)
     : options_(given.resolved()),
@@ -37,4 +39,6 @@ std::pmr::memory_resource* checked_upstream(std::pmr::memory_resource* upstream)
   return upstream;
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -7,7 +7,9 @@
 #include "quarry/resource_page_source.hpp"
 #include "upstream_fault.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab_options& options,
                                  std::size_t granule_bytes) noexcept
@@ -75,4 +77,6 @@ void resource_supply::expect_holes(void* pages, std::size_t bytes) noexcept {
   if (kind_ != kind::upstream) advise_small_pages(pages, bytes);
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -2,10 +2,14 @@
 
 #include <new>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 void throw_bad_array_new_length() {
   throw std::bad_array_new_length();
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

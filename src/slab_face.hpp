@@ -8,7 +8,9 @@
 #include "quarry/detail/slab_face.hpp"
 #include "quarry/detail/slab_host.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 inline constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
 
@@ -82,4 +84,6 @@ std::size_t slab_face<Derived>::block_bytes(const void* pointer) const noexcept 
   return self().host().engine().block_bytes(pointer);
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

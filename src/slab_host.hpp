@@ -7,7 +7,9 @@
 #include "quarry/detail/slab_host.hpp"
 #include "report.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 template <class Derived, class Engine>
 slab_host<Derived, Engine>::slab_host(const slab_options& options, std::pmr::memory_resource* upstream,
@@ -92,4 +94,6 @@ void slab_host<Derived, Engine>::report_json(std::ostream& out) const {
   write_json(out, stats());
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -6,6 +6,7 @@
 #include "quarry/core/bins/size_class.hpp"
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 namespace {
 
 constexpr std::size_t default_slab_bytes = 65536;
@@ -56,4 +57,5 @@ slab_options slab_options::resolved() const {
   return result;
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -8,6 +8,7 @@
 #include "slab_host.hpp"
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 template class core::store<detail::resource_supply, detail::sleeping_lock>;
 template class core::engine<detail::resource_supply, detail::sleeping_lock>;
@@ -61,4 +62,5 @@ bool slab_thread_view::do_is_equal(const std::pmr::memory_resource& other) const
   return view != nullptr && view->resource_ == resource_;
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

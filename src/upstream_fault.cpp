@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <typeinfo>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 upstream_fault::upstream_fault(const std::pmr::memory_resource& upstream, const void* memory,
                                std::size_t bytes, std::size_t alignment) noexcept {
@@ -22,4 +24,6 @@ upstream_fault::upstream_fault(const std::pmr::memory_resource& upstream, std::s
       static_cast<const void*>(&upstream), typeid(upstream).name(), bytes);
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -13,6 +13,7 @@
 #include <quarry/unsynchronized_slab_resource.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// Hands the calls of Boost's interface to a resource; one virtual call each.
 /// Alignments up to max_align are all served as max_align, as Boost's own resources do: Boost.JSON frees the keys
@@ -54,4 +55,5 @@ class boost_memory_resource final : public boost::container::pmr::memory_resourc
   Resource* resource_;
 };
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

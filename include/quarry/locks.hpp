@@ -6,12 +6,14 @@
 #pragma once
 
 #include <atomic>
+#include <quarry/version.hpp>
 
 #if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__))
 #include <sched.h>  // only to let another thread run
 #endif
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// A lock that does nothing, for what one thread uses at a time.
 struct null_lock {
@@ -89,4 +91,5 @@ class spin_lock {
   std::atomic<bool> locked_{false};  // any thread
 };
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -15,13 +15,15 @@
 #include <type_traits>
 #include <utility>
 
+#include <quarry/export.hpp>
 #include <quarry/multiallocation_chain.hpp>
 #include <quarry/unsynchronized_slab_resource.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 namespace detail {
-[[noreturn]] void throw_bad_array_new_length();
+[[noreturn]] QUARRY_EXPORT void throw_bad_array_new_length();
 
 template <class Resource, class = void>
 inline constexpr bool has_typed_face = false;
@@ -312,4 +314,5 @@ void slab_allocator<T, Resource>::deallocate_many(multiallocation_chain& chain) 
   }
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -12,8 +12,11 @@
 #include <cstdint>
 #include <initializer_list>
 #include <new>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// What is known of one block.
 struct oversize_block {
@@ -285,4 +288,6 @@ inline bool oversize_blocks::check_invariants() const noexcept {
          aged == kept_bytes_;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

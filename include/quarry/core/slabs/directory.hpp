@@ -18,7 +18,9 @@
 
 #include "slab.hpp"
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 class directory {
  public:
@@ -342,4 +344,6 @@ inline bool directory::check_invariants() const noexcept {
   return live == live_ && used == used_ && (capacity() == 0 || used_ < capacity());
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry
