@@ -143,6 +143,10 @@ class page_pool {
   std::array<idle_extent, inline_records> inline_{};
 };
 
+/// Returns what pooled_page_resource() gives for the same numbers, but null when the system refuses.
+/// Requires    bytes != 0
+void* take_pooled_pages(std::size_t bytes, std::size_t alignment) noexcept;
+
 }  // namespace detail
 }  // namespace QUARRY_ABI
 }  // namespace quarry

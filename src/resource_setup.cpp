@@ -1,6 +1,8 @@
 #include <quarry/detail/resource_setup.hpp>
 #include <stdexcept>
 
+#include "refusal.hpp"
+
 namespace quarry {
 inline namespace QUARRY_ABI {
 namespace detail {
@@ -34,7 +36,7 @@ resource_setup::resource_setup(const slab_options& given, std::size_t buffer_byt
 
 std::pmr::memory_resource* checked_upstream(std::pmr::memory_resource* upstream) {
   if (upstream == nullptr)
-    throw std::invalid_argument(
+    refuse<std::invalid_argument>(
         "quarry: upstream is null; allowed is a memory resource that outlives this one.");
   return upstream;
 }

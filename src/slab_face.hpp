@@ -1,12 +1,12 @@
 // The slow ways of the allocating face; each resource's source file instantiates them.
 #pragma once
 
-#include <new>
 #include <stdexcept>
 #include <string>
 
 #include "quarry/detail/slab_face.hpp"
 #include "quarry/detail/slab_host.hpp"
+#include "refusal.hpp"
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -15,8 +15,8 @@ namespace detail {
 inline constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
 
 [[noreturn]] inline void throw_alignment(std::size_t alignment) {
-  throw std::invalid_argument("quarry: an alignment is " + std::to_string(alignment) +
-                              "; allowed is a power of two.");
+  refuse<std::invalid_argument>("quarry: an alignment is " + std::to_string(alignment) +
+                                "; allowed is a power of two.");
 }
 
 template <class Derived>
@@ -39,7 +39,7 @@ void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment
   } else {
     result = engine.allocate_slow(*own, index);
   }
-  if (result == nullptr) throw std::bad_alloc();  // past max_bytes
+  if (result == nullptr) refuse_memory();  // past max_bytes
   return result;
 }
 

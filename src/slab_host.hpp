@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "quarry/detail/slab_host.hpp"
+#include "refusal.hpp"
 #include "report.hpp"
 
 namespace quarry {
@@ -23,7 +24,7 @@ slab_host<Derived, Engine>::slab_host(const slab_options& options, void* buffer,
       engine_(resource_supply(checked_upstream(upstream), setup_.options(), setup_.limits().granule_bytes),
               setup_.limits(), growth_log2) {
   if (buffer == nullptr && bytes != 0)
-    throw std::invalid_argument(
+    refuse<std::invalid_argument>(
         "quarry: the initial buffer is null; allowed is a buffer of the size given, or size 0.");
   if (buffer != nullptr) engine_.memory().start_in(buffer, bytes);
 }

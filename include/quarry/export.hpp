@@ -14,5 +14,5 @@
 #elif defined(_WIN32)
 #define QUARRY_EXPORT __declspec(dllimport)
 #else
-#define QUARRY_EXPORT __attribute__((visibility("default")))
+#define QUARRY_EXPORT [[gnu::visibility("default")]]
 #endif

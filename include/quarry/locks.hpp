@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <quarry/export.hpp>
 #include <quarry/version.hpp>
 
 #if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__))
@@ -16,7 +17,7 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 
 /// A lock that does nothing, for what one thread uses at a time.
-struct null_lock {
+struct QUARRY_EXPORT null_lock {
   constexpr void lock() const noexcept {}
   constexpr bool try_lock() const noexcept { return true; }
   constexpr void unlock() const noexcept {}

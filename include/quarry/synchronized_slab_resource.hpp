@@ -24,6 +24,9 @@ inline namespace QUARRY_ABI {
 /// A slot may be freed by any thread, at the cost of freeing one's own. Upstream is called by one thread at a
 /// time. Before the resource ends, every thread must have made its last call; a thread may end before, after
 /// and during that.
+/// Errors      What upstream throws, and std::bad_alloc past max_bytes; then nothing has changed. A library that is compiled
+///             without exceptions writes a sentence and aborts where it would throw; its try_allocate() returns null, as long
+///             as upstream does; docs/tuning.md.
 class QUARRY_EXPORT synchronized_slab_resource final
     : public detail::slab_host<synchronized_slab_resource, detail::shared_engine> {
  public:

@@ -25,6 +25,9 @@ using lone_engine = core::engine<resource_supply, null_lock>;
 
 /// A memory resource that cuts slabs into slots in constant time, for one thread at a time.
 /// Good for containers, strings and trees that allocate often; constructing it allocates nothing.
+/// Errors      What upstream throws, and std::bad_alloc past max_bytes; then nothing has changed. A library that is compiled
+///             without exceptions writes a sentence and aborts where it would throw; its try_allocate() returns null, as long
+///             as upstream does; docs/tuning.md.
 class QUARRY_EXPORT unsynchronized_slab_resource final
     : public detail::slab_host<unsynchronized_slab_resource, detail::lone_engine> {
  public:

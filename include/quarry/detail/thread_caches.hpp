@@ -48,7 +48,7 @@ inline constexpr std::size_t thread_table_entries = 256;
 
 // Where the calling thread looks. Constant-initialised and trivial, so that a look-up has no guard and works at any time of a
 // thread's life; one word, found without a call also in position-independent code.
-extern QUARRY_EXPORT __thread thread_entry* thread_table QUARRY_TLS_MODEL;
+QUARRY_EXPORT extern __thread thread_entry* thread_table QUARRY_TLS_MODEL;
 
 /// The resource's end of all its thread caches.
 class QUARRY_EXPORT alignas(64) thread_caches {
