@@ -98,17 +98,20 @@ const Resource* as(const std::pmr::memory_resource& resource) {
 #define QUARRY_AS_TEXT(name) QUARRY_AS_TEXT_2(name)
 #define QUARRY_AS_TEXT_2(name) #name
 
-constexpr faces these_faces = {QUARRY_AS_TEXT(QUARRY_FACES),
 #if defined(__cpp_exceptions)
-                               true,
+constexpr bool has_exceptions = true;
 #else
-                                false,
+constexpr bool has_exceptions = false;
 #endif
 #if defined(__cpp_rtti)
-                               true,
+constexpr bool has_rtti = true;
 #else
-                                false,
+constexpr bool has_rtti = false;
 #endif
+
+constexpr faces these_faces = {QUARRY_AS_TEXT(QUARRY_FACES),
+                               has_exceptions,
+                               has_rtti,
                                verbs_of_resource<lone_resource>,
                                verbs_of_resource<shared_resource>,
                                verbs_of_list,
