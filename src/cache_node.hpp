@@ -13,7 +13,9 @@
 #include "node_handshake.hpp"
 #include "os_pages.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 class thread_caches;
 
@@ -66,4 +68,6 @@ class node_pool {
 /// Returns the pool of this copy of the library. It outlives every user: its destructor does nothing.
 node_pool& pool_of_nodes() noexcept;
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

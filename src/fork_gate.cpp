@@ -4,7 +4,9 @@
 #include <chrono>
 #include <thread>
 
-namespace quarry::detail::fork_gate {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail::fork_gate {
 namespace {
 
 constexpr int most_naps = 200;  // that a thread waits
@@ -44,4 +46,6 @@ void nap() noexcept {
   std::this_thread::sleep_for(std::chrono::microseconds(50));
 }
 
-}  // namespace quarry::detail::fork_gate
+}  // namespace detail::fork_gate
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -5,7 +5,11 @@
 //            turn wait for that thread.
 #pragma once
 
-namespace quarry::detail::fork_gate {
+#include <quarry/version.hpp>
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail::fork_gate {
 
 /// Enters; waits for a fork under way, but at most some 20 ms, and not at all when the thread is inside already.
 void enter() noexcept;
@@ -31,4 +35,6 @@ class [[nodiscard]] passage {
   passage& operator=(const passage&) = delete;
 };
 
-}  // namespace quarry::detail::fork_gate
+}  // namespace detail::fork_gate
+}  // namespace QUARRY_ABI
+}  // namespace quarry

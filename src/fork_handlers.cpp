@@ -10,7 +10,9 @@
 #include <pthread.h>
 #endif
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 void fork_handlers::install() noexcept {
 #if defined(__unix__) || defined(__APPLE__)
@@ -63,4 +65,6 @@ void fork_handlers::unlock_until(const thread_caches* end) noexcept {
   registry_of_this_copy().lock.unlock();
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -8,7 +8,9 @@
 
 #include <quarry/detail/thread_caches.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 struct fork_handlers {
   /// Registers what follows with the system, which then calls it.
@@ -24,4 +26,6 @@ struct fork_handlers {
   static void unlock_until(const thread_caches* end) noexcept;
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

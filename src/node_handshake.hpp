@@ -14,8 +14,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <quarry/version.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 enum class node_state : std::uint32_t { live, flushing, visited, thread_gone, resource_gone, vanished };
 
@@ -153,4 +156,6 @@ void part_as_resource(Handshake& tie, Wait wait, Recycle recycle) noexcept(noexc
   if (tie.leave(wait)) recycle();
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

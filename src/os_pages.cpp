@@ -5,6 +5,7 @@
 #include <new>
 
 #include "quarry/page_sources.hpp"
+#include "refusal.hpp"
 
 #if defined(_WIN32)
 #include <windows.h>
@@ -35,6 +36,7 @@ __attribute__((weak)) void __lsan_unregister_root_region(const void* begin, std:
 #endif
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 namespace {
 
 std::size_t page_bytes() noexcept {
@@ -51,7 +53,7 @@ std::size_t page_bytes() noexcept {
 class os_page_resource_type final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
     void* const pages = os_page_source().allocate_pages(bytes == 0 ? 1 : bytes, alignment);
-    if (pages == nullptr) throw std::bad_alloc();
+    if (pages == nullptr) detail::refuse_memory();
     return pages;
   }
   void do_deallocate(void* pages, std::size_t bytes, std::size_t) override {
@@ -334,4 +336,5 @@ std::pmr::memory_resource* os_page_resource() noexcept {
   return resource;
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -7,8 +7,10 @@
 #pragma once
 
 #include <cstddef>
+#include <quarry/version.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
 
@@ -47,4 +49,5 @@ void advise_huge_pages(void* pages, std::size_t bytes) noexcept;
 void watch_pages(void* pages, std::size_t bytes) noexcept;
 void unwatch_pages(void* pages, std::size_t bytes) noexcept;
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

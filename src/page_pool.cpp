@@ -11,12 +11,14 @@
 
 #include "os_pages.hpp"
 #include "quarry/resource_page_source.hpp"
+#include "refusal.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 namespace detail {
 namespace {
 
@@ -40,11 +42,8 @@ std::size_t parse_bytes(const char* text, std::size_t otherwise) noexcept {
 
 class pooled_page_resource_type final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-    const std::size_t whole = whole_pages(bytes == 0 ? 1 : bytes);
-    void* const pages = whole < bytes
-                            ? nullptr
-                            : page_pool::of_this_module().take(whole, alignment, whole == huge_page_bytes);
-    if (pages == nullptr) throw std::bad_alloc();
+    void* const pages = take_pooled_pages(bytes == 0 ? 1 : bytes, alignment);
+    if (pages == nullptr) refuse_memory();
     return pages;
   }
   void do_deallocate(void* pages, std::size_t bytes, std::size_t) override {
@@ -74,6 +73,12 @@ struct page_pool_fork_handlers {
 
 page_pool& page_pool::of_this_module() noexcept {
   return pool_of_this_module;
+}
+
+void* take_pooled_pages(std::size_t bytes, std::size_t alignment) noexcept {
+  const std::size_t whole = whole_pages(bytes);
+  if (whole < bytes) return nullptr;
+  return page_pool::of_this_module().take(whole, alignment, whole == huge_page_bytes);
 }
 
 void* page_pool::take(std::size_t bytes, std::size_t alignment, bool huge_pages) noexcept {
@@ -309,4 +314,5 @@ std::size_t set_pooled_page_limit(std::size_t bytes) noexcept {
   return detail::page_pool::of_this_module().set_limit(bytes);
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -18,7 +18,9 @@
 #include <cstdint>
 #include <quarry/locks.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 class page_pool {
  public:
@@ -141,4 +143,10 @@ class page_pool {
   std::array<idle_extent, inline_records> inline_{};
 };
 
-}  // namespace quarry::detail
+/// Returns what pooled_page_resource() gives for the same numbers, but null when the system refuses.
+/// Requires    bytes != 0
+void* take_pooled_pages(std::size_t bytes, std::size_t alignment) noexcept;
+
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

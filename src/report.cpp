@@ -6,6 +6,7 @@
 #include <sstream>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 namespace {
 
 constexpr int column_width = 12;
@@ -67,4 +68,5 @@ void write_json(std::ostream& out, const slab_stats& stats) {
   out << json.str();
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

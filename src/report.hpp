@@ -6,6 +6,7 @@
 #include "quarry/slab_stats.hpp"
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// Writes one row per size class and a line of totals, in the style of /proc/slabinfo.
 void write_table(std::ostream& out, const slab_stats& stats);
@@ -13,4 +14,5 @@ void write_table(std::ostream& out, const slab_stats& stats);
 /// Writes one JSON object with the fields of slab_stats; `classes` is an array of rows.
 void write_json(std::ostream& out, const slab_stats& stats);
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -1,7 +1,11 @@
 #include <quarry/detail/resource_setup.hpp>
 #include <stdexcept>
 
-namespace quarry::detail {
+#include "refusal.hpp"
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 resource_setup::resource_setup(const slab_options& given, std::size_t buffer_bytes, bool has_upstream)
     : options_(given.resolved()),
@@ -32,9 +36,11 @@ resource_setup::resource_setup(const slab_options& given, std::size_t buffer_byt
 
 std::pmr::memory_resource* checked_upstream(std::pmr::memory_resource* upstream) {
   if (upstream == nullptr)
-    throw std::invalid_argument(
+    refuse<std::invalid_argument>(
         "quarry: upstream is null; allowed is a memory resource that outlives this one.");
   return upstream;
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -1,13 +1,16 @@
 #include "quarry/detail/resource_supply.hpp"
 
 #include <cstdint>
+#include <new>
 
 #include "os_pages.hpp"
 #include "page_pool.hpp"
-#include "quarry/resource_page_source.hpp"
+#include "quarry/page_sources.hpp"
 #include "upstream_fault.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab_options& options,
                                  std::size_t granule_bytes) noexcept
@@ -21,6 +24,36 @@ resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab
   blocks_are_lazy_ = is_pool || kind_ == kind::system;
 }
 
+namespace {
+
+// Returns what `upstream` returns. Without exceptions, upstreams that would throw are asked in ways that yield null.
+void* ask(std::pmr::memory_resource& upstream, std::size_t bytes, std::size_t alignment) {
+#if !defined(__cpp_exceptions)
+  if (&upstream == std::pmr::null_memory_resource()) return nullptr;
+  if (&upstream == os_page_resource()) return os_page_source().allocate_pages(bytes, alignment);
+  if (&upstream == pooled_page_resource()) return take_pooled_pages(bytes, alignment);
+  if (&upstream == std::pmr::new_delete_resource()) {  // whose deallocate has to fit
+#if defined(_LIBCPP_VERSION)
+    if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator new(bytes, std::nothrow);
+#endif
+    return ::operator new(bytes, std::align_val_t(alignment), std::nothrow);
+  }
+#endif
+  return upstream.allocate(bytes, alignment);
+}
+
+// Throws it; without exceptions it is null that says so.
+void* fail(const upstream_fault& fault) {
+#if defined(__cpp_exceptions)
+  throw upstream_fault(fault);
+#else
+  static_cast<void>(fault);
+  return nullptr;
+#endif
+}
+
+}  // namespace
+
 void* resource_supply::allocate_pages(std::size_t bytes, std::size_t alignment) {
   struct asking {
     explicit asking(bool& flag) noexcept : is_asking(flag) { is_asking = true; }
@@ -29,15 +62,15 @@ void* resource_supply::allocate_pages(std::size_t bytes, std::size_t alignment) 
     asking& operator=(const asking&) = delete;
     bool& is_asking;
   };
-  if (is_asking_) throw upstream_fault(*upstream_, bytes);
+  if (is_asking_) return fail(upstream_fault(*upstream_, bytes));
   const asking now(is_asking_);
-  void* pages = upstream_->allocate(bytes, alignment);
+  void* pages = ask(*upstream_, bytes, alignment);
   // Standard libraries declare that it is neither null nor less aligned, and compilers believe them.
   __asm__("" : "+r"(pages));
   const bool is_aligned = (reinterpret_cast<std::uintptr_t>(pages) & (alignment - 1)) == 0;
   if (__builtin_expect(pages != nullptr && is_aligned, 1)) return pages;
   if (pages != nullptr) upstream_->deallocate(pages, bytes, alignment);
-  throw upstream_fault(*upstream_, pages, bytes, alignment);
+  return fail(upstream_fault(*upstream_, pages, bytes, alignment));
 }
 
 void* resource_supply::allocate_extent(std::size_t bytes, std::size_t alignment) {
@@ -75,4 +108,6 @@ void resource_supply::expect_holes(void* pages, std::size_t bytes) noexcept {
   if (kind_ != kind::upstream) advise_small_pages(pages, bytes);
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -2,10 +2,16 @@
 
 #include <new>
 
-namespace quarry::detail {
+#include "refusal.hpp"
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 void throw_bad_array_new_length() {
-  throw std::bad_array_new_length();
+  refuse<std::bad_array_new_length>();
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -4,6 +4,7 @@
 #include <system_error>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 namespace {
 
 class category_type final : public std::error_category {
@@ -37,4 +38,5 @@ std::error_code make_error_code(slab_errc error) noexcept {
   return {static_cast<int>(error), slab_category()};
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

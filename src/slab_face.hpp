@@ -1,43 +1,59 @@
 // The slow ways of the allocating face; each resource's source file instantiates them.
 #pragma once
 
-#include <new>
 #include <stdexcept>
 #include <string>
 
 #include "quarry/detail/slab_face.hpp"
 #include "quarry/detail/slab_host.hpp"
+#include "refusal.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 inline constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
 
-[[noreturn]] inline void throw_alignment(std::size_t alignment) {
-  throw std::invalid_argument("quarry: an alignment is " + std::to_string(alignment) +
-                              "; allowed is a power of two.");
+[[noreturn]] inline void refuse_alignment(std::size_t alignment) {
+  refuse<std::invalid_argument>("quarry: an alignment is " + std::to_string(alignment) +
+                                "; allowed is a power of two.");
+}
+
+constexpr bool is_power_of_two(std::size_t number) noexcept {
+  return number != 0 && (number & (number - 1)) == 0;
+}
+
+// Serves what no hit does. Returns null past max_bytes, and without exceptions also where upstream gives nothing.
+template <class Engine>
+void* serve_slow(const resource_setup& setup, Engine& engine, core::cache* own, std::size_t bytes,
+                 std::size_t alignment) {
+  const core::class_index index = setup.pooled_class(bytes, alignment);
+  if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
+  if (own == nullptr) return engine.allocate_direct(index);
+  return engine.allocate_slow(*own, index);
 }
 
 template <class Derived>
 void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment) noexcept {
+#if defined(__cpp_exceptions)
   return core::without_throwing([&] { return do_allocate(bytes, alignment); });
+#else
+  if (!is_power_of_two(alignment)) return nullptr;
+  core::class_key key = 0;
+  if (core::find_key(core::last_byte_of(bytes, alignment), key))
+    if (core::cache* const own = self().cache_at_hand())
+      if (void* const slot = own->cursor_at(key).pop()) return slot;
+  auto& host = self().host();
+  return serve_slow(host.setup(), host.engine(), self().cache_or_open(), bytes, alignment);
+#endif
 }
 
 template <class Derived>
 void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment) {
-  if ((alignment & (alignment - 1)) != 0 || alignment == 0) throw_alignment(alignment);
+  if (!is_power_of_two(alignment)) refuse_alignment(alignment);
   auto& host = self().host();
-  auto& engine = host.engine();
-  const core::class_index index = host.setup().pooled_class(bytes, alignment);
-  core::cache* const own = self().cache_or_open();
-  void* result = nullptr;
-  if (index == core::no_class) {
-    result = engine.allocate_oversize(own, bytes, alignment);
-  } else if (own == nullptr) {
-    result = engine.allocate_direct(index);
-  } else {
-    result = engine.allocate_slow(*own, index);
-  }
-  if (result == nullptr) throw std::bad_alloc();  // past max_bytes
+  void* const result = serve_slow(host.setup(), host.engine(), self().cache_or_open(), bytes, alignment);
+  if (result == nullptr) refuse_memory();  // past max_bytes
   return result;
 }
 
@@ -82,4 +98,6 @@ std::size_t slab_face<Derived>::block_bytes(const void* pointer) const noexcept 
   return self().host().engine().block_bytes(pointer);
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

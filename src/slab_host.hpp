@@ -5,9 +5,12 @@
 #include <stdexcept>
 
 #include "quarry/detail/slab_host.hpp"
+#include "refusal.hpp"
 #include "report.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 template <class Derived, class Engine>
 slab_host<Derived, Engine>::slab_host(const slab_options& options, std::pmr::memory_resource* upstream,
@@ -21,7 +24,7 @@ slab_host<Derived, Engine>::slab_host(const slab_options& options, void* buffer,
       engine_(resource_supply(checked_upstream(upstream), setup_.options(), setup_.limits().granule_bytes),
               setup_.limits(), growth_log2) {
   if (buffer == nullptr && bytes != 0)
-    throw std::invalid_argument(
+    refuse<std::invalid_argument>(
         "quarry: the initial buffer is null; allowed is a buffer of the size given, or size 0.");
   if (buffer != nullptr) engine_.memory().start_in(buffer, bytes);
 }
@@ -92,4 +95,6 @@ void slab_host<Derived, Engine>::report_json(std::ostream& out) const {
   write_json(out, stats());
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -4,8 +4,10 @@
 #include <string>
 
 #include "quarry/core/bins/size_class.hpp"
+#include "refusal.hpp"
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 namespace {
 
 constexpr std::size_t default_slab_bytes = 65536;
@@ -16,8 +18,8 @@ constexpr std::size_t default_thread_cache_bytes = std::size_t{4} << 20;
 constexpr std::size_t least_slots = 2;  // of a slab
 
 [[noreturn]] void refuse(const char* field, std::size_t value, const std::string& allowed) {
-  throw std::invalid_argument("quarry::slab_options::" + std::string(field) + " is " + std::to_string(value) +
-                              "; allowed is " + allowed + ".");
+  detail::refuse<std::invalid_argument>("quarry::slab_options::" + std::string(field) + " is " +
+                                        std::to_string(value) + "; allowed is " + allowed + ".");
 }
 
 std::size_t power_of_two_from(std::size_t bytes) {
@@ -56,4 +58,5 @@ slab_options slab_options::resolved() const {
   return result;
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -11,7 +11,9 @@
 #include <thread>
 #endif
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 namespace {
 
 constexpr int most_spins = 64;  // looks before a waiter sleeps
@@ -47,4 +49,6 @@ void sleeping_lock::wake() noexcept {
 #endif
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -13,8 +13,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <quarry/version.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 class spare_ranges {
  public:
@@ -221,4 +224,6 @@ class spare_ranges {
   std::size_t count_ = 0;               // ranges in the tree
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -3,7 +3,9 @@
 #include "fork_gate.hpp"
 #include "this_thread.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 void supply_lock::lock() noexcept {
   fork_gate::enter();
@@ -32,4 +34,6 @@ bool supply_lock::is_mine() const noexcept {
   return owner_.load(std::memory_order_relaxed) == this_thread();  // Relaxed: as above.
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -1,13 +1,15 @@
 #include "quarry/synchronized_slab_resource.hpp"
 
+#include <atomic>
 #include <cstring>
-#include <typeinfo>
 
 #include "quarry/slab_thread_view.hpp"
 #include "slab_face.hpp"
 #include "slab_host.hpp"
+#include "type_name.hpp"
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 template class core::store<detail::resource_supply, detail::sleeping_lock>;
 template class core::engine<detail::resource_supply, detail::sleeping_lock>;
@@ -19,12 +21,37 @@ namespace {
 
 constexpr std::uint32_t growth_log2 = 1;  // many caches share what may rest
 
-// Returns `resource` as a view, or null. By the type's name: where the process has several copies of the library, the type
-// has as many descriptions.
+#if defined(__cpp_rtti)
+
+// By the type's name: where the process has several copies of the library, the type has as many descriptions.
+bool is_view(const std::pmr::memory_resource& resource) noexcept {
+  return std::strcmp(detail::type_name_of(resource), typeid(slab_thread_view).name()) == 0;
+}
+void note_view(const slab_thread_view&) noexcept {}
+
+#else
+
+std::atomic<const void*> table_of_views{
+    nullptr};  // the virtual table of this copy, once there was a view; any thread
+
+const void* table_of(const std::pmr::memory_resource& resource) noexcept {
+  const void* table = nullptr;
+  std::memcpy(&table, static_cast<const void*>(&resource), sizeof table);
+  return table;
+}
+
+// Relaxed, both: whoever has a view to compare knows of its construction.
+bool is_view(const std::pmr::memory_resource& resource) noexcept {
+  return table_of(resource) == table_of_views.load(std::memory_order_relaxed);
+}
+void note_view(const slab_thread_view& view) noexcept {
+  table_of_views.store(table_of(view), std::memory_order_relaxed);
+}
+
+#endif
+
 const slab_thread_view* as_view(const std::pmr::memory_resource& resource) noexcept {
-  return std::strcmp(typeid(resource).name(), typeid(slab_thread_view).name()) == 0
-             ? static_cast<const slab_thread_view*>(&resource)
-             : nullptr;
+  return is_view(resource) ? static_cast<const slab_thread_view*>(&resource) : nullptr;
 }
 
 }  // namespace
@@ -44,7 +71,8 @@ bool synchronized_slab_resource::do_is_equal(const std::pmr::memory_resource& ot
 }
 
 slab_thread_view::slab_thread_view(synchronized_slab_resource& resource) : resource_(&resource) {
-  if (!resource.caches_.open_view(tie_)) throw std::bad_alloc();  // past max_bytes
+  if (!resource.caches_.open_view(tie_)) detail::refuse_memory();  // past max_bytes
+  note_view(*this);
 }
 
 slab_thread_view::~slab_thread_view() {
@@ -61,4 +89,5 @@ bool slab_thread_view::do_is_equal(const std::pmr::memory_resource& other) const
   return view != nullptr && view->resource_ == resource_;
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

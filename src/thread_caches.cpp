@@ -11,7 +11,9 @@
 #include "thread_record.hpp"
 #include "thread_registry.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 namespace {
 
@@ -204,4 +206,6 @@ void thread_caches::forget_other_threads() noexcept {
       engine_.count_out_cache();
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -2,7 +2,9 @@
 
 #include "os_pages.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 namespace {
 
@@ -89,4 +91,6 @@ void thread_record::end() noexcept {
   bucket_count = nodes = 0;
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

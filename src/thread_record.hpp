@@ -10,7 +10,9 @@
 
 #include "cache_node.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 /// What a thread knows of the resources it uses. Trivial, so that it can be used at any time.
 struct thread_record {
@@ -56,4 +58,6 @@ struct thread_record {
   void grow() noexcept;
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -11,7 +11,9 @@
 
 #include "os_pages.hpp"
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 /// Ids that nobody gives again: made of addresses that stay mapped for good, so other copies of the library, loaded
 /// now or later, have others.
@@ -68,4 +70,6 @@ struct thread_registry {
 /// Returns the registry of this copy of the library. It outlives every user: its destructor does nothing.
 thread_registry& registry_of_this_copy() noexcept;
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -4,6 +4,7 @@
 #include "slab_host.hpp"
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 template class core::store<detail::resource_supply, null_lock>;
 template class core::engine<detail::resource_supply, null_lock>;
@@ -25,4 +26,9 @@ unsynchronized_slab_resource::unsynchronized_slab_resource(const slab_options& o
                                                            std::pmr::memory_resource* upstream)
     : slab_host(options, buffer, bytes, upstream, growth_log2) {}
 
+bool unsynchronized_slab_resource::do_is_equal(const std::pmr::memory_resource& other) const noexcept {
+  return this == &other;
+}
+
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -1,9 +1,12 @@
 #include "upstream_fault.hpp"
 
 #include <cstdio>
-#include <typeinfo>
 
-namespace quarry::detail {
+#include "type_name.hpp"
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 upstream_fault::upstream_fault(const std::pmr::memory_resource& upstream, const void* memory,
                                std::size_t bytes, std::size_t alignment) noexcept {
@@ -11,7 +14,7 @@ upstream_fault::upstream_fault(const std::pmr::memory_resource& upstream, const 
       text_, sizeof text_,
       "quarry: upstream %p (%.100s) returned %p for %zu bytes aligned to %zu; allowed is memory that is "
       "aligned as asked for, or an exception.",
-      static_cast<const void*>(&upstream), typeid(upstream).name(), memory, bytes, alignment);
+      static_cast<const void*>(&upstream), type_name_of(upstream), memory, bytes, alignment);
 }
 
 upstream_fault::upstream_fault(const std::pmr::memory_resource& upstream, std::size_t bytes) noexcept {
@@ -19,7 +22,9 @@ upstream_fault::upstream_fault(const std::pmr::memory_resource& upstream, std::s
       text_, sizeof text_,
       "quarry: upstream %p (%.100s) was asked for %zu bytes while it served a request of the same resource; "
       "allowed is an upstream that takes its own memory elsewhere.",
-      static_cast<const void*>(&upstream), typeid(upstream).name(), bytes);
+      static_cast<const void*>(&upstream), type_name_of(upstream), bytes);
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -4,8 +4,11 @@
 #include <cstddef>
 #include <memory_resource>
 #include <new>
+#include <quarry/version.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 /// Its what() names the upstream, what it did, and the values. Takes no memory.
 class upstream_fault final : public std::bad_alloc {
@@ -23,4 +26,6 @@ class upstream_fault final : public std::bad_alloc {
   char text_[320];  // ends with 0
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -2,7 +2,11 @@
 """Checks the direction of includes: a header includes its own floor or a lower one, without cycles, and core/ stays freestanding.
 
 Each header of core/ names its floor in its head comment (`// Layer 3 ...`; of several the smallest counts); a larger number lies
-lower. Headers outside core/ stand on floor 1.
+lower. Headers outside core/ stand on floor 1, but for those that lie under everything and say so (`// Layer 6`): macros, which
+core/ may include.
+
+What is Quarry's is declared in the inline namespace of its version: right behind each `namespace quarry {` stands
+`inline namespace QUARRY_ABI {`, and the header includes version.hpp, itself or through others.
 
 A header whose head comment says `Part of NAME.hpp.` holds definitions of NAME.hpp beside it: the two include each other and no
 other header includes the part, so they count as one.
@@ -26,6 +30,9 @@ PART = re.compile(r"\bPart of (\w+\.hpp)\.")
 FREESTANDING = {"array", "atomic", "bit", "climits", "cstddef", "cstdint", "initializer_list", "limits", "new", "type_traits",
                 "utility", "version"}
 PUBLIC_FLOOR = 1
+GROUND_FLOOR = 6
+OPENED = re.compile(r"^namespace quarry\b[^\n]*\n([^\n]*)", re.MULTILINE)
+INLINE = "inline namespace QUARRY_ABI {"
 
 
 def find_cycle(graph):
@@ -55,9 +62,9 @@ def find_cycle(graph):
 
 
 def floor_of(name, text):
-    if not name.startswith("core/"):
-        return PUBLIC_FLOOR
     layer = LAYER.search(text)
+    if not name.startswith("core/"):
+        return GROUND_FLOOR if layer and int(layer.group(1)) == GROUND_FLOOR else PUBLIC_FLOOR
     return int(layer.group(1)) if layer else None
 
 
@@ -84,6 +91,29 @@ def check_parts(wholes, floors, graph):
             breaches.append(f"{part}: is a part of {whole}, which does not include it")
         breaches += [f"{name}: includes {part}, which only {whole} may include, as its part"
                      for name in graph if part in graph[name] and name != whole]
+    return breaches
+
+
+def reached_from(name, graph):
+    """Returns the headers that `name` includes, itself or through others."""
+    reached, left = set(), [name]
+    while left:
+        for target in graph[left.pop()]:
+            if target not in reached:
+                reached.add(target)
+                left.append(target)
+    return reached
+
+
+def check_namespaces(texts, graph):
+    """Returns the breaches of the rule for the inline namespace."""
+    breaches = []
+    for name, text in texts.items():
+        opened = OPENED.findall(text)
+        if any(line.strip() != INLINE for line in opened):
+            breaches.append(f"{name}: opens namespace quarry without `{INLINE}` in the next line")
+        if opened and "version.hpp" not in reached_from(name, graph):
+            breaches.append(f"{name}: does not include version.hpp, so nothing says what QUARRY_ABI is")
     return breaches
 
 
@@ -120,11 +150,12 @@ def check(root):
                 breaches.append(f"{name}: includes {target}, which is not a header of include/quarry")
                 continue
             graph[name].append(own)
-            if name.startswith("core/") and not own.startswith("core/"):
+            if name.startswith("core/") and not own.startswith("core/") and floors[own] != GROUND_FLOOR:
                 breaches.append(f"{name}: includes {target}, which lies outside core/")
             elif floors[own] is not None and floors[own] < floors[name]:
                 breaches.append(f"{name} (floor {floors[name]}): includes {target}, which stands above it on floor {floors[own]}")
     breaches += check_parts(wholes, floors, graph)
+    breaches += check_namespaces(texts, graph)
     cycle = find_cycle(with_parts_joined(graph, wholes))
     if cycle:
         breaches.append("headers include each other in a circle: " + " -> ".join(cycle))
@@ -142,6 +173,9 @@ def self_test():
                                  "#include <quarry/core/engine/engine.hpp>\n",
         "core/engine/take.hpp": '// The way down.\n//\n// Layer      2. Part of engine.hpp.\n#include "engine.hpp"\n',
         "resource.hpp": '#include <memory_resource>\n#include "core/bin.hpp"\n#include <quarry/core/bin.hpp>\n',
+        "version.hpp": "// Layer      6. Macros.\n",
+        "core/lock.hpp": "// Layer 5.\n#include <quarry/version.hpp>\nnamespace quarry {\ninline namespace QUARRY_ABI {\n",
+        "lock.hpp": "#include <quarry/core/lock.hpp>\nnamespace quarry {\ninline namespace QUARRY_ABI {\nclass slab;\n",
     }
     cases = [
         ("", {}),
@@ -168,6 +202,12 @@ def self_test():
         ("which stands on floor 2", {"core/engine/take.hpp": '// Layer 1. Part of engine.hpp.\n#include "engine.hpp"\n'}),
         ("which stands above it", {"core/engine/take.hpp": '// Layer 3. Part of engine.hpp.\n#include "engine.hpp"\n'}),
         ("is not a header of include/quarry", {"core/engine/take.hpp": "// Layer 2. Part of motor.hpp.\n"}),
+        # What lies under everything includes nothing else, and only what says so lies there.
+        ("outside core/", {"core/lock.hpp": "// Layer 5.\n#include <quarry/resource.hpp>\n"}),
+        ("stands above it", {"version.hpp": "// Layer 6.\n#include <quarry/resource.hpp>\n"}),
+        ("opens namespace quarry without", {"lock.hpp": "#include <quarry/version.hpp>\nnamespace quarry {\nclass slab;\n"}),
+        ("opens namespace quarry without", {"lock.hpp": "#include <quarry/version.hpp>\nnamespace quarry::core {\n"}),
+        ("does not include version.hpp", {"lock.hpp": "namespace quarry {\ninline namespace QUARRY_ABI {\n"}),
         ("which is a part itself", {"core/engine/more.hpp": '// Layer 2. Part of take.hpp.\n#include "take.hpp"\n'}),
     ]
     failures = 0

@@ -273,7 +273,7 @@ def count_instructions(programs, plan, progress, results):
             try:
                 ran = subprocess.run(
                     ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
-                     f"--toggle-collect=*slab_face<quarry::unsynchronized_slab_resource>::{call}*", program,
+                     f"--toggle-collect=*slab_face<quarry::*unsynchronized_slab_resource>::{call}*", program,
                      str(count)],
                     capture_output=True, text=True)
             except FileNotFoundError:

@@ -9,10 +9,12 @@
 
 #include <boost/container/pmr/memory_resource.hpp>
 #include <cstddef>
+#include <cstring>
 
 #include <quarry/unsynchronized_slab_resource.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// Hands the calls of Boost's interface to a resource; one virtual call each.
 /// Alignments up to max_align are all served as max_align, as Boost's own resources do: Boost.JSON frees the keys
@@ -38,13 +40,17 @@ class boost_memory_resource final : public boost::container::pmr::memory_resourc
 
   // Two of them over one resource may free each other's memory.
   bool do_is_equal(const boost::container::pmr::memory_resource& other) const noexcept override {
-    if (this == &other) return true;
+    const auto* same = has_table_of(other) ? static_cast<const boost_memory_resource*>(&other) : nullptr;
 #if defined(__cpp_rtti)
-    const auto* const same = dynamic_cast<const boost_memory_resource*>(&other);
-    return same != nullptr && same->resource_ == resource_;
-#else
-    return false;
+    if (same == nullptr) same = dynamic_cast<const boost_memory_resource*>(&other);  // of another module
 #endif
+    return same != nullptr && same->resource_ == resource_;
+  }
+
+  // Whether `other` has this one's virtual table. Asked first, because where code without RTTI is linked in, the table that all
+  // share may be one without it.
+  bool has_table_of(const boost::container::pmr::memory_resource& other) const noexcept {
+    return std::memcmp(static_cast<const void*>(this), static_cast<const void*>(&other), sizeof(void*)) == 0;
   }
 
   static constexpr std::size_t served(std::size_t alignment) noexcept {
@@ -54,4 +60,5 @@ class boost_memory_resource final : public boost::container::pmr::memory_resourc
   Resource* resource_;
 };
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

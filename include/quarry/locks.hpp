@@ -6,15 +6,18 @@
 #pragma once
 
 #include <atomic>
+#include <quarry/export.hpp>
+#include <quarry/version.hpp>
 
 #if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__))
 #include <sched.h>  // only to let another thread run
 #endif
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// A lock that does nothing, for what one thread uses at a time.
-struct null_lock {
+struct QUARRY_EXPORT null_lock {
   constexpr void lock() const noexcept {}
   constexpr bool try_lock() const noexcept { return true; }
   constexpr void unlock() const noexcept {}
@@ -89,4 +92,5 @@ class spin_lock {
   std::atomic<bool> locked_{false};  // any thread
 };
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -9,9 +9,11 @@
 #include <cstddef>
 #include <iterator>
 #include <new>
+#include <quarry/version.hpp>
 #include <utility>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// Slots of the size of T, linked by their first word. The chain owns nothing: dropping it loses the slots.
 /// Requires    Each slot holds a pointer, which every slot of a slab does.
@@ -198,4 +200,5 @@ class multiallocation_chain {
   size_type size_ = 0;  // slots
 };
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -9,10 +9,12 @@
 #include <cstddef>
 
 #if __STDC_HOSTED__
+#include <quarry/export.hpp>
 #include <quarry/resource_page_source.hpp>
 #endif
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// The two functions that hooked_page_source calls. A program that uses it and does not define them with
 /// QUARRY_DEFINE_PAGE_HOOKS fails to link, and the linker's message shows these names.
@@ -65,7 +67,7 @@ class hooked_page_source {
 ///             may be sparse and are not.
 /// Errors      Returns null when the system refuses.
 /// Threads     Any number at a time.
-class os_page_source {
+class QUARRY_EXPORT os_page_source {
  public:
   void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept;
   void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
@@ -86,4 +88,5 @@ using default_page_source = hooked_page_source;
 
 #endif
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

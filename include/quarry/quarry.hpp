@@ -15,3 +15,4 @@
 #include "slab_thread_view.hpp"
 #include "synchronized_slab_resource.hpp"
 #include "unsynchronized_slab_resource.hpp"
+#include "version.hpp"

@@ -4,10 +4,12 @@
 // Source     Bonwick 1994 (object caching).
 #pragma once
 
+#include <quarry/version.hpp>
 #include <type_traits>
 #include <utility>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 namespace detail {
 void clear() = delete;  // so that the name is looked up where the argument's type lives
@@ -56,4 +58,5 @@ template <class T>
 inline constexpr bool keeps_recycled =
     !(std::is_trivially_destructible_v<T> && detail::recycling_does_nothing<T>);
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -6,8 +6,11 @@
 
 #include <cstddef>
 #include <memory_resource>
+#include <quarry/export.hpp>
+#include <quarry/version.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// A page source over a std::pmr::memory_resource.
 /// Errors      What the resource throws passes through unchanged.
@@ -35,7 +38,7 @@ class resource_page_source {
 ///             and advised for huge pages; larger ones may be sparse and are not.
 /// Errors      Its allocate throws std::bad_alloc when the system refuses.
 /// Threads     Any number at a time.
-std::pmr::memory_resource* os_page_resource() noexcept;
+QUARRY_EXPORT std::pmr::memory_resource* os_page_resource() noexcept;
 
 /// Returns a resource over the process's page pool: whole pages of the operating system, and what is
 /// deallocated is kept, up to a limit, for the next request of the same size.
@@ -45,14 +48,14 @@ std::pmr::memory_resource* os_page_resource() noexcept;
 /// Errors      Its allocate throws std::bad_alloc when the system refuses.
 /// Complexity  Hit: O(1), no call of the system but one at most that ages, and one of advice from 2 MiB on.
 /// Threads     Any number at a time, a child of fork() included. Each copy of the library has a pool of its own.
-std::pmr::memory_resource* pooled_page_resource() noexcept;
+QUARRY_EXPORT std::pmr::memory_resource* pooled_page_resource() noexcept;
 
 /// Gives pooled pages that nobody uses to the system, the longest unused first, until `keep_bytes` are left.
 /// Units       bytes.
 /// Returns     The bytes given back.
 /// Complexity  O(extents given back), a call of the system for each.
 /// Threads     Any number at a time.
-std::size_t trim_pooled_pages(std::size_t keep_bytes = 0) noexcept;
+QUARRY_EXPORT std::size_t trim_pooled_pages(std::size_t keep_bytes = 0) noexcept;
 
 /// Sets how many bytes that nobody uses the page pool may keep; 0 turns keeping off.
 /// Units       bytes. At first 64 MiB, or the decimal number in the environment variable QUARRY_POOL_BYTES when
@@ -61,6 +64,7 @@ std::size_t trim_pooled_pages(std::size_t keep_bytes = 0) noexcept;
 /// Returns     The limit before.
 /// Complexity  O(extents given back), a call of the system for each.
 /// Threads     Any number at a time.
-std::size_t set_pooled_page_limit(std::size_t bytes) noexcept;
+QUARRY_EXPORT std::size_t set_pooled_page_limit(std::size_t bytes) noexcept;
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -15,13 +15,16 @@
 #include <type_traits>
 #include <utility>
 
+#include <quarry/core/typed/exception_mode.hpp>
+#include <quarry/export.hpp>
 #include <quarry/multiallocation_chain.hpp>
 #include <quarry/unsynchronized_slab_resource.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 namespace detail {
-[[noreturn]] void throw_bad_array_new_length();
+[[noreturn]] QUARRY_EXPORT void throw_bad_array_new_length();
 
 template <class Resource, class = void>
 inline constexpr bool has_typed_face = false;
@@ -121,7 +124,7 @@ class slab_allocator {
   /// the magazine holds where a run would be shorter than 16 slots.
   /// Errors      What the resource throws; then nothing has changed.
   /// Complexity  O(count), one call of the resource for each run.
-  void allocate_individual(size_type count, multiallocation_chain& chain);
+  QUARRY_EXCEPTION_MODE void allocate_individual(size_type count, multiallocation_chain& chain);
 
   /// Frees every slot of `chain`, which may be empty, and leaves it empty; runs of at least 16 neighbours at once.
   /// Complexity  O(count), one call of the resource for each run.
@@ -138,11 +141,12 @@ class slab_allocator {
 
   /// Appends `count` arrays of `length` objects each to `chain`.
   /// Errors      What the resource throws; then nothing has changed.
-  void allocate_many(size_type length, size_type count, multiallocation_chain& chain);
+  QUARRY_EXCEPTION_MODE void allocate_many(size_type length, size_type count, multiallocation_chain& chain);
 
   /// Appends `count` arrays to `chain`, the first of lengths[0] objects, and so on.
   /// Errors      What the resource throws; then nothing has changed.
-  void allocate_many(const size_type* lengths, size_type count, multiallocation_chain& chain);
+  QUARRY_EXCEPTION_MODE void allocate_many(const size_type* lengths, size_type count,
+                                           multiallocation_chain& chain);
 
   /// Frees every array of `chain`, whichever its length, and leaves it empty.
   /// Complexity  As size() for each array: prefer deallocate() where the length is known.
@@ -312,4 +316,5 @@ void slab_allocator<T, Resource>::deallocate_many(multiallocation_chain& chain) 
   }
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

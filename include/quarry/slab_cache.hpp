@@ -26,6 +26,7 @@
 #include <utility>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// A handle to a cache of objects of type T. Copies share the same slabs; the slabs live until the last handle
 /// and the last object are gone, in any order, on any thread. Constructing a handle takes no memory: the
@@ -341,4 +342,5 @@ slab_cache_stats slab_cache<T, Lock, SlabBytes, PageSource>::stats() const noexc
   return result;
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

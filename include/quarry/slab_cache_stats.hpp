@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstddef>
+#include <quarry/version.hpp>
 #include <type_traits>
 #include <utility>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// A snapshot of one cache, with the fields of slab_stats; on hosted builds it converts to one.
 /// Invariant   live + kept + cached + free slots = slots of the slabs.
@@ -37,4 +39,5 @@ struct slab_cache_stats {
   }
 };
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

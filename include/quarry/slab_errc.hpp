@@ -3,12 +3,16 @@
 // Layer      Vocabulary of the public face; freestanding, and on hosted builds a std::error_code as well.
 #pragma once
 
+#include <quarry/version.hpp>
+
 #if __STDC_HOSTED__
+#include <quarry/export.hpp>
 #include <system_error>
 #include <type_traits>
 #endif
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 enum class slab_errc {
   ok,                  // nothing is wrong
@@ -45,14 +49,15 @@ constexpr const char* describe(slab_errc error) noexcept {
 
 /// Returns the category of slab_errc; its name is "quarry".
 /// Threads     Any number at a time.
-const std::error_category& slab_category() noexcept;
+QUARRY_EXPORT const std::error_category& slab_category() noexcept;
 
 /// Returns `error` as a std::error_code; out_of_memory compares equal to std::errc::not_enough_memory, the
 /// others to std::errc::invalid_argument, corrupted to std::errc::bad_address.
-std::error_code make_error_code(slab_errc error) noexcept;
+QUARRY_EXPORT std::error_code make_error_code(slab_errc error) noexcept;
 
 #endif
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry
 
 #if __STDC_HOSTED__

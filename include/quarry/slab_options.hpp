@@ -6,8 +6,11 @@
 
 #include <cstddef>
 #include <memory_resource>
+#include <quarry/export.hpp>
+#include <quarry/version.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// Options of a slab resource: a superset of std::pmr::pool_options and implicitly convertible from it.
 /// Threads     A value; no sharing.
@@ -39,7 +42,8 @@ struct slab_options {
   /// Returns the options with every 0 replaced by its default.
   /// Errors      std::invalid_argument that names the field, its value and what is allowed.
   /// Complexity  O(1).
-  slab_options resolved() const;
+  QUARRY_EXPORT slab_options resolved() const;
 };
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

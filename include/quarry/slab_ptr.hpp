@@ -23,6 +23,7 @@
 #endif
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 namespace detail {
 
@@ -233,6 +234,7 @@ bool operator!=(std::nullptr_t, const slab_ptr<T, C>& right) noexcept {
   return static_cast<bool>(right);
 }
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry
 
 #if __STDC_HOSTED__

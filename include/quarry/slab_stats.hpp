@@ -9,6 +9,7 @@
 #include "core/bins/size_class.hpp"
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// One row of slab_stats: one size class.
 struct slab_class_stats {
@@ -38,4 +39,5 @@ struct slab_stats {
       classes{};  // ascending slot_bytes; classes never used have no row
 };
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -7,15 +7,17 @@
 
 #include <cstddef>
 #include <memory_resource>
+#include <quarry/export.hpp>
 #include <quarry/synchronized_slab_resource.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// A handle on a synchronized_slab_resource with a cache that belongs to the handle instead of the thread.
 /// Looks up no thread_local, so it costs less than the resource itself, and it flushes when it ends, not when
 /// the thread does. What it allocates the resource and its other views may free, and the other way round.
 /// When the resource is released, the view's cache goes too, and the view opens another at its next call.
-class slab_thread_view final : public detail::slab_face<slab_thread_view> {
+class QUARRY_EXPORT slab_thread_view final : public detail::slab_face<slab_thread_view> {
  public:
   /// Requires    The resource outlives the last allocation and deallocation through this view.
   /// Errors      std::bad_alloc; then nothing has changed.
@@ -51,4 +53,5 @@ class slab_thread_view final : public detail::slab_face<slab_thread_view> {
 
 extern template class detail::slab_face<slab_thread_view>;
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

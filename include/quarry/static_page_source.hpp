@@ -10,8 +10,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <quarry/version.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 namespace detail {
 
@@ -130,4 +132,5 @@ class static_page_source {
   std::atomic<word> map_[words]{};  // a set bit is a lent granule; any thread
 };
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -12,17 +12,22 @@
 #include <memory_resource>
 #include <quarry/detail/slab_host.hpp>
 #include <quarry/detail/thread_caches.hpp>
+#include <quarry/export.hpp>
 #include <quarry/slab_options.hpp>
 #include <quarry/slab_stats.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 /// A memory resource that cuts slabs into slots in constant time, for any number of threads at a time.
 ///
 /// A slot may be freed by any thread, at the cost of freeing one's own. Upstream is called by one thread at a
 /// time. Before the resource ends, every thread must have made its last call; a thread may end before, after
 /// and during that.
-class synchronized_slab_resource final
+/// Errors      What upstream throws, and std::bad_alloc past max_bytes; then nothing has changed. A library that is compiled
+///             without exceptions writes a sentence and aborts where it would throw; its try_allocate() returns null, as long
+///             as upstream does; docs/tuning.md.
+class QUARRY_EXPORT synchronized_slab_resource final
     : public detail::slab_host<synchronized_slab_resource, detail::shared_engine> {
  public:
   /// Takes memory from std::pmr::get_default_resource(), with default options.
@@ -91,4 +96,5 @@ class synchronized_slab_resource final
 extern template class detail::slab_face<synchronized_slab_resource>;
 extern template class detail::slab_host<synchronized_slab_resource, detail::shared_engine>;
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -10,12 +10,14 @@
 #include <cstddef>
 #include <memory_resource>
 #include <quarry/detail/slab_host.hpp>
+#include <quarry/export.hpp>
 #include <quarry/locks.hpp>
 #include <quarry/page_sources.hpp>
 #include <quarry/slab_options.hpp>
 #include <quarry/slab_stats.hpp>
 
 namespace quarry {
+inline namespace QUARRY_ABI {
 
 namespace detail {
 using lone_engine = core::engine<resource_supply, null_lock>;
@@ -23,7 +25,10 @@ using lone_engine = core::engine<resource_supply, null_lock>;
 
 /// A memory resource that cuts slabs into slots in constant time, for one thread at a time.
 /// Good for containers, strings and trees that allocate often; constructing it allocates nothing.
-class unsynchronized_slab_resource final
+/// Errors      What upstream throws, and std::bad_alloc past max_bytes; then nothing has changed. A library that is compiled
+///             without exceptions writes a sentence and aborts where it would throw; its try_allocate() returns null, as long
+///             as upstream does; docs/tuning.md.
+class QUARRY_EXPORT unsynchronized_slab_resource final
     : public detail::slab_host<unsynchronized_slab_resource, detail::lone_engine> {
  public:
   /// Takes memory from std::pmr::get_default_resource(), with default options.
@@ -80,7 +85,8 @@ class unsynchronized_slab_resource final
   std::size_t slots_in_caches(core::class_index index) const noexcept { return cache_.cached_slots(index); }
   void forget_caches() noexcept { cache_.reset(); }
 
-  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+  // Not inline: the library has the one virtual table.
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override;
 
   mutable core::cache cache_;
 };
@@ -90,4 +96,5 @@ extern template class core::engine<detail::resource_supply, null_lock>;
 extern template class detail::slab_face<unsynchronized_slab_resource>;
 extern template class detail::slab_host<unsynchronized_slab_resource, detail::lone_engine>;
 
+}  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -6,8 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Returns the index of the lowest set bit. Requires word != 0.
 constexpr std::size_t lowest_bit(std::size_t word) noexcept {
@@ -28,4 +31,6 @@ constexpr std::uint32_t bit_width(std::size_t word) noexcept {
   }
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -4,7 +4,11 @@
 // Threads    As the lock's.
 #pragma once
 
-namespace quarry::core {
+#include <quarry/version.hpp>
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Lock is a BasicLockable.
 template <class Lock>
@@ -19,4 +23,6 @@ class [[nodiscard]] lock_holder {
   Lock& lock_;
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

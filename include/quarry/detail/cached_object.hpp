@@ -12,7 +12,9 @@
 #include <type_traits>
 #include <utility>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 /// Returns true, or is a sentence of the compiler's about what is wrong with the arguments of a slab_cache.
 template <class T, class Lock, std::size_t SlabBytes>
@@ -85,4 +87,6 @@ T* construct_object(void* slot, Args&&... args) {
   }
 }
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -11,7 +11,9 @@
 #include <quarry/core/engine/store.hpp>
 #include <quarry/slab_options.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 class resource_setup {
  public:
@@ -54,4 +56,6 @@ class resource_setup {
 /// Returns `upstream`. Errors: std::invalid_argument when it is null.
 std::pmr::memory_resource* checked_upstream(std::pmr::memory_resource* upstream);
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -6,13 +6,16 @@
 
 #include <cstddef>
 #include <memory_resource>
+#include <quarry/export.hpp>
 #include <quarry/slab_options.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 class page_pool;
 
-class resource_supply {
+class QUARRY_EXPORT resource_supply {
  public:
   /// Effects     Extents come from the page pool when `upstream` is std::pmr::new_delete_resource() or pooled_page_resource(),
   ///             from the operating system when it is os_page_resource(), else, or with upstream_only, from `upstream`.
@@ -53,4 +56,6 @@ class resource_supply {
   bool huge_pages_ = true;
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

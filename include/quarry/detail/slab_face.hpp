@@ -11,14 +11,17 @@
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/magazines/cache.hpp>
 #include <quarry/core/slabs/slab.hpp>
+#include <quarry/export.hpp>
 #include <quarry/slab_options.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 /// Derived has: core::cache* cache_at_hand() const noexcept, null where the slow way must look; core::cache* cache_or_open(),
 /// null without memory for one; and a host() with a setup() and an engine().
 template <class Derived>
-class slab_face : public std::pmr::memory_resource {
+class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
  public:
   /// Returns `bytes` bytes aligned to `alignment`, uninitialised; the caller's until deallocate(). The pmr face without its
   /// virtual call.
@@ -139,4 +142,6 @@ class slab_face : public std::pmr::memory_resource {
                                                  std::size_t alignment) noexcept;
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

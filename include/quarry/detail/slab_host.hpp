@@ -11,19 +11,21 @@
 #include <quarry/detail/resource_setup.hpp>
 #include <quarry/detail/resource_supply.hpp>
 #include <quarry/detail/slab_face.hpp>
+#include <quarry/export.hpp>
 #include <quarry/slab_options.hpp>
 #include <quarry/slab_stats.hpp>
 
 namespace quarry {
-class slab_thread_view;
-}
+inline namespace QUARRY_ABI {
 
-namespace quarry::detail {
+class slab_thread_view;
+
+namespace detail {
 
 /// Derived has, beside what slab_face asks for: core::cache* opened_cache() noexcept, the caller's if it has one;
 /// std::size_t slots_in_caches(core::class_index) const; void forget_caches() noexcept.
 template <class Derived, class Engine>
-class slab_host : public slab_face<Derived> {
+class QUARRY_EXPORT slab_host : public slab_face<Derived> {
  public:
   slab_host(const slab_host&) = delete;
   slab_host& operator=(const slab_host&) = delete;
@@ -95,4 +97,6 @@ class slab_host : public slab_face<Derived> {
   const slab_host& host() const noexcept { return *this; }
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -8,12 +8,16 @@
 
 #include <atomic>
 #include <cstdint>
+#include <quarry/export.hpp>
+#include <quarry/version.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 class supply_lock;
 
-class sleeping_lock {
+class QUARRY_EXPORT sleeping_lock {
  public:
   using across_calls = supply_lock;  // what stands in for it across calls of a supply
 
@@ -44,4 +48,6 @@ class sleeping_lock {
   std::atomic<std::uint32_t> state_{0};  // any thread
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -9,10 +9,13 @@
 #include <atomic>
 #include <cstddef>
 #include <quarry/detail/sleeping_lock.hpp>
+#include <quarry/export.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
-class supply_lock {
+class QUARRY_EXPORT supply_lock {
  public:
   constexpr supply_lock() noexcept = default;
   supply_lock(const supply_lock&) = delete;
@@ -34,4 +37,6 @@ class supply_lock {
   std::size_t depth_ = 0;                    // how often it holds it; the owner's
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -13,8 +13,11 @@
 #include <quarry/detail/resource_supply.hpp>
 #include <quarry/detail/sleeping_lock.hpp>
 #include <quarry/detail/supply_lock.hpp>
+#include <quarry/export.hpp>
 
-namespace quarry::detail {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
 
 using shared_engine = core::engine<resource_supply, sleeping_lock>;
 
@@ -45,10 +48,10 @@ inline constexpr std::size_t thread_table_entries = 256;
 
 // Where the calling thread looks. Constant-initialised and trivial, so that a look-up has no guard and works at any time of a
 // thread's life; one word, found without a call also in position-independent code.
-extern __thread thread_entry* thread_table QUARRY_TLS_MODEL;
+QUARRY_EXPORT extern __thread thread_entry* thread_table QUARRY_TLS_MODEL;
 
 /// The resource's end of all its thread caches.
-class alignas(64) thread_caches {
+class QUARRY_EXPORT alignas(64) thread_caches {
  public:
   explicit thread_caches(shared_engine& engine) noexcept;
   thread_caches(const thread_caches&) = delete;
@@ -130,9 +133,10 @@ class alignas(64) thread_caches {
   thread_caches* previous_ = nullptr;        // in the list of all; under the registry's lock
 };
 
-}  // namespace quarry::detail
+}  // namespace detail
 
-namespace quarry {
 extern template class core::store<detail::resource_supply, detail::sleeping_lock>;
 extern template class core::engine<detail::resource_supply, detail::sleeping_lock>;
+
+}  // namespace QUARRY_ABI
 }  // namespace quarry

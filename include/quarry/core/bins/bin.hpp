@@ -13,7 +13,9 @@
 
 #include <quarry/core/slabs/slab.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 class bin {
  public:
@@ -330,4 +332,6 @@ inline bool bin::check_invariants() const noexcept {
   return good;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

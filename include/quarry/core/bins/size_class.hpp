@@ -12,8 +12,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <quarry/core/bits.hpp>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 using class_index = std::uint32_t;
 
@@ -144,4 +147,6 @@ static_assert(class_of_bytes(65) == 8 && slot_bytes_of(8) == 72,
 static_assert(slot_bytes_of(class_of(24, 16)) % 16 == 0,
               "A class must keep the alignment that it is chosen for.");
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

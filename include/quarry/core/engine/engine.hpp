@@ -16,12 +16,15 @@
 #include <quarry/core/engine/shelf.hpp>
 #include <quarry/core/engine/store.hpp>
 #include <quarry/core/magazines/cache.hpp>
+#include <quarry/export.hpp>
 #include <type_traits>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 template <class Supply, class Lock>
-class engine {
+class QUARRY_EXPORT engine {
  public:
   using shelf_type = shelf<Lock>;
   using store_type = store<Supply, Lock>;
@@ -246,7 +249,9 @@ std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcep
   return slot_bytes != 0 ? slot_bytes : store_.oversize_bytes_of(pointer);
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry
 
 #include <quarry/core/engine/flush.hpp>
 #include <quarry/core/engine/refill.hpp>

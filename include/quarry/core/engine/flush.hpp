@@ -5,7 +5,9 @@
 
 #include <quarry/core/engine/engine.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 template <class Supply, class Lock>
 void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index index) noexcept {
@@ -284,4 +286,6 @@ void engine<Supply, Lock>::close_cache(cache& own) noexcept {
   caches_ = &own;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -5,7 +5,9 @@
 
 #include <quarry/core/engine/store.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 // Marks granules free. Returns their extent's memory when that is to go back to the supply: the extent is idle, and either
 // more than enough is free or none of it holds a page. Requires the lock.
@@ -190,4 +192,6 @@ bool store<Supply, Lock>::owns(const void* pointer) const noexcept {
          is_in_buffer(pointer);
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

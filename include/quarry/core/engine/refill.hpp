@@ -5,7 +5,9 @@
 
 #include <quarry/core/engine/engine.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 template <class Supply, class Lock>
 void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
@@ -284,4 +286,6 @@ class_cache* engine<Supply, Lock>::attach(cache& own, class_index index) noexcep
   return local;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -5,7 +5,9 @@
 
 #include <quarry/core/engine/engine.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 // Gives a class that missed its next larger share, when the cache's bound allows it. Each call also looks at one other
 // class, and takes a step of it back when that is unused, or when its share is much larger and the room is wanted.
@@ -112,4 +114,6 @@ void engine<Supply, Lock>::age_depot(shelf_type& of) noexcept {
   if (count != 0) flush_portion(of, taken, count);
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -14,7 +14,9 @@
 #include <quarry/core/magazines/depot.hpp>
 #include <quarry/core/magazines/share.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 template <class Lock>
 struct shelf {
@@ -105,4 +107,6 @@ struct shelf {
   depot parked;
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -19,9 +19,12 @@
 #include <quarry/core/slabs/directory.hpp>
 #include <quarry/core/slabs/slab.hpp>
 #include <quarry/core/slabs/spare_headers.hpp>
+#include <quarry/export.hpp>
 #include <type_traits>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// The lock that is held across calls of the supply: the one that Lock names for it, else another Lock.
 template <class Lock, class = void>
@@ -48,7 +51,7 @@ struct insist {};
 
 /// Supply: see memory/page_source.hpp.
 template <class Supply, class Lock>
-class store {
+class QUARRY_EXPORT store {
  public:
   store(Supply supply, const engine_limits& limits)
       : supply_(supply),
@@ -310,7 +313,9 @@ class store {
   std::size_t buffer_bytes_ = 0;
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry
 
 #include <quarry/core/engine/give_back.hpp>
 #include <quarry/core/engine/take.hpp>

@@ -5,7 +5,9 @@
 
 #include <quarry/core/engine/store.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 template <class Supply, class Lock>
 template <class... Insist>
@@ -362,4 +364,6 @@ void store<Supply, Lock>::attach_buffer() noexcept {
   }
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

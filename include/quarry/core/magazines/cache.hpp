@@ -16,7 +16,9 @@
 #include <quarry/core/magazines/magazine.hpp>
 #include <quarry/core/magazines/share.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// What a cache keeps of one class beside the cursor.
 struct class_cache {
@@ -164,4 +166,6 @@ struct alignas(64) cache {
   static constexpr std::uint8_t quiet_looks_of_unused = 2;  // then a class counts as unused
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <quarry/core/magazines/magazine.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 class depot {
  public:
@@ -80,4 +82,6 @@ class depot {
   const std::uint32_t magazine_slots_;  // slots that make a magazine of this class full
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

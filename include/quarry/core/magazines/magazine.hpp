@@ -11,8 +11,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Room for `capacity` free slots above the bottom entry.
 struct magazine {
@@ -140,4 +143,6 @@ constexpr std::uint32_t full_magazine_slots(std::size_t slot_bytes) noexcept {
                                                                   : magazine::capacity);
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

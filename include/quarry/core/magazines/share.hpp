@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <quarry/core/magazines/magazine.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Returns what one of `caches` open caches may hold: `cache_bytes`, and of what two such caches may hold together its
 /// part. Units: bytes of slots.
@@ -89,4 +91,6 @@ class share_steps {
   std::uint32_t growth_log2_;
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -10,8 +10,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 class arena {
  public:
@@ -104,4 +107,6 @@ class arena {
   std::size_t next_bytes_ = first_block_bytes;
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -12,8 +12,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 using granule_mask = std::uint64_t;
 
@@ -315,4 +318,6 @@ inline bool extents::check_invariants() const noexcept {
          discarded * granule_bytes_ == discarded_bytes_;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

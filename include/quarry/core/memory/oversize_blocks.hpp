@@ -13,8 +13,11 @@
 #include <cstdint>
 #include <new>
 #include <quarry/core/bits.hpp>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// What is known of one block.
 struct oversize_block {
@@ -300,4 +303,6 @@ inline bool oversize_blocks::check_invariants() const noexcept {
          by_size == kept_bytes_ && by_age == kept_bytes_;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -21,10 +21,13 @@
 #pragma once
 
 #include <cstddef>
+#include <quarry/version.hpp>
 #include <type_traits>
 #include <utility>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Returns what f() returns, or a value-initialised result when it throws.
 template <class F>
@@ -91,4 +94,6 @@ class plain_supply {
   PageSource source_;
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

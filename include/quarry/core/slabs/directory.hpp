@@ -19,7 +19,9 @@
 
 #include "slab.hpp"
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 class directory {
  public:
@@ -337,4 +339,6 @@ inline bool directory::check_invariants() const noexcept {
   return live == live_ && used == used_ && (capacity() == 0 || used_ < capacity());
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -16,7 +16,9 @@
 
 #include "slot_bitmap.hpp"
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// The geometry that all slabs of one bin share.
 struct slab_layout {
@@ -195,4 +197,6 @@ inline void slab::take(void** end, std::size_t count, const slab_layout& layout)
   } while (count != 0);
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

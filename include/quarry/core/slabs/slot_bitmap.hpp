@@ -11,8 +11,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <quarry/core/bits.hpp>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 using bitmap_word = std::size_t;
 inline constexpr std::size_t word_slots = sizeof(bitmap_word) * 8;
@@ -151,4 +154,6 @@ class slot_bitmap {
   std::uint32_t words_;                   // words of slots; the summary words follow them
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

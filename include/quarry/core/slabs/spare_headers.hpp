@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <new>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 class spare_headers {
  public:
@@ -74,4 +77,6 @@ class spare_headers {
   spare* lists_[list_count] = {};
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

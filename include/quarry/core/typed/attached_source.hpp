@@ -3,10 +3,13 @@
 // Layer      5. Freestanding.
 #pragma once
 
+#include <quarry/version.hpp>
 #include <type_traits>
 #include <utility>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Whether a page source says by a member capacity_bytes() how much it has: then another cache may need what one leaves
 /// unused.
@@ -69,4 +72,6 @@ class attached_source<PageSource, false, Stateless> {
   PageSource* source_;
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -19,7 +19,9 @@
 #include <cstdint>
 #include <new>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
 class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private attached_source<PageSource> {
@@ -179,4 +181,6 @@ void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void*
   });
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

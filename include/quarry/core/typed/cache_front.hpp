@@ -10,7 +10,9 @@
 
 #include <atomic>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// What a hit touches.
 struct hit_front {
@@ -119,4 +121,6 @@ class front_pointer<Lock, true> {
   std::atomic<locked_front<Lock>*> front_{nullptr};  // any thread
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -16,7 +16,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 constexpr std::size_t round_up(std::size_t value, std::size_t alignment) noexcept {
   return (value + alignment - 1) / alignment * alignment;
@@ -121,4 +123,6 @@ inline void* control_of(slab& root, const cache_layout& layout, std::size_t cont
   return reinterpret_cast<std::byte*>(&root) + (layout.root.behind_bytes - control_bytes);
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

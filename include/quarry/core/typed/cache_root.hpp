@@ -16,7 +16,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 class cache_root : private rest_draw<> {
  public:
@@ -309,4 +311,6 @@ inline bool cache_root::check_invariants(const cache_front& front) const noexcep
          seen == slab_count_ && cached_slots(front) + kept_.count() <= out_slots_;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -12,7 +12,9 @@
 #include <cstdint>
 #include <new>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// What lies behind the bitmap in a slab that marks kept objects.
 struct kept_marks {
@@ -73,4 +75,6 @@ class kept_objects {
   std::size_t count_ = 0;
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -6,8 +6,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <quarry/version.hpp>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Bytes that may rest at first in all caches together: as many as one resource retains, where memory is plenty.
 inline constexpr std::size_t common_rest_bytes =
@@ -73,4 +76,6 @@ class rest_draw<false> {
   std::size_t cover(std::size_t, std::size_t) noexcept { return 0; }
 };
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

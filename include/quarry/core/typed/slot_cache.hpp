@@ -17,7 +17,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
 /// marks_kept; static constexpr bool has_destructor; and static void destroy_object(void* slot) noexcept, which destroys an
@@ -302,4 +304,6 @@ void slot_cache<Kind, Lock, Shared, PageSource>::for_each_live(F f) {
   });
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

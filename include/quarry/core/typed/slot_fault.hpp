@@ -9,7 +9,9 @@
 
 #include <cstddef>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 enum class slot_fault { none, foreign, misaligned, free, damaged };
 
@@ -27,4 +29,6 @@ inline slot_fault find_fault(const cache_root& root, const cache_front& front, c
   return free ? slot_fault::free : slot_fault::none;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -13,7 +13,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Returns the number of `slot`. Requires a slot of this cache.
 /// Complexity  O(1), for the first slot of each slab as cache_root::give_number().
@@ -35,4 +37,6 @@ inline void* slot_of_number(const cache_root& root, const cache_layout& layout,
   return found;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace quarry::core {
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
 
 /// Where the headers of slabs lie that have them inside.
 struct slab_colours {
@@ -63,4 +65,6 @@ void* slot_around(const slab& home, const void* inside) noexcept {
   return home.begin() + offset / SlotBytes * SlotBytes;
 }
 
-}  // namespace quarry::core
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

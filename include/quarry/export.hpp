@@ -1,0 +1,18 @@
+// What a shared Quarry shows to those who link it.
+//
+// Layer      6. Under every floor: one macro, for any build.
+// Invariant  The library is compiled with hidden visibility; what inline code of its users calls or names beyond it is marked.
+//            A static library shows nothing, so each module that contains one has a copy of its own, whatever else is loaded.
+#pragma once
+
+/// On a class: for its members, virtual table and type. On a function or variable: for itself. QUARRY_SHARED is defined where a
+/// shared library is built and for those who use it, QUARRY_BUILDS_SHARED only where it is built; CMake does both.
+#if !defined(QUARRY_SHARED)
+#define QUARRY_EXPORT
+#elif defined(_WIN32) && defined(QUARRY_BUILDS_SHARED)
+#define QUARRY_EXPORT __declspec(dllexport)
+#elif defined(_WIN32)
+#define QUARRY_EXPORT __declspec(dllimport)
+#else
+#define QUARRY_EXPORT [[gnu::visibility("default")]]
+#endif

@@ -1,0 +1,32 @@
+// Refusals, as a library with exceptions makes them and as one without does.
+// again with: -fno-exceptions
+#include "../src/refusal.hpp"
+
+#include <gtest/gtest.h>
+
+#include <new>
+#include <stdexcept>
+
+namespace {
+
+#if defined(__cpp_exceptions)
+
+TEST(Refusal, IsTheException) {
+  EXPECT_THROW(quarry::detail::refuse_memory(), std::bad_alloc);
+  try {
+    quarry::detail::refuse<std::invalid_argument>("what is allowed");
+  } catch (const std::invalid_argument& refused) {
+    EXPECT_STREQ(refused.what(), "what is allowed");
+  }
+}
+
+#else
+
+TEST(Refusal, IsASentenceAndTheEndOfTheProgram) {
+  EXPECT_DEATH(quarry::detail::refuse_memory(), "quarry: there is no memory.*try_allocate\\(\\)");
+  EXPECT_DEATH(quarry::detail::refuse<std::invalid_argument>("what is allowed"), "what is allowed");
+}
+
+#endif
+
+}  // namespace
