@@ -39,7 +39,7 @@ install(TARGETS quarry EXPORT quarry-targets
   ARCHIVE COMPONENT quarry_development)
 install(EXPORT quarry-targets NAMESPACE quarry:: DESTINATION ${quarry_package_dir} COMPONENT quarry_development)
 
-# quarry.pc: who links the archive needs threads, too.
+# quarry.pc: definitions as the target has them for its users; who links the archive needs threads, too.
 set(quarry_pc_prefix ${CMAKE_INSTALL_PREFIX})
 cmake_path(IS_PREFIX CMAKE_INSTALL_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR} NORMALIZE quarry_libraries_in_prefix)
 if(quarry_libraries_in_prefix)
@@ -53,8 +53,10 @@ foreach(folder INCLUDEDIR LIBDIR)
   endif()
 endforeach()
 set(quarry_pc_definitions "")
-if(NOT QUARRY_INITIAL_EXEC)
-  set(quarry_pc_definitions " -DQUARRY_NO_INITIAL_EXEC")
+get_target_property(quarry_definitions quarry INTERFACE_COMPILE_DEFINITIONS)
+if(quarry_definitions)
+  list(TRANSFORM quarry_definitions PREPEND " -D")
+  list(JOIN quarry_definitions "" quarry_pc_definitions)
 endif()
 set(quarry_pc_threads "")
 set(quarry_pc_private_threads "")
