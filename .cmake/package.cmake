@@ -1,5 +1,5 @@
-# Packages by CPack, from a build folder: `cpack -G DEB` writes libquarry0.1, named after the SONAME, and libquarry-dev (the latter alone where the library
-# is static), `cpack -G TGZ` an archive of the install prefix.
+# Packages by CPack, from a build folder: `cpack -G DEB` writes libquarry0.1, named after the SONAME, and libquarry-dev (the latter
+# alone where the library is static), `cpack -G TGZ` an archive of the install prefix.
 set(CPACK_PACKAGE_NAME quarry)
 set(CPACK_PACKAGE_VENDOR "The Quarry authors")
 set(CPACK_PACKAGE_CONTACT "The Quarry authors" CACHE STRING "Maintainer of the packages that cpack writes")

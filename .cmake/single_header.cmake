@@ -1,5 +1,5 @@
-# The target quarry_single_header writes quarry_core.hpp into the build folder: slab_cache.hpp and all of Quarry that it includes, as one file for
-# projects that take a header and nothing else. The same file, run by `cmake -P`, does the writing:
+# The target quarry_single_header writes quarry_core.hpp into the build folder: slab_cache.hpp and all of Quarry that it includes, as
+# one file for projects that take a header and nothing else. This script does the writing, run by `cmake -P`:
 #
 #   cmake -DINCLUDE=include -DLICENSE=LICENSE -DVERSION=0.1.0 -DOUTPUT=quarry_core.hpp -P .cmake/single_header.cmake
 

@@ -11,6 +11,10 @@ using message_cache = quarry::slab_cache<message, quarry::null_lock, 1024, pool>
 pool message_memory;
 message_cache messages(message_memory);
 
-message* take_message() noexcept { return messages.try_make().release(); }
+message* take_message() noexcept {
+  return messages.try_make().release();
+}
 
-void give_message(message* one) noexcept { messages.deallocate(one); }
+void give_message(message* one) noexcept {
+  messages.deallocate(one);
+}
