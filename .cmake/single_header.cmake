@@ -38,10 +38,10 @@ function(write_header name)
     string(SUBSTRING "${rest}" 0 ${begin} before)
     math(EXPR end "${begin} + ${length}")
     string(SUBSTRING "${rest}" ${end} -1 rest)
-    file(APPEND ${OUTPUT}.part "${before}")
+    file(APPEND ${OUTPUT}.new "${before}")
     write_header(${included})
   endwhile()
-  file(APPEND ${OUTPUT}.part "${rest}")
+  file(APPEND ${OUTPUT}.new "${rest}")
   set(written "${written}" PARENT_SCOPE)
 endfunction()
 
@@ -49,12 +49,12 @@ file(READ ${LICENSE} license)
 string(STRIP "${license}" license)
 string(REPLACE "\n" "\n// " license "${license}")
 string(REPLACE "// \n" "//\n" license "${license}")
-file(WRITE ${OUTPUT}.part "// Quarry ${VERSION}: typed caches, quarry::slab_cache and what it needs, written from Quarry's headers. A machine without an
-// operating system needs nothing else; elsewhere os_page_source, the default, needs the library, and the other sources do not.
+file(WRITE ${OUTPUT}.new "// Quarry ${VERSION}: typed caches, quarry::slab_cache and what it needs, written from Quarry's headers. A machine without
+// an operating system needs nothing else; elsewhere os_page_source, the default, needs the library, other sources do not.
 //
 // ${license}
 #pragma once
 
 ")
 write_header(quarry/slab_cache.hpp)
-file(RENAME ${OUTPUT}.part ${OUTPUT})
+file(RENAME ${OUTPUT}.new ${OUTPUT})

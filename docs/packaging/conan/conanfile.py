@@ -28,8 +28,8 @@ class QuarryRecipe(ConanFile):
     def generate(self):
         toolchain = CMakeToolchain(self)
         toolchain.variables["QUARRY_INITIAL_EXEC"] = bool(self.options.initial_exec)
-        for part in ("TESTS", "BENCHMARKS", "EXAMPLES"):
-            toolchain.variables[f"QUARRY_BUILD_{part}"] = "OFF"
+        for extra in ("TESTS", "BENCHMARKS", "EXAMPLES"):
+            toolchain.variables[f"QUARRY_BUILD_{extra}"] = "OFF"
         toolchain.generate()
         CMakeDeps(self).generate()
 
