@@ -1,10 +1,12 @@
-// A user's program: pmr code written for the standard pool, run with it and with Quarry's resource. Only the
-// class name changes.
+// A user's program: pmr code written for the standard pool, run with it and with Quarry's resources, one of them in a thread
+// of its own. Only the class name changes.
 #include <cstdio>
 #include <map>
 #include <memory_resource>
+#include <quarry/synchronized_slab_resource.hpp>
 #include <quarry/unsynchronized_slab_resource.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 template <class Pool>
@@ -25,6 +27,8 @@ std::size_t count_words(std::size_t rounds) {
 int main() {
   const std::size_t expected = count_words<std::pmr::unsynchronized_pool_resource>(20000);
   const std::size_t found = count_words<quarry::unsynchronized_slab_resource>(20000);
-  std::printf("std: %zu, quarry: %zu\n", expected, found);
-  return found == expected ? 0 : 1;
+  std::size_t found_in_thread = 0;
+  std::thread([&] { found_in_thread = count_words<quarry::synchronized_slab_resource>(20000); }).join();
+  std::printf("std: %zu, quarry: %zu, in a thread: %zu\n", expected, found, found_in_thread);
+  return found == expected && found_in_thread == expected ? 0 : 1;
 }
