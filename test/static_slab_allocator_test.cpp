@@ -262,6 +262,8 @@ struct uses_it_at_both_ends {
     fill();
     text.append(5000, 'y');
     if (map.size() != 100 || text.size() != 5100) fail();
+    if (resource_of<tag<17>>().stats().live_slots != later.size()) fail();
+    later[-1] = 1;
   }
   void fill() {
     for (int i = 0; i < 100; ++i) map[i] = i;
@@ -272,6 +274,7 @@ struct uses_it_at_both_ends {
     std::_Exit(1);
   }
   map_of<tag<15>> map;
+  map_of<tag<17>> later;  // filled by main()
   text_of<tag<16>> text = text_of<tag<16>>(100, 'x');
 };
 uses_it_at_both_ends early_and_late;
@@ -279,6 +282,8 @@ uses_it_at_both_ends early_and_late;
 TEST(StaticSlabAllocator, IsUsableBeforeMainAndAfterItHasEnded) {
   EXPECT_EQ(early_and_late.map.size(), 100U);
   EXPECT_EQ(resource_of<tag<15>>().stats().live_slots, 100U);
+  for (int i = 0; i < 100; ++i) early_and_late.later[i] = i;
+  EXPECT_EQ(resource_of<tag<17>>().stats().live_slots, 100U);
 }
 
 }  // namespace
