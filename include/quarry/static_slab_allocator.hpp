@@ -15,6 +15,17 @@
 
 namespace quarry {
 
+namespace detail {
+/// Says once for all types that are allocated from a Resource what is wrong with it.
+template <class Resource>
+struct can_be_made {
+  static_assert(has_typed_face<Resource> &&
+                    std::is_constructible_v<Resource, const slab_options&, std::pmr::memory_resource*>,
+                "static_slab_allocator needs a Resource that it can make: synchronized_slab_resource, or "
+                "unsynchronized_slab_resource where one thread alone uses the tag.");
+};
+}  // namespace detail
+
 /// Allocates objects of type T from the one resource of `Tag`, any type, which need not be complete. That is made at its
 /// first use and never destroyed, so containers may be used before main() begins and until the last static object is gone.
 /// Good for what cannot be given an allocator: nlohmann::basic_json, plf::hive, tsl::robin_map, a thread_local container.
@@ -27,10 +38,7 @@ class static_slab_allocator
     : public detail::allocator_face<static_slab_allocator<T, Tag, Resource>, T, Resource> {
   static_assert(std::is_same_v<T, std::remove_cv_t<T>> && !std::is_reference_v<T>,
                 "static_slab_allocator<T> needs a T that is neither const nor volatile nor a reference.");
-  static_assert(detail::has_typed_face<Resource> &&
-                    std::is_constructible_v<Resource, const slab_options&, std::pmr::memory_resource*>,
-                "static_slab_allocator needs a Resource that it can make: synchronized_slab_resource, or "
-                "unsynchronized_slab_resource where one thread alone uses the tag.");
+  static_assert(sizeof(detail::can_be_made<Resource>) != 0);
 
  public:
   template <class U>

@@ -28,6 +28,27 @@ inline constexpr bool has_typed_face<
                           decltype(std::declval<Resource&>().template deallocate_fixed<1, 1>(nullptr))>> =
     true;
 
+/// Stands in for a resource without the typed face, so that the compiler says nothing of it but the allocator's static_assert.
+struct no_typed_face {
+  void* allocate(std::size_t, std::size_t);
+  void* try_allocate(std::size_t, std::size_t) noexcept;
+  void deallocate(void*, std::size_t, std::size_t) noexcept;
+  std::size_t good_size(std::size_t, std::size_t) const noexcept;
+  std::size_t block_bytes(const void*) const noexcept;
+  core::slot_run allocate_run(std::size_t, std::size_t, std::size_t);
+  void deallocate_run(void*, std::size_t, std::size_t, std::size_t) noexcept;
+  template <std::size_t, std::size_t>
+  void* allocate_fixed();
+  template <std::size_t, std::size_t>
+  void deallocate_fixed(void*) noexcept;
+  template <std::size_t, std::size_t, class F>
+  std::size_t allocate_hits(std::size_t, F) {
+    return 0;
+  }
+  template <std::size_t, std::size_t>
+  std::size_t deallocate_hits(void*, std::size_t) noexcept;
+};
+
 /// Derived has: Resource& used() const, what it allocates from; and fixed() const, what has the same allocate_fixed() and
 /// deallocate_fixed().
 template <class Derived, class T, class Resource>
@@ -148,12 +169,17 @@ class allocator_face {
     }
   };
 
-  Resource& used() const {
-    return static_cast<const Derived&>(*this).used();
+  decltype(auto) used() const {
+    if constexpr (has_typed_face<Resource>)
+      return static_cast<const Derived&>(*this).used();
+    else
+      return no_typed_face();
   }
-
   decltype(auto) fixed() const {
-    return static_cast<const Derived&>(*this).fixed();
+    if constexpr (has_typed_face<Resource>)
+      return static_cast<const Derived&>(*this).fixed();
+    else
+      return no_typed_face();
   }
 
   void allocate_singly(size_type count, multiallocation_chain& chain);
