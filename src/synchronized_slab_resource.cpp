@@ -1,8 +1,6 @@
 #include "quarry/synchronized_slab_resource.hpp"
 
-#include <cstring>
-#include <typeinfo>
-
+#include "quarry/detail/type_of.hpp"
 #include "quarry/slab_thread_view.hpp"
 #include "slab_face.hpp"
 #include "slab_host.hpp"
@@ -19,14 +17,6 @@ namespace {
 
 constexpr std::uint32_t growth_log2 = 1;  // many caches share what may rest
 
-// Returns `resource` as a view, or null. By the type's name: where the process has several copies of the library, the type
-// has as many descriptions.
-const slab_thread_view* as_view(const std::pmr::memory_resource& resource) noexcept {
-  return std::strcmp(typeid(resource).name(), typeid(slab_thread_view).name()) == 0
-             ? static_cast<const slab_thread_view*>(&resource)
-             : nullptr;
-}
-
 }  // namespace
 
 synchronized_slab_resource::synchronized_slab_resource(const slab_options& options,
@@ -39,7 +29,7 @@ synchronized_slab_resource::synchronized_slab_resource(const slab_options& optio
 
 bool synchronized_slab_resource::do_is_equal(const std::pmr::memory_resource& other) const noexcept {
   if (this == &other) return true;
-  const slab_thread_view* const view = as_view(other);
+  const slab_thread_view* const view = detail::as_final<slab_thread_view>(other);
   return view != nullptr && &view->resource() == this;
 }
 
@@ -57,7 +47,7 @@ void slab_thread_view::flush() noexcept {
 
 bool slab_thread_view::do_is_equal(const std::pmr::memory_resource& other) const noexcept {
   if (this == &other || resource_ == &other) return true;
-  const slab_thread_view* const view = as_view(other);
+  const slab_thread_view* const view = detail::as_final<slab_thread_view>(other);
   return view != nullptr && view->resource_ == resource_;
 }
 

@@ -10,6 +10,7 @@
 #include <boost/container/pmr/memory_resource.hpp>
 #include <cstddef>
 
+#include <quarry/detail/type_of.hpp>
 #include <quarry/unsynchronized_slab_resource.hpp>
 
 namespace quarry {
@@ -39,12 +40,8 @@ class boost_memory_resource final : public boost::container::pmr::memory_resourc
   // Two of them over one resource may free each other's memory.
   bool do_is_equal(const boost::container::pmr::memory_resource& other) const noexcept override {
     if (this == &other) return true;
-#if defined(__cpp_rtti)
-    const auto* const same = dynamic_cast<const boost_memory_resource*>(&other);
+    const auto* const same = detail::as_final<boost_memory_resource>(other);
     return same != nullptr && same->resource_ == resource_;
-#else
-    return false;
-#endif
   }
 
   static constexpr std::size_t served(std::size_t alignment) noexcept {
