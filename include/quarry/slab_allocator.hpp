@@ -18,6 +18,8 @@ namespace quarry {
 /// Every member that allocates goes with every member that frees, and with the resource's own allocate and
 /// deallocate. A moved or swapped container takes its resource along; a copied one stays with its own, and a
 /// new copy starts with the resource of its original. Allocators are equal when they use the same resource.
+/// boost::container::slist (as of Boost 1.81) puts a range in reverse with every allocator of version 2, so with this one as with
+/// Boost's own: insert into one element by element, or take boost::container::list.
 template <class T, class Resource = unsynchronized_slab_resource>
 class slab_allocator : public detail::allocator_face<slab_allocator<T, Resource>, T, Resource> {
   static_assert(std::is_same_v<T, std::remove_cv_t<T>> && !std::is_reference_v<T>,

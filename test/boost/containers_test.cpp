@@ -14,6 +14,7 @@
 #include <boost/container/flat_set.hpp>
 #include <boost/container/list.hpp>
 #include <boost/container/map.hpp>
+#include <boost/container/node_allocator.hpp>
 #include <boost/container/set.hpp>
 #include <boost/container/slist.hpp>
 #include <boost/container/small_vector.hpp>
@@ -180,6 +181,21 @@ TEST_F(BoostContainers, DequesMatchTheStandardOne) {
   bc::deque<int, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::deque<int> reference;
   repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });
+}
+
+template <class Allocator>
+std::vector<int> range_through_slist(const Allocator& allocator) {
+  const int numbers[] = {1, 2, 3, 4};
+  const bc::slist<int, Allocator> list(std::begin(numbers), std::end(numbers), allocator);
+  return {list.begin(), list.end()};
+}
+
+// Whose fault it is: an allocator of Boost's own with the same protocol does so too.
+TEST_F(BoostContainers, SlistReversesARangeWithEveryAllocatorOfVersion2) {
+  const std::vector<int> straight{1, 2, 3, 4}, reversed{4, 3, 2, 1};
+  EXPECT_EQ(range_through_slist(std::allocator<int>()), straight);
+  EXPECT_EQ(range_through_slist(slab_allocator<int>(&resource_)), reversed);
+  EXPECT_EQ(range_through_slist(bc::node_allocator<int>()), reversed);
 }
 
 // Boost 1.74 and 1.81 insert a range into an slist in reverse order with every version 2 allocator, their own
