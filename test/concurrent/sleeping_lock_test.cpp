@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <ctime>
 #include <mutex>
 #include <thread>
@@ -34,26 +35,49 @@ TEST(SleepingLock, CanBeInitialisedAtCompileTimeAndTriedWhileHeld) {
   lock.unlock();
 }
 
-TEST(SleepingLock, ExcludesOtherThreadsAndLeavesErrnoAsItWas) {
+TEST(SleepingLock, ExcludesOtherThreads) {
   constexpr int thread_count = 8;
   constexpr int rounds = 20000;
   sleeping_lock lock;
   int counter = 0;  // not atomic: the lock alone protects it
-  std::atomic<int> changed_errnos{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < thread_count; ++i)
     threads.emplace_back([&, i] {
-      errno = 4711;
       for (int round = 0; round < rounds; ++round) {
         const std::lock_guard<sleeping_lock> guard(lock);
         ++counter;
         if ((round + i) % 512 == 0) std::this_thread::yield();  // the others wait for this one
       }
-      changed_errnos += errno == 4711 ? 0 : 1;
     });
   for (std::thread& each : threads) each.join();
   EXPECT_EQ(counter, thread_count * rounds);
-  EXPECT_EQ(changed_errnos, 0);
+}
+
+TEST(SleepingLock, SleepsOnAfterASignalAndLeavesErrnoAsItWas) {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) {};
+  ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
+  sleeping_lock lock;
+  lock.lock();
+  std::atomic<bool> is_held{false};
+  int seen_errno = 0;
+  std::thread waiter([&] {
+    errno = 4711;
+    lock.lock();
+    seen_errno = errno;
+    is_held = true;
+    lock.unlock();
+  });
+  for (int i = 0; i < 5; ++i) {
+    std::this_thread::sleep_for(milliseconds(10));
+    pthread_kill(waiter.native_handle(), SIGUSR1);
+  }
+  EXPECT_FALSE(is_held);
+  lock.unlock();
+  waiter.join();
+  EXPECT_EQ(seen_errno, 4711);
+  sigaction(SIGUSR1, &before, nullptr);
 }
 
 double cpu_ms_of_this_thread() {
@@ -76,7 +100,7 @@ TEST(SleepingLock, AThreadThatWaitsUsesNextToNoTime) {
   std::this_thread::sleep_for(milliseconds(200));
   lock.unlock();
   for (std::thread& each : waiters) each.join();  // each wakes the next
-  for (const double used : used_ms) EXPECT_LT(used, 20) << "of 200 ms";
+  for (const double used : used_ms) EXPECT_LT(used, 5) << "of 200 ms";
 }
 
 // The child has one thread, which holds the lock that others wait for.
@@ -129,25 +153,28 @@ bool become_real_time() {
 }
 
 // On one core: a thread of no priority takes the lock and goes on working; a real-time thread wakes up meanwhile and wants it.
-// The shortest of several waits, because the holder has to share the core with whatever else runs on the machine.
+// The middle one of several waits, because the holder has to share the core with whatever else runs on the machine.
 TEST(SleepingLock, AThreadOfRealTimePriorityIsServedByAHolderThatItKeepsOffTheCore) {
   const one_core here;
   if (!here.is_kept) GTEST_SKIP() << "threads may not be kept on one core here";
-  double shortest_ms = 1e9;
+  std::vector<double> waits_ms;
   bool is_permitted = true;
-  for (int attempt = 0; attempt < 10 && is_permitted && shortest_ms > 5; ++attempt) {
+  for (int attempt = 0; attempt < 20 && is_permitted && waits_ms.size() < 5; ++attempt) {
     sleeping_lock lock;
-    std::atomic<bool> is_held{false};
+    std::atomic<bool> is_ready{false}, is_held{false};
     std::thread urgent([&] {
       is_permitted = become_real_time();
+      is_ready = true;
       if (!is_permitted) return;
       while (!is_held) std::this_thread::sleep_for(std::chrono::microseconds(200));
       const auto begin = clock_type::now();
-      lock.lock();
+      const bool has_to_wait = !lock.try_lock();
+      if (has_to_wait) lock.lock();
       const std::chrono::duration<double, std::milli> waited = clock_type::now() - begin;
       lock.unlock();
-      shortest_ms = std::min(shortest_ms, waited.count());
+      if (has_to_wait) waits_ms.push_back(waited.count());
     });
+    while (!is_ready) std::this_thread::sleep_for(std::chrono::microseconds(200));
     lock.lock();
     is_held = true;
     const double begin_ms = cpu_ms_of_this_thread();
@@ -156,7 +183,9 @@ TEST(SleepingLock, AThreadOfRealTimePriorityIsServedByAHolderThatItKeepsOffTheCo
     urgent.join();
   }
   if (!is_permitted) GTEST_SKIP() << "the system does not permit SCHED_FIFO here";
-  EXPECT_LT(shortest_ms, 5);
+  if (waits_ms.empty()) GTEST_SKIP() << "the holder was always done before the other thread came";
+  std::sort(waits_ms.begin(), waits_ms.end());
+  EXPECT_LT(waits_ms[waits_ms.size() / 2], 5);
 }
 
 }  // namespace
