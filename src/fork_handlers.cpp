@@ -1,8 +1,8 @@
 #include "fork_handlers.hpp"
 
+#include "back_off.hpp"
 #include "cache_node.hpp"
 #include "fork_gate.hpp"
-#include "patience.hpp"
 #include "thread_registry.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -21,7 +21,7 @@ void fork_handlers::before() noexcept {
   const bool waits_for_ends = !fork_gate::is_inside();  // or it would wait for itself
   fork_gate::enter();
   fork_gate::close();
-  for (patience wait; !try_lock_all(waits_for_ends);) wait();
+  for (back_off wait; !try_lock_all(waits_for_ends);) wait();
   pool_of_nodes().lock().lock();
 }
 

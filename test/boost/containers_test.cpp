@@ -7,6 +7,7 @@
 #endif
 #include <gtest/gtest.h>
 #include <quarry/slab_allocator.hpp>
+#include <quarry/static_slab_allocator.hpp>
 
 #include <algorithm>
 #include <boost/container/deque.hpp>
@@ -27,6 +28,7 @@
 #include <iterator>
 #include <list>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <set>
@@ -181,6 +183,22 @@ TEST_F(BoostContainers, DequesMatchTheStandardOne) {
   bc::deque<int, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::deque<int> reference;
   repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });
+}
+
+TEST_F(BoostContainers, AreMadeWithoutAnAllocatorOverAStaticOne) {
+  using allocator = quarry::static_slab_allocator<int, BoostContainers>;
+  {
+    const std::vector<int> values = some_values();
+    bc::list<int, allocator> list(values.begin(), values.end());
+    bc::set<int, std::less<>, allocator> set(values.begin(), values.end());
+    bc::stable_vector<int, allocator> stable(values.begin(), values.end());
+    bc::list<int, allocator> moved = std::move(list);
+    moved.insert(moved.end(), values.begin(), values.end());
+    EXPECT_EQ(moved.size(), 2 * values.size());
+    EXPECT_TRUE(std::equal(stable.begin(), stable.end(), values.begin()));
+    EXPECT_EQ(set.size(), std::set<int>(values.begin(), values.end()).size());
+  }
+  EXPECT_EQ(allocator::resource().stats().live_bytes, 0U);
 }
 
 template <class Allocator>

@@ -10,7 +10,7 @@
 
 namespace quarry::detail {
 
-class patience {
+class back_off {
  public:
   void operator()() noexcept {
     if (yields_ == most_yields) return fork_gate::nap();
