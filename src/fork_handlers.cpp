@@ -1,7 +1,6 @@
 #include "fork_handlers.hpp"
 
-#include <quarry/locks.hpp>
-
+#include "back_off.hpp"
 #include "cache_node.hpp"
 #include "fork_gate.hpp"
 #include "thread_registry.hpp"
@@ -24,9 +23,7 @@ void fork_handlers::before() noexcept {
   const bool waits_for_ends = !fork_gate::is_inside();  // or it would wait for itself
   fork_gate::enter();
   fork_gate::close();
-  constexpr int most_yields = 64;
-  for (int tries = 0; !try_lock_all(waits_for_ends); ++tries)
-    tries < most_yields ? yield_thread() : fork_gate::nap();
+  for (back_off wait; !try_lock_all(waits_for_ends);) wait();
   pool_of_nodes().lock().lock();
 }
 

@@ -18,7 +18,7 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
-#include <quarry/locks.hpp>
+#include <quarry/detail/sleeping_lock.hpp>
 
 #include "spare_ranges.hpp"
 #endif
@@ -121,7 +121,7 @@ namespace {
 // What unmapping small ranges may add to the process's mappings, of which Linux allows 65,530.
 constexpr long most_torn_mappings = 16384;
 
-spin_lock spare_lock;                     // guards `spare`; a leaf: nothing is taken or called under it
+detail::sleeping_lock spare_lock;         // guards `spare`; a leaf: nothing is taken or called under it
 detail::spare_ranges spare;               // under the lock
 std::atomic<std::size_t> spare_count{0};  // of its ranges; written under the lock
 std::atomic<long> torn_mappings{0};       // an estimate: ranges below 2 MiB unmapped minus mapped; any thread
@@ -192,7 +192,7 @@ bool try_unmap(void* pages, std::size_t bytes) noexcept {
 template <class Call>
 detail::spare_ranges::range with_spare(Call call) noexcept {
   const std::size_t page = page_bytes();
-  const std::lock_guard<spin_lock> held(spare_lock);
+  const std::lock_guard<detail::sleeping_lock> held(spare_lock);
   const detail::spare_ranges::range result = call(page);
   // Relaxed: a count that says whether a look under the lock is worth it.
   spare_count.store(spare.count(), std::memory_order_relaxed);

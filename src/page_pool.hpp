@@ -16,7 +16,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <quarry/locks.hpp>
+#include <quarry/detail/sleeping_lock.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -61,7 +61,7 @@ class page_pool {
  private:
   friend struct page_pool_fork_handlers;
 
-  using lock_type = spin_lock;
+  using lock_type = sleeping_lock;
 
   static constexpr std::size_t first_limit_bytes = std::size_t{64} << 20;
   static constexpr std::size_t page_log2 = 12;        // the unit in which sizes choose their list

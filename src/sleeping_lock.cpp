@@ -6,6 +6,8 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
 #else
 #include <chrono>
 #include <thread>
@@ -21,11 +23,20 @@ constexpr int most_spins = 64;  // looks before a waiter sleeps
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t),
               "The system waits on the word itself.");
 
+#if defined(__linux__)
+// Leaves errno as it was: whoever frees memory does not expect it to change.
+void call_futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value) noexcept {
+  const int kept = errno;
+  syscall(SYS_futex, &word, operation, value, nullptr, nullptr, 0);
+  errno = kept;
+}
+#endif
+
 // Sleeps while the word is `value`, or for a moment.
 void sleep_on([[maybe_unused]] std::atomic<std::uint32_t>& word,
               [[maybe_unused]] std::uint32_t value) noexcept {
 #if defined(__linux__)
-  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+  call_futex(word, FUTEX_WAIT_PRIVATE, value);
 #else
   std::this_thread::sleep_for(std::chrono::microseconds(50));
 #endif
@@ -45,7 +56,7 @@ void sleeping_lock::lock_slow() noexcept {
 
 void sleeping_lock::wake() noexcept {
 #if defined(__linux__)
-  syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+  call_futex(state_, FUTEX_WAKE_PRIVATE, 1);  // the lock may be gone: then the call finds nobody
 #endif
 }
 

@@ -2,8 +2,8 @@
 #include <cstddef>
 #include <mutex>
 #include <quarry/detail/thread_caches.hpp>
-#include <quarry/locks.hpp>
 
+#include "back_off.hpp"
 #include "cache_node.hpp"
 #include "fork_gate.hpp"
 #include "fork_handlers.hpp"
@@ -121,7 +121,7 @@ void thread_caches::close_view(view_tie& view) noexcept {
 void thread_caches::part(cache_node& from) noexcept {
   const fork_gate::passage inside;
   part_as_thread(
-      from.tie, yield_thread, [&] { from.resource->engine_.close_cache(*from.cache); },
+      from.tie, back_off(), [&] { from.resource->engine_.close_cache(*from.cache); },
       [&] { pool.recycle(from); });
 }
 
@@ -147,7 +147,7 @@ void thread_caches::sweep() noexcept {
 void thread_caches::part_from_all() noexcept {
   while (cache_node* const each = nodes_) {
     nodes_ = each->next_of_resource;
-    part_as_resource(each->tie, yield_thread, [&] { pool.recycle(*each); });
+    part_as_resource(each->tie, back_off(), [&] { pool.recycle(*each); });
   }
   next_swept_ = nullptr;
 }
@@ -174,7 +174,7 @@ std::size_t thread_caches::cached_slots(core::class_index index) const noexcept 
 void thread_caches::flush_all() noexcept {
   const fork_gate::passage inside;
   for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    visit_as_resource(each->tie, yield_thread, [&] { engine_.flush_cache(*each->cache); });
+    visit_as_resource(each->tie, back_off(), [&] { engine_.flush_cache(*each->cache); });
   engine_.flush_depots();
 }
 

@@ -19,7 +19,7 @@ namespace detail {
 /// now or later, have others.
 class resource_ids {
  public:
-  static constexpr std::uint64_t none = 1;  // no entry has it, and no address yields it
+  static constexpr std::uint64_t none = no_resource_id;  // no address yields it
 
   /// Returns `none` when the system refuses a page.
   std::uint64_t take() noexcept {

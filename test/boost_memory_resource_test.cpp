@@ -2,6 +2,7 @@
 // links: Boost::container
 // options: -D_LIBCPP_ENABLE_CXX17_REMOVED_UNARY_BINARY_FUNCTION
 #include <quarry/boost_memory_resource.hpp>
+#include <quarry/synchronized_slab_resource.hpp>
 
 #include <gtest/gtest.h>
 
@@ -11,6 +12,7 @@
 #include <boost/container/pmr/vector.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <list>
 #include <map>
 #include <new>
@@ -43,6 +45,32 @@ TEST_F(BoostMemoryResource, DropsNullAndRefusesWhatCannotBe) {
   void* const block = adapted_.allocate(64, 0);  // as every alignment up to max_align
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % alignof(std::max_align_t), 0U);
   adapted_.deallocate(block, 64, 0);
+}
+
+// As boost::json::monotonic_resource, which says the bytes behind its block's header alone.
+TEST_F(BoostMemoryResource, FreesBlocksWholeThatAreSaidToBeSmaller) {
+  constexpr std::size_t header_bytes = 32;
+  quarry::synchronized_slab_resource synchronized(&upstream_);
+  quarry::boost_memory_resource<quarry::synchronized_slab_resource> synchronized_adapted(synchronized);
+  boost::container::pmr::memory_resource* const each[] = {&adapted_, &synchronized_adapted};
+  for (boost::container::pmr::memory_resource* const adapted : each)
+    for (const std::size_t bytes : {512U, 992U, 1000U, 1024U, 1984U, 7936U, 32768U, 100000U}) {
+      std::vector<void*> blocks;
+      for (int i = 0; i < 200; ++i) blocks.push_back(adapted->allocate(bytes + header_bytes, 16));
+      for (void* const block : blocks) adapted->deallocate(block, bytes, 16);
+      for (void*& block : blocks) block = adapted->allocate(bytes, 16);
+      for (std::size_t i = 0; i < blocks.size(); ++i) std::memset(blocks[i], static_cast<int>(i), bytes);
+      for (std::size_t i = 0; i < blocks.size(); ++i) {
+        const auto* const first = static_cast<const unsigned char*>(blocks[i]);
+        EXPECT_EQ(first[0], i) << bytes << " bytes";
+        EXPECT_EQ(first[bytes - 1], i) << bytes << " bytes";
+        adapted->deallocate(blocks[i], bytes, 16);
+      }
+    }
+  EXPECT_EQ(resource_.stats().live_bytes, 0U);
+  EXPECT_EQ(synchronized.stats().live_bytes, 0U);
+  resource_.trim();
+  EXPECT_EQ(upstream_.live_bytes(), synchronized.stats().upstream_bytes);
 }
 
 TEST_F(BoostMemoryResource, HonoursEveryPairOfSizeAndAlignment) {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <new>
 #include <set>
 #include <thread>
 #include <vector>
@@ -244,6 +246,94 @@ TEST(PageSources, MayBeFinalAndNameTheirMembersAsTheyLike) {
   }
   EXPECT_EQ(upstream.live_blocks(), 0U);
   static_assert(sizeof(slab_cache<block, quarry::spin_lock, 4096, closed_stateless_source>) == sizeof(void*));
+}
+
+/// Breaks a promise in all calls while it is told to.
+struct faulty_source {
+  enum class fault { none, is_misaligned, is_null, throws };
+  struct pages {
+    quarry_test::counting_resource memory;
+    fault now = fault::none;
+    std::function<void()> before_each;
+    void* shifted = nullptr;
+  };
+
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) {
+    if (of->before_each) of->before_each();
+    if (of->now == fault::is_null) return nullptr;
+    if (of->now == fault::throws) throw 42;  // NOLINT(hicpp-exception-baseclass): anything may come
+    if (of->now == fault::none) return of->memory.allocate(bytes, alignment);
+    of->shifted = static_cast<std::byte*>(of->memory.allocate(bytes + 8, alignment)) + 8;
+    return of->shifted;
+  }
+  void deallocate_pages(void* base, std::size_t bytes, std::size_t alignment) noexcept {
+    if (base == of->shifted)
+      return of->memory.deallocate(static_cast<std::byte*>(base) - 8, bytes + 8, alignment);
+    of->memory.deallocate(base, bytes, alignment);
+  }
+
+  pages* of;
+};
+
+template <class Lock>
+void survives_a_faulty_source() {
+  using fault = faulty_source::fault;
+  faulty_source::pages pages;
+  for (const bool is_open : {false, true}) {
+    slab_cache<block, Lock, 4096, faulty_source> cache{faulty_source{&pages}};
+    std::vector<block*> live;
+    if (is_open)
+      while (live.empty() || cache.stats().free_slots + cache.stats().cached_slots != 0)
+        live.push_back(cache.allocate());
+    const auto held_bytes = pages.memory.live_bytes();
+    for (const fault each : {fault::is_misaligned, fault::is_null, fault::throws}) {
+      pages.now = each;
+      if (each == fault::throws) {
+        EXPECT_THROW(static_cast<void>(cache.allocate()), int);
+        EXPECT_THROW(static_cast<void>(cache.make()), int);
+      } else {
+        EXPECT_THROW(static_cast<void>(cache.allocate()), std::bad_alloc);
+        EXPECT_THROW(static_cast<void>(cache.make()), std::bad_alloc);
+      }
+      EXPECT_EQ(cache.try_make(), nullptr);
+      EXPECT_EQ(cache.reserve(1000), slab_errc::out_of_memory);
+      EXPECT_EQ(pages.memory.live_bytes(), held_bytes);
+    }
+    pages.now = fault::none;
+    live.push_back(cache.allocate());
+    EXPECT_EQ(cache.stats().live_slots, live.size());
+    for (block* const each : live) cache.deallocate(each);
+  }
+  EXPECT_EQ(pages.memory.live_blocks(), 0U);
+}
+
+TEST(PageSources, ThatBreakAPromiseAreRefusedAndLoseNothing) {
+  survives_a_faulty_source<null_lock>();
+  survives_a_faulty_source<quarry::spin_lock>();
+}
+
+TEST(PageSources, MayUseTheCacheThatAsksThemForAnotherSlab) {
+  faulty_source::pages pages;
+  {
+    slab_cache<block, quarry::spin_lock, 4096, faulty_source> cache{faulty_source{&pages}};
+    std::vector<block*> live{cache.allocate()};
+    bool is_back = false;
+    pages.before_each = [&] {
+      if (is_back) return;
+      is_back = true;
+      live.push_back(cache.allocate());
+      cache.deallocate(live.front());
+      live.erase(live.begin());
+      is_back = false;
+    };
+    std::set<block*> places;
+    for (int i = 0; i < 2000; ++i) live.push_back(cache.allocate());
+    places.insert(live.begin(), live.end());
+    EXPECT_EQ(places.size(), live.size());
+    EXPECT_EQ(cache.stats().live_slots, live.size());
+    for (block* const each : live) cache.deallocate(each);
+  }
+  EXPECT_EQ(pages.memory.live_blocks(), 0U);
 }
 
 TEST(PageSources, OneProgramUsesSeveralOnePerCache) {

@@ -379,6 +379,71 @@ TEST_F(SlabCache, TryDeallocateTellsWhyItRefuses) {
   EXPECT_EQ(cache.try_deallocate(slot), slab_errc::double_free);  // also when it rests in its slab
 }
 
+template <class Lock>
+void drop_nulls_between_slots() {
+  slab_cache<message, Lock, small_slab_bytes> cache;
+  cache.deallocate(nullptr);
+  EXPECT_EQ(cache.stats().slab_count, 0U) << "that needs no cache";
+  std::vector<message*> live;
+  std::set<message*> places;
+  std::mt19937 random(7);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same run each time
+  for (int step = 0; step < 20000; ++step) {
+    for (std::size_t nulls = random() % 4; nulls != 0; --nulls) cache.deallocate(nullptr);
+    const bool grows = step / 300 % 2 == 0;
+    if (live.empty() || random() % 4 < (grows ? 3U : 1U)) {
+      live.push_back(cache.allocate());
+      ASSERT_NE(live.back(), nullptr);
+      ASSERT_TRUE(places.insert(live.back()).second) << "handed out twice";
+    } else {
+      std::swap(live[random() % live.size()], live.back());
+      places.erase(live.back());
+      cache.deallocate(live.back());
+      live.pop_back();
+    }
+    ASSERT_EQ(cache.stats().live_slots, live.size());
+  }
+  std::size_t free_slots = cache.stats().free_slots + cache.stats().cached_slots;
+  ASSERT_EQ(cache.reserve(free_slots), slab_errc::ok);
+  const std::size_t slabs = cache.stats().slab_count;
+  for (; free_slots != 0; --free_slots) live.push_back(cache.allocate());
+  EXPECT_EQ(cache.stats().slab_count, slabs);
+  for (message* const each : live) {
+    cache.deallocate(nullptr);
+    cache.deallocate(each);
+  }
+  cache.deallocate(nullptr);
+  cache.trim();
+  EXPECT_EQ(cache.stats().cached_slots, 0U);
+  EXPECT_EQ(cache.stats().slab_count, 1U);
+}
+
+TEST_F(SlabCache, DropsNull) {
+  drop_nulls_between_slots<null_lock>();
+  drop_nulls_between_slots<spin_lock>();
+  static quarry::static_page_source<65536> buffer;
+  slab_cache<message, null_lock, small_slab_bytes, quarry::static_page_source<65536>> fixed(buffer);
+  std::vector<message*> live;
+  while (message* const slot = fixed.try_allocate()) live.push_back(slot);
+  for (message* const each : live) {
+    for (int nulls = 0; nulls < 3; ++nulls) fixed.deallocate(nullptr);
+    fixed.deallocate(each);
+  }
+  EXPECT_EQ(fixed.stats().live_slots, 0U);
+  EXPECT_EQ(fixed.stats().slab_count, 1U);
+}
+
+TEST_F(SlabCache, AnOrphanedOneEndsWithItsLastObjectAlsoWhenItsMagazineTookNulls) {
+  test_cache<message>::ptr last;
+  {
+    test_cache<message> cache(pages);
+    last = cache.make();
+    for (int i = 0; i < 5; ++i) cache.deallocate(nullptr);
+  }
+  EXPECT_EQ(upstream.live_blocks(), 1U);
+  last.reset();
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
 TEST_F(SlabCache, FreedObjectsCarryNoAllocatorDataSoWritingToThemCorruptsNothing) {
   test_cache<message> cache(pages);
   std::vector<message*> slots;

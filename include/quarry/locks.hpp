@@ -48,7 +48,10 @@ inline void yield_thread() noexcept {
 }  // namespace detail
 
 /// A lock for sections of a few hundred instructions: it reads until the lock looks free, with a growing
-/// pause between looks, and then lets other threads run between them.
+/// pause between looks, and then lets other threads run between them. It never sleeps, so it serves kernels, interrupt
+/// handlers that find it free, and programs without an operating system. Where a thread of high priority may wait for one of
+/// low priority on the same core, take a lock that hands the priority on (PTHREAD_PRIO_INHERIT): this one would keep the holder
+/// off the core.
 /// Complexity  Uncontended: one atomic exchange to lock, one store to unlock.
 /// Threads     Any number at a time; not recursive; no order among waiters.
 /// Source      Test-and-test-and-set with back-off: Anderson 1990.

@@ -13,6 +13,7 @@
 #include "slab_ptr.hpp"
 #include "slab_stats.hpp"
 #include "slab_thread_view.hpp"
+#include "static_slab_allocator.hpp"
 #include "synchronized_slab_resource.hpp"
 #include "unsynchronized_slab_resource.hpp"
 #include "version.hpp"

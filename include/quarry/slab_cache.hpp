@@ -30,7 +30,8 @@ inline namespace QUARRY_ABI {
 
 /// A handle to a cache of objects of type T. Copies share the same slabs; the slabs live until the last handle
 /// and the last object are gone, in any order, on any thread. Constructing a handle takes no memory: the
-/// first use takes the first slab, and when that fails, the next use tries again.
+/// first use takes the first slab, and when that fails, the next use tries again. Pages that are not aligned as asked for are
+/// no pages: they go back. A page source may use the cache that asks it for another slab, but not while it brings the first.
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 class slab_cache {
   static constexpr std::size_t bytes_in_force = detail::slab_bytes_in_force<T, SlabBytes>();
@@ -123,7 +124,7 @@ class slab_cache {
   /// Returns one slot, uninitialised, or null.
   QUARRY_EXCEPTION_MODE object* try_allocate() noexcept { return try_take(); }
 
-  /// Takes back a slot in which no object lives. Requires that it came from this cache and is not free.
+  /// Takes back a slot in which no object lives; null is dropped. Requires that it came from this cache and is not free.
   /// Complexity  Hit: O(1). Miss: O(magazine slots), at most one call of the page source.
   void deallocate(const T* slot) noexcept { slots_.deallocate(const_cast<object*>(slot)); }
 

@@ -16,6 +16,8 @@ inline namespace QUARRY_ABI {
 /// A handle on a synchronized_slab_resource with a cache that belongs to the handle instead of the thread.
 /// Looks up no thread_local, so it costs less than the resource itself, and it flushes when it ends, not when
 /// the thread does. What it allocates the resource and its other views may free, and the other way round.
+/// They are equal, so a container moves between them without a copy. In a build without RTTI equality is identity, but for a view
+/// that is asked about its own resource: there a container may copy.
 /// When the resource is released, the view's cache goes too, and the view opens another at its next call.
 class QUARRY_EXPORT slab_thread_view final : public detail::slab_face<slab_thread_view> {
  public:

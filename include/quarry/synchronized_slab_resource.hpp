@@ -19,6 +19,11 @@
 namespace quarry {
 inline namespace QUARRY_ABI {
 
+namespace detail {
+template <class Tag, class Resource>
+class static_resource;
+}
+
 /// A memory resource that cuts slabs into slots in constant time, for any number of threads at a time.
 ///
 /// A slot may be freed by any thread, at the cost of freeing one's own. Upstream is called by one thread at a
@@ -79,6 +84,8 @@ class QUARRY_EXPORT synchronized_slab_resource final
 
   template <class>
   friend class detail::slab_face;
+  template <class, class>
+  friend class detail::static_resource;
   friend detail::slab_host<synchronized_slab_resource, detail::shared_engine>;
   friend class slab_thread_view;
 

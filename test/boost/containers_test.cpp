@@ -7,6 +7,7 @@
 #endif
 #include <gtest/gtest.h>
 #include <quarry/slab_allocator.hpp>
+#include <quarry/static_slab_allocator.hpp>
 
 #include <algorithm>
 #include <boost/container/deque.hpp>
@@ -14,6 +15,7 @@
 #include <boost/container/flat_set.hpp>
 #include <boost/container/list.hpp>
 #include <boost/container/map.hpp>
+#include <boost/container/node_allocator.hpp>
 #include <boost/container/set.hpp>
 #include <boost/container/slist.hpp>
 #include <boost/container/small_vector.hpp>
@@ -26,6 +28,7 @@
 #include <iterator>
 #include <list>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <set>
@@ -180,6 +183,37 @@ TEST_F(BoostContainers, DequesMatchTheStandardOne) {
   bc::deque<int, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::deque<int> reference;
   repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });
+}
+
+TEST_F(BoostContainers, AreMadeWithoutAnAllocatorOverAStaticOne) {
+  using allocator = quarry::static_slab_allocator<int, BoostContainers>;
+  {
+    const std::vector<int> values = some_values();
+    bc::list<int, allocator> list(values.begin(), values.end());
+    bc::set<int, std::less<>, allocator> set(values.begin(), values.end());
+    bc::stable_vector<int, allocator> stable(values.begin(), values.end());
+    bc::list<int, allocator> moved = std::move(list);
+    moved.insert(moved.end(), values.begin(), values.end());
+    EXPECT_EQ(moved.size(), 2 * values.size());
+    EXPECT_TRUE(std::equal(stable.begin(), stable.end(), values.begin()));
+    EXPECT_EQ(set.size(), std::set<int>(values.begin(), values.end()).size());
+  }
+  EXPECT_EQ(allocator::resource().stats().live_bytes, 0U);
+}
+
+template <class Allocator>
+std::vector<int> range_through_slist(const Allocator& allocator) {
+  const int numbers[] = {1, 2, 3, 4};
+  const bc::slist<int, Allocator> list(std::begin(numbers), std::end(numbers), allocator);
+  return {list.begin(), list.end()};
+}
+
+// Whose fault it is: an allocator of Boost's own with the same protocol does so too.
+TEST_F(BoostContainers, SlistReversesARangeWithEveryAllocatorOfVersion2) {
+  const std::vector<int> straight{1, 2, 3, 4}, reversed{4, 3, 2, 1};
+  EXPECT_EQ(range_through_slist(std::allocator<int>()), straight);
+  EXPECT_EQ(range_through_slist(slab_allocator<int>(&resource_)), reversed);
+  EXPECT_EQ(range_through_slist(bc::node_allocator<int>()), reversed);
 }
 
 // Boost 1.74 and 1.81 insert a range into an slist in reverse order with every version 2 allocator, their own

@@ -7,6 +7,8 @@
 //   many_arrays COUNT                     deallocate_many of COUNT arrays, freed in the order of a random walk
 //   numbers SLABS                         index_of of a typed cache with SLABS slabs
 //   two_resources DISTANCE                pairs over two of 17 resources by turns, made DISTANCE apart
+//   allocators WHICH                      pairs of a 48-byte node through slab_allocator (held), static_slab_allocator (static),
+//                                         or a slab_allocator over a static in a function (guarded)
 //   scan COUNT                            the failing control: looks at COUNT words for each operation
 //
 // Prints the number of operations; what is between the toggles is counted. check_growth.py runs this and does the sums.
@@ -23,6 +25,7 @@
 #include <quarry/page_sources.hpp>
 #include <quarry/slab_allocator.hpp>
 #include <quarry/slab_cache.hpp>
+#include <quarry/static_slab_allocator.hpp>
 #include <quarry/synchronized_slab_resource.hpp>
 #include <quarry/unsynchronized_slab_resource.hpp>
 #include <random>
@@ -148,6 +151,52 @@ std::size_t two_resources(std::size_t distance) {
   return 20'000;
 }
 
+struct node {
+  void* words[6];
+};
+using held_allocator = quarry::slab_allocator<node, synchronized_slab_resource>;
+using static_allocator = quarry::static_slab_allocator<node>;
+
+/// What a program writes without static_slab_allocator.
+struct guarded_allocator {
+  static synchronized_slab_resource& resource() {
+    static synchronized_slab_resource made;
+    return made;
+  }
+  static node* allocate(std::size_t count) { return held_allocator(resource()).allocate(count); }
+  static void deallocate(node* place, std::size_t count) {
+    held_allocator(resource()).deallocate(place, count);
+  }
+};
+
+template <class Allocator>
+__attribute__((noinline)) node* allocate_one(Allocator& from) {
+  return from.allocate(1);
+}
+template <class Allocator>
+__attribute__((noinline)) void deallocate_one(Allocator& to, node* place) {
+  to.deallocate(place, 1);
+}
+
+template <class Allocator>
+std::size_t pairs_of(Allocator allocator) {
+  constexpr std::size_t pairs = 20'000;
+  const auto run = [&] {
+    for (std::size_t i = 0; i < pairs; ++i) deallocate_one(allocator, allocate_one(allocator));
+  };
+  run();
+  const counted here;
+  run();
+  return pairs;
+}
+
+std::size_t allocators(const std::string& which) {
+  static synchronized_slab_resource resource;
+  if (which == "held") return pairs_of(held_allocator(resource));
+  if (which == "static") return pairs_of(static_allocator());
+  return which == "guarded" ? pairs_of(guarded_allocator()) : 0;
+}
+
 std::size_t scan(std::size_t count) {
   const std::vector<int> words(count, 1);
   long sum = 0;
@@ -172,6 +221,7 @@ int main(int argument_count, char** arguments) {
   if (question == "many_arrays") operations = many_arrays(number);
   if (question == "numbers") operations = numbers(number);
   if (question == "two_resources") operations = two_resources(number);
+  if (question == "allocators") operations = allocators(variant);
   if (question == "scan") operations = scan(number);
   if (operations == 0) {
     std::fprintf(stderr, "usage: cost_growth QUESTION VARIANT, see the head of cost_growth.cpp\n");

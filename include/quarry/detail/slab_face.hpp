@@ -18,6 +18,21 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace detail {
 
+/// The hit of a caller that knows the size when it is compiled.
+/// Returns     Null, or false, where the slow way must serve: there is no cache at hand, or its magazine does not.
+template <std::size_t Bytes, std::size_t Alignment>
+void* pop_fixed([[maybe_unused]] core::cache* own) noexcept {
+  if constexpr (core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes)
+    if (own != nullptr) return own->cursors[core::class_of(Bytes, Alignment)].pop();
+  return nullptr;
+}
+template <std::size_t Bytes, std::size_t Alignment>
+bool push_fixed([[maybe_unused]] core::cache* own, [[maybe_unused]] void* pointer) noexcept {
+  if constexpr (core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes)
+    if (own != nullptr) return own->cursors[core::class_of(Bytes, Alignment)].push(pointer);
+  return false;
+}
+
 /// Derived has: core::cache* cache_at_hand() const noexcept, null where the slow way must look; core::cache* cache_or_open(),
 /// null without memory for one; and a host() with a setup() and an engine().
 template <class Derived>
@@ -57,17 +72,13 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   /// Complexity  Hit: O(1), 6 instructions. Miss and requests beyond the largest class: as allocate().
   template <std::size_t Bytes, std::size_t Alignment>
   [[nodiscard]] void* allocate_fixed() {
-    if constexpr (core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes)
-      if (core::cache* const own = self().cache_at_hand())
-        if (void* const slot = own->cursors[core::class_of(Bytes, Alignment)].pop()) return slot;
+    if (void* const slot = pop_fixed<Bytes, Alignment>(self().cache_at_hand())) return slot;
     return allocate_slow(Bytes, Alignment);
   }
 
   template <std::size_t Bytes, std::size_t Alignment>
   void deallocate_fixed(void* pointer) noexcept {
-    if constexpr (core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes)
-      if (core::cache* const own = self().cache_at_hand())
-        if (own->cursors[core::class_of(Bytes, Alignment)].push(pointer)) return;
+    if (push_fixed<Bytes, Alignment>(self().cache_at_hand(), pointer)) return;
     deallocate_slow(pointer, Bytes, Alignment);
   }
 

@@ -24,6 +24,9 @@ using shared_engine = core::engine<resource_supply, sleeping_lock>;
 struct cache_node;       // ties one thread or view to one resource; src/cache_node.hpp
 struct thread_registry;  // what a copy of the library knows of the resources that it made
 
+/// The id of no resource: no entry has it.
+inline constexpr std::uint64_t no_resource_id = 1;
+
 /// What a thread or a view remembers of one resource.
 struct thread_entry {
   std::uint64_t id = 0;  // of the resource; 0: of none
@@ -50,16 +53,10 @@ inline constexpr std::size_t thread_table_entries = 256;
 // thread's life; one word, found without a call also in position-independent code.
 QUARRY_EXPORT extern __thread thread_entry* thread_table QUARRY_TLS_MODEL;
 
-/// The resource's end of all its thread caches.
-class QUARRY_EXPORT alignas(64) thread_caches {
+/// What a hit reads of a resource. One that nobody has set belongs to no resource: no thread finds a cache by it.
+class QUARRY_EXPORT thread_key {
  public:
-  explicit thread_caches(shared_engine& engine) noexcept;
-  thread_caches(const thread_caches&) = delete;
-  thread_caches& operator=(const thread_caches&) = delete;
-
-  /// Parts from every thread; waits for those that are ending just now.
-  /// Requires    No other thread is inside a call of the resource.
-  ~thread_caches();
+  constexpr thread_key() noexcept = default;
 
   /// Returns the calling thread's cache when its table has it, else null. Complexity O(1).
   core::cache* find() const noexcept {
@@ -73,6 +70,22 @@ class QUARRY_EXPORT alignas(64) thread_caches {
     if (entry.cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
     return entry.cache;
   }
+
+ protected:
+  std::uint64_t id_ = no_resource_id;  // changed by drop() alone; every hit reads it
+  std::size_t entry_ = 0;              // bytes from the begin of a thread's table to this resource's entry
+};
+
+/// The resource's end of all its thread caches.
+class QUARRY_EXPORT alignas(64) thread_caches : public thread_key {
+ public:
+  explicit thread_caches(shared_engine& engine) noexcept;
+  thread_caches(const thread_caches&) = delete;
+  thread_caches& operator=(const thread_caches&) = delete;
+
+  /// Parts from every thread; waits for those that are ending just now.
+  /// Requires    No other thread is inside a call of the resource.
+  ~thread_caches();
 
   /// Returns the calling thread's cache; opens one when the thread has none yet.
   /// Returns     Null when there is no memory for one, or when the thread's caches have been closed already.
@@ -121,8 +134,6 @@ class QUARRY_EXPORT alignas(64) thread_caches {
   void unlock_all() noexcept;
   void forget_other_threads() noexcept;
 
-  std::uint64_t id_;           // changed by drop() alone; every hit reads it
-  std::size_t entry_;          // bytes from the begin of a thread's table to this resource's entry
   shared_engine& engine_;      // its cache_lock() guards the list of nodes
   thread_registry& registry_;  // of the copy of the library that made the resource
 

@@ -116,10 +116,15 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
     if constexpr (names_capacity<PageSource>) root.bound_magazine(*this, MagazineSlots);
   }
 
-  // Returns a slab of its own that belongs to no one yet, or null when the source does. Errors: what that throws.
+  // Returns a slab of its own that belongs to no one yet, or null when the source does, or when its pages are not aligned as
+  // asked for: these go back. Errors: what the source throws.
   static slab* take_slab(attached& from, const cache_layout& layout, const slab_contents& contents) {
     void* const base = from.source().allocate_pages(layout.slabs.slab_bytes, layout.slabs.slab_bytes);
     if (base == nullptr) return nullptr;
+    if (__builtin_expect((reinterpret_cast<std::uintptr_t>(base) & (layout.slabs.slab_bytes - 1)) != 0, 0)) {
+      from.source().deallocate_pages(base, layout.slabs.slab_bytes, layout.slabs.slab_bytes);
+      return nullptr;
+    }
     slab* const fresh = create_cache_slab(base, layout, contents);
     if constexpr (MarksKept) clear_marks(*fresh);
     return fresh;
@@ -175,6 +180,7 @@ template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksK
 template <class... Transit>
 void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void* slot,
                                                                            const Transit&... mine) noexcept {
+  if (sizeof...(mine) == 0 && slot == nullptr) return;  // also of a handle without a cache
   finish([&] {
     (this->leave(mine), ...);
     return put_back(slot);

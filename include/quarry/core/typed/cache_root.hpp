@@ -1,9 +1,9 @@
 // The control block of a typed cache: what its root slab holds beside slots.
 //
 // Layer      2. Freestanding. Knows slots, nothing of the objects in them, of locks or of page sources.
-// Invariant  out_slots = slots in the users' hands, kept for recycling, or in the magazine. Without handles the
-//            cache is orphaned: its magazine takes nothing, so that every free is a miss, and the one that
-//            brings out_slots to 0 ends the cache.
+// Invariant  out_slots = slots in the users' hands, kept for recycling, or in the magazine, which may hold nulls
+//            beside: a hit takes what it is given, and a miss drops them. Without handles the cache is orphaned: its
+//            magazine takes nothing, so that every free is a miss, and the one that brings out_slots to 0 ends the cache.
 // Threads    Under the cache's lock.
 // Source     Bonwick & Adams 2001 (magazine); docs/design.md.
 #pragma once
@@ -81,7 +81,8 @@ class cache_root : private rest_draw<> {
   /// Lets the magazine take at most an eighth of the slots in use from the next miss on; but `most` while the root slab, which
   /// stays anyway, is the only one.
   void bound_magazine(const cache_front& front, std::uint32_t most) noexcept {
-    const std::size_t eighth = (out_slots_ - cached_slots(front)) / 8;
+    const std::size_t entries = front.loaded.count(entries_);  // nulls included
+    const std::size_t eighth = out_slots_ > entries ? (out_slots_ - entries) / 8 : 0;
     if (handles_ != 0)
       magazine_slots_ = slab_count_ == 1 || eighth > most ? most : static_cast<std::uint32_t>(eighth);
   }
@@ -131,7 +132,8 @@ class cache_root : private rest_draw<> {
   std::size_t peak_slabs() const noexcept { return peak_slabs_; }
   std::size_t resting_slabs() const noexcept { return resting_slabs_; }
   std::size_t out_slots() const noexcept { return out_slots_; }
-  std::size_t cached_slots(const cache_front& front) const noexcept { return front.loaded.count(entries_); }
+  /// Complexity  O(magazine slots).
+  std::size_t cached_slots(const cache_front& front) const noexcept;
   bool is_cached(const cache_front& front, const void* slot) const noexcept;
   bool is_kept(const slab& home, std::size_t index) const noexcept { return kept_.has(home, index); }
 
@@ -180,7 +182,7 @@ class cache_root : private rest_draw<> {
   slab* settle() noexcept { return trim(cover_resting()); }
   void put_back(void* const* slots, std::size_t count) noexcept;
   void empty_magazine(cache_front& front) noexcept {
-    put_back(entries_ + 1, cached_slots(front));
+    put_back(entries_ + 1, front.loaded.count(entries_));
     front.loaded.load(entries_, 0, magazine_slots_);
   }
 
@@ -202,6 +204,7 @@ class cache_root : private rest_draw<> {
 };
 
 inline void* cache_root::allocate(cache_front& front) noexcept {
+  front.loaded.drop_nulls(entries_);
   if (void* const slot = front.loaded.pop()) return slot;  // another thread may have refilled it meanwhile
   void** const bottom = entries_ + 1;
   const std::size_t half = magazine_slots_ / 2;  // room for as many frees stays
@@ -222,7 +225,7 @@ inline void* cache_root::allocate(cache_front& front) noexcept {
 inline slab* cache_root::deallocate(cache_front& front, void* slot) noexcept {
   if (front.loaded.push(slot)) return nullptr;  // another thread may have made room meanwhile
   void** const oldest = entries_ + 1;
-  const std::size_t cached = cached_slots(front);
+  const std::size_t cached = front.loaded.count(entries_);
   oldest[cached] = slot;
   std::size_t stay = magazine_slots_ == 0 ? 0 : magazine_slots_ / 2 + 1;
   if (stay > cached) stay = cached + 1;
@@ -239,9 +242,11 @@ inline slab* cache_root::flush(cache_front& front) noexcept {
 }
 
 inline void cache_root::put_back(void* const* slots, std::size_t count) noexcept {
-  out_slots_ -= count;
-  slab* emptied =
-      bin_.flush(slots, count, [this, slots](std::size_t i) noexcept { return home_of(slots[i]); });
+  // A null was never out: the magazine takes one because a hit does not look.
+  slab* emptied = bin_.flush(slots, count, [this, slots](std::size_t i) noexcept {
+    return slots[i] != nullptr ? home_of(slots[i]) : nullptr;
+  });
+  out_slots_ = bin_.used_slots();
   while (emptied != nullptr) {
     slab* const next = emptied->next;
     rest(emptied);
@@ -270,8 +275,14 @@ inline slab* cache_root::drop_handle(cache_front& front) noexcept {
   return retain(0);
 }
 
+inline std::size_t cache_root::cached_slots(const cache_front& front) const noexcept {
+  std::size_t slots = 0;
+  for (std::size_t i = front.loaded.count(entries_); i != 0; --i) slots += entries_[i] != nullptr ? 1 : 0;
+  return slots;
+}
+
 inline bool cache_root::is_cached(const cache_front& front, const void* slot) const noexcept {
-  const std::size_t count = cached_slots(front);
+  const std::size_t count = front.loaded.count(entries_);
   for (std::size_t i = 1; i <= count; ++i)
     if (entries_[i] == slot) return true;
   return false;

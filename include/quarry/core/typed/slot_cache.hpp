@@ -71,7 +71,11 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
     return without_throwing([&] { return allocate_slow(mine...); });
   }
 
-  void deallocate(void* slot) noexcept { push(front_.opened(), slot); }
+  /// Takes a slot back; null is dropped.
+  void deallocate(void* slot) noexcept {
+    if (Shared && slot == nullptr) return;  // beside a lock this costs nothing
+    push(front_.opened(), slot);
+  }
   /// Frees a slot, which leaves `mine` if that is given.
   template <class... Transit>
   static void push(front& into, void* slot, const Transit&... mine) noexcept {

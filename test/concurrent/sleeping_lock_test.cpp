@@ -1,0 +1,191 @@
+// The lock of a synchronized resource: that it excludes, and what waiting costs.
+#include "quarry/detail/sleeping_lock.hpp"
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <ctime>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "support/in_child.hpp"
+
+namespace {
+
+using quarry::detail::sleeping_lock;
+using std::chrono::milliseconds;
+using clock_type = std::chrono::steady_clock;
+
+static_assert(sizeof(sleeping_lock) == 4 && std::is_trivially_destructible_v<sleeping_lock>);
+
+TEST(SleepingLock, CanBeInitialisedAtCompileTimeAndTriedWhileHeld) {
+  static sleeping_lock lock;
+  lock.lock();
+  EXPECT_FALSE(lock.try_lock());
+  lock.unlock();
+  EXPECT_TRUE(lock.try_lock());
+  lock.unlock();
+}
+
+TEST(SleepingLock, ExcludesOtherThreads) {
+  constexpr int thread_count = 8;
+  constexpr int rounds = 20000;
+  sleeping_lock lock;
+  int counter = 0;  // not atomic: the lock alone protects it
+  std::vector<std::thread> threads;
+  for (int i = 0; i < thread_count; ++i)
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < rounds; ++round) {
+        const std::lock_guard<sleeping_lock> guard(lock);
+        ++counter;
+        if ((round + i) % 512 == 0) std::this_thread::yield();  // the others wait for this one
+      }
+    });
+  for (std::thread& each : threads) each.join();
+  EXPECT_EQ(counter, thread_count * rounds);
+}
+
+TEST(SleepingLock, SleepsOnAfterASignalAndLeavesErrnoAsItWas) {
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) {};
+  ASSERT_EQ(sigaction(SIGUSR1, &action, &before), 0);
+  sleeping_lock lock;
+  lock.lock();
+  std::atomic<bool> is_held{false};
+  int seen_errno = 0;
+  std::thread waiter([&] {
+    errno = 4711;
+    lock.lock();
+    seen_errno = errno;
+    is_held = true;
+    lock.unlock();
+  });
+  for (int i = 0; i < 5; ++i) {
+    std::this_thread::sleep_for(milliseconds(10));
+    pthread_kill(waiter.native_handle(), SIGUSR1);
+  }
+  EXPECT_FALSE(is_held);
+  lock.unlock();
+  waiter.join();
+  EXPECT_EQ(seen_errno, 4711);
+  sigaction(SIGUSR1, &before, nullptr);
+}
+
+double cpu_ms_of_this_thread() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) * 1e3 + static_cast<double>(used.tv_nsec) / 1e6;
+}
+
+TEST(SleepingLock, AThreadThatWaitsUsesNextToNoTime) {
+  sleeping_lock lock;
+  lock.lock();
+  std::vector<double> used_ms(3);
+  std::vector<std::thread> waiters;
+  for (double& used : used_ms)
+    waiters.emplace_back([&lock, &used] {
+      const double before_ms = cpu_ms_of_this_thread();
+      const std::lock_guard<sleeping_lock> guard(lock);
+      used = cpu_ms_of_this_thread() - before_ms;
+    });
+  std::this_thread::sleep_for(milliseconds(200));
+  lock.unlock();
+  for (std::thread& each : waiters) each.join();  // each wakes the next
+  for (const double used : used_ms) EXPECT_LT(used, 5) << "of 200 ms";
+}
+
+// The child has one thread, which holds the lock that others wait for.
+TEST(SleepingLock, IsUnlockedByTheChildOfAForkWhileThreadsWait) {
+  if (const char* const why = quarry_test::why_threads_cannot_fork()) GTEST_SKIP() << why;
+  sleeping_lock lock;
+  lock.lock();
+  std::thread waiter([&] { const std::lock_guard<sleeping_lock> guard(lock); });
+  std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_EQ(quarry_test::run_in_child(10,
+                                      [&] {
+                                        lock.unlock();
+                                        const bool was_free = lock.try_lock();
+                                        lock.unlock();
+                                        return was_free ? 7 : 0;
+                                      }),
+            7);
+  EXPECT_FALSE(lock.try_lock());
+  lock.unlock();
+  waiter.join();
+}
+
+/// Keeps the thread that constructs it, and those that it starts, on one core.
+class one_core {
+ public:
+  one_core() {
+    pthread_getaffinity_np(pthread_self(), sizeof before_, &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    for (int core = 0; core < CPU_SETSIZE; ++core)
+      if (CPU_ISSET(core, &before_)) {
+        CPU_SET(core, &one);
+        break;
+      }
+    is_kept = pthread_setaffinity_np(pthread_self(), sizeof one, &one) == 0;
+  }
+  ~one_core() { pthread_setaffinity_np(pthread_self(), sizeof before_, &before_); }
+  one_core(const one_core&) = delete;
+  one_core& operator=(const one_core&) = delete;
+  bool is_kept = false;
+
+ private:
+  cpu_set_t before_{};
+};
+
+bool become_real_time() {
+  sched_param priority{};
+  priority.sched_priority = 10;
+  return pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority) == 0;
+}
+
+// On one core: a thread of no priority takes the lock and goes on working; a real-time thread wakes up meanwhile and wants it.
+// The middle one of several waits, because the holder has to share the core with whatever else runs on the machine.
+TEST(SleepingLock, AThreadOfRealTimePriorityIsServedByAHolderThatItKeepsOffTheCore) {
+  const one_core here;
+  if (!here.is_kept) GTEST_SKIP() << "threads may not be kept on one core here";
+  std::vector<double> waits_ms;
+  bool is_permitted = true;
+  for (int attempt = 0; attempt < 20 && is_permitted && waits_ms.size() < 5; ++attempt) {
+    sleeping_lock lock;
+    std::atomic<bool> is_ready{false}, is_held{false};
+    std::thread urgent([&] {
+      is_permitted = become_real_time();
+      is_ready = true;
+      if (!is_permitted) return;
+      while (!is_held) std::this_thread::sleep_for(std::chrono::microseconds(200));
+      const auto begin = clock_type::now();
+      const bool has_to_wait = !lock.try_lock();
+      if (has_to_wait) lock.lock();
+      const std::chrono::duration<double, std::milli> waited = clock_type::now() - begin;
+      lock.unlock();
+      if (has_to_wait) waits_ms.push_back(waited.count());
+    });
+    while (!is_ready) std::this_thread::sleep_for(std::chrono::microseconds(200));
+    lock.lock();
+    is_held = true;
+    const double begin_ms = cpu_ms_of_this_thread();
+    while (cpu_ms_of_this_thread() - begin_ms < 1) continue;
+    lock.unlock();
+    urgent.join();
+  }
+  if (!is_permitted) GTEST_SKIP() << "the system does not permit SCHED_FIFO here";
+  if (waits_ms.empty()) GTEST_SKIP() << "the holder was always done before the other thread came";
+  std::sort(waits_ms.begin(), waits_ms.end());
+  EXPECT_LT(waits_ms[waits_ms.size() / 2], 5);
+}
+
+}  // namespace
