@@ -12,7 +12,8 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 
 namespace detail {
-void clear() = delete;  // so that the name is looked up where the argument's type lives
+// So that the name is looked up where the argument's type lives. Not deleted: then g++ 11 looks no further.
+void clear();
 
 template <class T, class = void>
 inline constexpr bool has_adl_clear = false;
