@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
+
+#if defined(__unix__)
+#include "support/in_child.hpp"
+#endif
 
 namespace {
 
@@ -41,12 +47,60 @@ TEST(ForkGate, LetsAForkThatWaitsGoFirst) {
   EXPECT_GT(came_first, 0) << "of " << rounds;
 }
 
-TEST(ForkGate, KeepsNoThreadOutForGoodAndNoneThatIsInsideAlready) {
-  const fork_gate::passage inside;
-  fork_gate::close();
-  { const fork_gate::passage again; }
-  std::thread([] { const fork_gate::passage after_a_while; }).join();
-  fork_gate::open_in_child();
+// Returns the time that another thread takes to enter.
+std::chrono::steady_clock::duration time_to_enter() {
+  std::chrono::steady_clock::duration taken{};
+  std::thread([&] {
+    const auto begin = std::chrono::steady_clock::now();
+    const fork_gate::passage inside;
+    taken = std::chrono::steady_clock::now() - begin;
+  }).join();
+  return taken;
 }
+
+// Returns the shortest of several such times: with the gate closed a thread waits for 10 ms at least, and else for nothing.
+std::chrono::steady_clock::duration shortest_time_to_enter() {
+  auto shortest = time_to_enter();
+  for (int i = 0; i < 10; ++i) shortest = std::min(shortest, time_to_enter());
+  return shortest;
+}
+constexpr std::chrono::milliseconds shortest_wait{10};
+
+TEST(ForkGate, IsOpenAgainOnceEveryForkIsOver) {
+  EXPECT_LT(shortest_time_to_enter(), shortest_wait);
+  fork_gate::close();
+  fork_gate::close();
+  fork_gate::open_in_parent();
+  EXPECT_GE(shortest_time_to_enter(), shortest_wait) << "one waits still";
+  fork_gate::open_in_parent();
+  EXPECT_LT(shortest_time_to_enter(), shortest_wait);
+}
+
+TEST(ForkGate, IsOpenInAChildHoweverManyForksWaited) {
+  fork_gate::close();
+  fork_gate::close();
+  fork_gate::open_in_child();
+  EXPECT_LT(shortest_time_to_enter(), shortest_wait);
+}
+
+#if defined(__unix__)
+
+// In a process of its own, which ends when a thread is kept out for good.
+TEST(ForkGate, KeepsNoThreadOutForGoodAndNoneThatIsInsideAlready) {
+  if (const char* const why = quarry_test::why_threads_cannot_fork()) GTEST_SKIP() << why;
+  EXPECT_EQ(quarry_test::run_in_child(20,
+                                      [] {
+                                        const fork_gate::passage inside;
+                                        fork_gate::close();
+                                        const auto begin = std::chrono::steady_clock::now();
+                                        { const fork_gate::passage again; }
+                                        const auto waited = std::chrono::steady_clock::now() - begin;
+                                        time_to_enter();
+                                        return waited < shortest_wait ? 0 : 1;
+                                      }),
+            0);
+}
+
+#endif
 
 }  // namespace

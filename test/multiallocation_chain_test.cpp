@@ -133,4 +133,13 @@ TEST_F(MultiallocationChain, IteratorsOutliveClearingTheChain) {
   EXPECT_TRUE(at == some.end());
 }
 
+TEST_F(MultiallocationChain, AppendsBehindWhatIsLeftWhenItsLastLinksWereSplicedAway) {
+  chain from, to;
+  fill(from, 0, 3);
+  to.splice_after(to.before_begin(), from, from.begin(), from.last(), 2);
+  fill(from, 3, 1);
+  EXPECT_EQ(indices(from), (order{0, 3}));
+  EXPECT_EQ(indices(to), (order{1, 2}));
+}
+
 }  // namespace

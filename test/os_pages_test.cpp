@@ -31,6 +31,7 @@
 
 #include "quarry/page_sources.hpp"
 #include "quarry/unsynchronized_slab_resource.hpp"
+#include "support/process_memory.hpp"
 
 namespace {
 
@@ -46,6 +47,21 @@ TEST(OsPages, AreAlignedZeroedAndWritableToTheLastByte) {
       std::memset(pages, 0xA5, bytes);
       quarry::unmap_pages(pages, bytes);
     }
+  }
+}
+
+TEST(OsPages, KeepNothingOfWhatAnAlignmentLeavesOver) {
+  if (const char* const why = quarry_test::why_pages_are_not_counted()) GTEST_SKIP() << why;
+  constexpr std::size_t few_bytes = 65536;
+  constexpr std::size_t bytes = 20480;
+  for (std::size_t alignment = 8192; alignment <= huge_page_bytes; alignment *= 4) {
+    std::array<void*, 100> all{};
+    const std::size_t before = quarry_test::mapped_bytes();
+    for (void*& each : all) each = quarry::map_pages(bytes, alignment);
+    EXPECT_LE(quarry_test::growth(before, quarry_test::mapped_bytes()), all.size() * bytes + few_bytes)
+        << "aligned to " << alignment;
+    for (void* const each : all) quarry::unmap_pages(each, bytes);
+    EXPECT_LE(quarry_test::growth(before, quarry_test::mapped_bytes()), few_bytes);
   }
 }
 
@@ -216,8 +232,10 @@ TEST(OsPages, AreNamedInTheSystemsListOfMappingsWhereItKnowsNames) {
 }
 #endif
 
-// A process at its limit of mappings: every second page of a large range is made another mapping.
-int unmap_at_the_limit_of_mappings() {
+// A process at its limit of mappings: every second page of a large range is made another mapping. Locked pages cannot be
+// discarded either.
+constexpr int no_pages_to_lock = 100;
+int unmap_at_the_limit_of_mappings(bool locked) {
   constexpr std::size_t bytes = std::size_t{1} << 20;
   std::array<unsigned char*, 3> ranges{};  // neighbours, in one mapping
   for (int attempt = 0;
@@ -227,6 +245,7 @@ int unmap_at_the_limit_of_mappings() {
     std::sort(ranges.begin(), ranges.end());
   }
   for (unsigned char* const each : ranges) std::memset(each, 0xA5, bytes);
+  if (locked && syscall(SYS_mlock, ranges[0], 3 * bytes) != 0) return no_pages_to_lock;
   const std::size_t torn_bytes = most_mappings() * 2 * 4096;
   auto* const torn = static_cast<unsigned char*>(
       mmap(nullptr, torn_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -237,8 +256,8 @@ int unmap_at_the_limit_of_mappings() {
 
   quarry::unmap_pages(ranges[1], bytes);
   const residence middle = residence_of(ranges[1], bytes);
-  if (!middle.is_mapped) return 4;                 // the system could unmap it after all
-  if (middle.bytes > std::size_t{4096}) return 5;  // the memory was not freed
+  if (!middle.is_mapped) return 4;                            // the system could unmap it after all
+  if (!locked && middle.bytes > std::size_t{4096}) return 5;  // the memory was not freed
   auto* const again = static_cast<unsigned char*>(quarry::map_pages(bytes / 2, 1));
   if (again < ranges[1] || again >= ranges[2]) return 6;  // it was not mapped again
   if (std::any_of(again, again + bytes / 2, [](unsigned char each) { return each != 0; })) return 7;
@@ -258,7 +277,16 @@ TEST(OsPages, ThatTheSystemDoesNotUnmapAreFreedAndMappedNext) {
   if (most_mappings() == 0 || most_mappings() > 200000)
     GTEST_SKIP() << "vm.max_map_count is " << most_mappings()
                  << "; the test makes that many mappings, and above 200000 takes minutes";
-  EXPECT_EQ(status_of_child(unmap_at_the_limit_of_mappings), 0);
+  EXPECT_EQ(status_of_child([] { return unmap_at_the_limit_of_mappings(false); }), 0);
+}
+
+TEST(OsPages, ThatTheSystemNeitherUnmapsNorDiscardsReadAsZeroWhenTheyAreMappedNext) {
+  if (most_mappings() == 0 || most_mappings() > 200000)
+    GTEST_SKIP() << "vm.max_map_count is " << most_mappings()
+                 << "; the test makes that many mappings, and above 200000 takes minutes";
+  const int status = status_of_child([] { return unmap_at_the_limit_of_mappings(true); });
+  if (status == no_pages_to_lock) GTEST_SKIP() << "the system lets this process lock less than 3 MiB";
+  EXPECT_EQ(status, 0);
 }
 
 TEST(OsPages, ThatStayedMappedGoWithTheLastNeighbourThatHeldThem) {

@@ -214,7 +214,9 @@ TEST_F(SlabCache, EmptyExtensionSlabsGoBackAndAsManyStayAsAreRetained) {
     owners.push_back(cache.make());
   EXPECT_EQ(upstream.live_blocks(), 9U);
   owners.clear();
-  EXPECT_LE(upstream.live_blocks(), 4U);  // the root, one retained, and what the magazine's slots hold
+  EXPECT_LE(upstream.live_blocks(), 4U) << "the root, one retained, and what the magazine's slots hold";
+  EXPECT_EQ(cache.stats().slab_count, upstream.live_blocks());
+  EXPECT_LE(cache.stats().empty_slab_count, 1U);
   EXPECT_GT(cache.trim(), 0U);
   EXPECT_EQ(upstream.live_blocks(), 1U);
   EXPECT_EQ(cache.stats().slab_count, 1U);
@@ -744,6 +746,19 @@ TEST_F(SlabCache, RecycleKeepsAnObjectConstructedAndReuseHandsItOut) {
   EXPECT_EQ(buffer::constructed, 1);
   const auto third = cache.reuse();
   EXPECT_EQ(buffer::constructed, 2);
+}
+
+TEST_F(SlabCache, RecycleKeepsNoObjectOfAnotherCache) {
+  test_cache<buffer> cache(pages);
+  test_cache<buffer> other(pages);
+  buffer::constructed = 0;
+  const auto own = cache.make();
+  cache.recycle(other.make());
+  EXPECT_EQ(cache.stats().kept_slots, 0U);
+  EXPECT_EQ(other.stats().kept_slots, 0U);
+  EXPECT_EQ(other.stats().live_slots, 0U) << "it was destroyed instead";
+  const auto fresh = cache.reuse();
+  EXPECT_EQ(buffer::constructed, 3);
 }
 
 TEST_F(SlabCache, RecycleUsesAMemberClearWhenThatIsAllThereIs) {

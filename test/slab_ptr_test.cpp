@@ -125,8 +125,16 @@ TEST_F(SlabPtr, ComparesAndHashesAsItsPointer) {
   const auto one = cache.make(), two = cache.make();
   EXPECT_NE(one, two);
   EXPECT_EQ(one < two, std::less<>()(one.get(), two.get()));
-  EXPECT_EQ(one > two, !(one <= two));
-  EXPECT_TRUE(one >= one);
+  owner all[] = {nullptr, cache.make(), cache.make()};  // held by none of the others
+  for (const owner& left : all)
+    for (const owner& right : all) {
+      EXPECT_EQ(left == right, left.get() == right.get());
+      EXPECT_EQ(left != right, left.get() != right.get());
+      EXPECT_EQ(left < right, std::less<>()(left.get(), right.get()));
+      EXPECT_EQ(left <= right, std::less_equal<>()(left.get(), right.get()));
+      EXPECT_EQ(left > right, std::greater<>()(left.get(), right.get()));
+      EXPECT_EQ(left >= right, std::greater_equal<>()(left.get(), right.get()));
+    }
   EXPECT_EQ(std::hash<owner>()(one), std::hash<noisy*>()(one.get()));
   std::unordered_set<owner> set;
   set.insert(cache.make(3));

@@ -7,6 +7,9 @@
 #include <deque>
 #include <set>
 #include <thread>
+#include <vector>
+
+#include "support/process_memory.hpp"
 
 namespace {
 
@@ -74,6 +77,37 @@ TEST(ThreadRecord, EndsWithItsThread) {
     end_resource_of(*node);
   }).join();
   EXPECT_EQ(quarry::detail::pool_of_nodes().take(), node) << "the thread's end recycles what came last";
+}
+
+// Bytes by which the address space may grow for what the system's own library keeps.
+constexpr std::size_t few_mapped_bytes = 65536;
+
+TEST(ThreadRecord, GivesItsBucketsBackWhenItEnds) {
+  if (const char* const why = quarry_test::why_pages_are_not_counted()) GTEST_SKIP() << why;
+  std::size_t before_bytes = 0;
+  for (int round = 0; round < 30; ++round) {
+    if (round == 5) before_bytes = quarry_test::mapped_bytes();
+    thread_record record{};
+    record.bucket_count = thread_record::first_buckets;
+    std::vector<cache_node*> nodes;
+    for (std::uint64_t id = 2; id < 5000; ++id) {
+      nodes.push_back(&started_node(id));
+      record.insert(*nodes.back());
+    }
+    for (cache_node* const each : nodes) end_resource_of(*each);
+    record.end();
+  }
+  EXPECT_LE(quarry_test::growth(before_bytes, quarry_test::mapped_bytes()), few_mapped_bytes);
+}
+
+TEST(ThreadRecord, GivesItsTableBackWhenItsThreadEnds) {
+  if (const char* const why = quarry_test::why_pages_are_not_counted()) GTEST_SKIP() << why;
+  std::size_t before_bytes = 0;
+  for (int round = 0; round < 300; ++round) {
+    if (round == 20) before_bytes = quarry_test::mapped_bytes();
+    std::thread([] { thread_record::of_this_thread().start(); }).join();
+  }
+  EXPECT_LE(quarry_test::growth(before_bytes, quarry_test::mapped_bytes()), few_mapped_bytes);
 }
 
 }  // namespace

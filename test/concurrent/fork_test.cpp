@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <future>
 #include <memory_resource>
+#include <mutex>
+#include <optional>
 #include <quarry/resource_page_source.hpp>
 #include <quarry/slab_thread_view.hpp>
 #include <quarry/synchronized_slab_resource.hpp>
@@ -17,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../src/cache_node.hpp"
 #include "support/in_child.hpp"
 
 namespace {
@@ -24,6 +27,7 @@ namespace {
 using quarry::slab_options;
 using quarry::slab_thread_view;
 using quarry::synchronized_slab_resource;
+using quarry::detail::pool_of_nodes;
 
 constexpr std::size_t large_bytes = 300000;  // a block of its own
 
@@ -169,10 +173,15 @@ class resting_thread {
 int run_generations(synchronized_slab_resource& resource, int generations, std::size_t cached_in_first) {
   resting_thread threads[] = {resting_thread(resource), resting_thread(resource), resting_thread(resource)};
   use(resource, 64, 20000);
-  const auto stats = resource.stats();
-  if (stats.live_slots != 0) return 1;
-  resource.flush_thread_cache();
-  const std::size_t cached = stats.cached_slots - resource.stats().cached_slots;
+  if (resource.stats().live_slots != 0) return 1;
+  std::size_t cached = 0;
+  std::thread([&] {  // one that has no share yet
+    use(resource, 64, 20000);
+    const std::size_t before = resource.stats().cached_slots;
+    resource.flush_thread_cache();
+    cached = before - resource.stats().cached_slots;
+  })
+      .join();
   if (cached_in_first != 0 && cached < cached_in_first / 2) return 2;
   if (generations == 1) return 0;
   return quarry_test::run_in_child(60, [&] {
@@ -204,6 +213,77 @@ TEST_F(Fork, CountsWhatVanishedThreadsCachedUntilRelease) {
                                         if (resource.stats().cached_slots != 0) return 4;
                                         use(resource, 64, 1000);
                                         return resource.stats().live_slots == 0 ? 0 : 5;
+                                      }),
+            0);
+}
+
+TEST_F(Fork, LeavesViewsWithWhatTheyCache) {
+  EXPECT_EQ(quarry_test::run_in_child(60,
+                                      [] {
+                                        synchronized_slab_resource resource;
+                                        std::optional<slab_thread_view> view(resource);
+                                        use(*view, 64, 500);
+                                        void* const kept = view->allocate(64);
+                                        const std::size_t cached = resource.stats().cached_slots;
+                                        if (cached == 0) return 1;
+                                        return quarry_test::run_in_child(20, [&] {
+                                          if (resource.stats().cached_slots != cached) return 2;
+                                          int live = 0;
+                                          resource.for_each_live([&](void*, std::size_t) { ++live; });
+                                          if (live != 1) return 3;
+                                          view->deallocate(kept, 64);
+                                          use(*view, 64, 500);
+                                          view.reset();
+                                          resource.for_each_live([&](void*, std::size_t) { ++live; });
+                                          return live == 1 && resource.stats().live_slots == 0 ? 0 : 4;
+                                        });
+                                      }),
+            0);
+}
+
+// What an ending thread cached is in its cache or in the slabs; on the way there it would be lost to the child.
+TEST_F(Fork, WaitsForThreadsThatEnd) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  EXPECT_EQ(quarry_test::run_in_child(120,
+                                      [] {
+                                        synchronized_slab_resource resource;
+                                        for (int round = 0; round < 200; ++round) {
+                                          std::atomic<bool> ends{false};
+                                          std::thread ending([&] {
+                                            for (std::size_t bytes = 16; bytes <= 1024; bytes += 16)
+                                              use(resource, bytes, 100);
+                                            ends = true;
+                                          });
+                                          while (!ends) std::this_thread::yield();
+                                          const int status = quarry_test::run_in_child(
+                                              20, [&] { return resource.stats().live_slots == 0 ? 0 : 1; });
+                                          ending.join();
+                                          if (status != 0) return 1;
+                                        }
+                                        return 0;
+                                      }),
+            0);
+}
+
+TEST_F(Fork, WaitsForWhoTakesANode) {
+  EXPECT_EQ(quarry_test::run_in_child(60,
+                                      [] {
+                                        synchronized_slab_resource resource;
+                                        std::atomic<bool> is_held{false};
+                                        std::atomic<bool> is_free{false};
+                                        std::thread holder([&] {
+                                          const std::lock_guard<std::mutex> held(pool_of_nodes().lock());
+                                          is_held = true;
+                                          std::this_thread::sleep_for(std::chrono::milliseconds(100));
+                                          is_free = true;
+                                        });
+                                        while (!is_held) std::this_thread::yield();
+                                        const int status = quarry_test::run_in_child(20, [&] {
+                                          use(resource, 64, 500);  // with a node of the child's
+                                          return is_free ? 0 : 1;
+                                        });
+                                        holder.join();
+                                        return status;
                                       }),
             0);
 }

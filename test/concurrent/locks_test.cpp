@@ -30,6 +30,7 @@ TEST(spin_lock, refuses_try_lock_while_held) {
   EXPECT_FALSE(lock.try_lock());
   lock.unlock();
   EXPECT_TRUE(lock.try_lock());
+  EXPECT_FALSE(lock.try_lock()) << "what try_lock() took is held";
   lock.unlock();
 }
 

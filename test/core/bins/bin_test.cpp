@@ -262,6 +262,34 @@ TEST(Bin, KeepsPinnedSlabsApartAndFindsThemByRange) {
   }
 }
 
+TEST(Bin, APinnedSlabOfFewSlotsStaysThoughItGoesFromFullToEmptyAtOnce) {
+  for (std::size_t count = 1; count <= 16; ++count) {
+    alignas(64) std::byte place[16 * 64];
+    alignas(slab) std::byte header[256];
+    bin slots(slab::layout(64, slab_bytes));
+    slots.adopt_apart(make_apart(header, place, count, true));
+    for (int round = 0; round < 2; ++round) {
+      std::vector<void*> taken(count);
+      ASSERT_EQ(slots.refill(taken.data() + count, count), count);
+      const auto home = [&](std::size_t i) { return slots.find_apart(taken[i]); };
+      EXPECT_EQ(slots.flush(taken.data(), count, home), nullptr) << count;
+      EXPECT_EQ(slots.slabs(), 1U);
+      EXPECT_TRUE(slots.check_invariants());
+    }
+  }
+}
+
+TEST(Bin, ANullIsDroppedAndCountsForNothing) {
+  filled_bin one(64, 1);
+  std::vector<void*> back = one.refill(20);
+  back[0] = back[7] = nullptr;
+  EXPECT_EQ(one.slots.flush(back.data(), 10,
+                            [&](std::size_t i) { return back[i] == nullptr ? nullptr : one.of(back[i]); }),
+            nullptr);
+  EXPECT_EQ(one.slots.used_slots(), 12U);
+  EXPECT_TRUE(one.slots.check_invariants());
+}
+
 TEST(Bin, SlabsApartThatAreNotPinnedLeaveInAnyOrderWhenTheyAreEmpty) {
   const std::size_t orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
   for (const auto& order : orders) {

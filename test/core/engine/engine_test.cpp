@@ -134,6 +134,19 @@ struct user {
       if (each.alignment != slab_bytes) part_bytes += each.bytes;
     return engine.memory().held_bytes() - part_bytes;
   }
+  std::size_t part_bytes() const { return engine.memory().held_bytes() - extent_bytes(); }
+  /// Takes what the store has left of parts, so that the next part costs a call of the supply.
+  void use_up_parts() {
+    pages.fails_always = true;
+    while (engine.memory().take_part(8, 8) != nullptr) {
+    }
+    pages.fails_always = false;
+  }
+  /// Makes the cache look at class `index`, by misses of `busy`.
+  void look_at(cache& own, class_index index, class_index busy) {
+    own.next_to_look_at = index;
+    while (own.next_to_look_at == index) (void)allocate(own, busy);
+  }
   std::size_t parked_slots() const {
     std::size_t parked = 0;
     engine.for_each_shelf([&parked](const auto& each) { parked += each.parked.slots(); });
@@ -491,6 +504,19 @@ TYPED_TEST(Engine, ARunIsEmptyWhereOnlyShorterOnesAreAtHand) {
   EXPECT_EQ(this->on.engine.allocate_run(index, 1, 6).first, base);
 }
 
+TYPED_TEST(Engine, ARunTakesNoSlabWhileSingleSlotsAreParked) {
+  const class_index index = class_of_bytes(64);
+  const std::vector<void*> live = this->on.allocate_many(this->own, index, 6000);
+  auto& shelf = *this->on.engine.shelf_of(index);
+  while (shelf.slots.any_free()) (void)this->on.engine.allocate_direct(index);
+  for (std::size_t i = 0; i < 400; ++i) this->on.deallocate(this->own, live[i], index);
+  ASSERT_FALSE(shelf.slots.any_free());
+  ASSERT_GT(shelf.parked.slots(), 0U);
+  const std::size_t slabs = shelf.slots.slabs();
+  EXPECT_EQ(this->on.engine.allocate_run(index, 8, 50).slots, 0U);
+  EXPECT_EQ(shelf.slots.slabs(), slabs);
+}
+
 TYPED_TEST(Engine, ARunIsEmptyWhenTheSupplyFails) {
   this->pages.fails_always = true;
   for (const bool throws : {false, true}) {
@@ -613,6 +639,61 @@ TYPED_TEST(Engine, AClosedCacheHoldsNothingAndItsNextOwnerStartsSmall) {
   EXPECT_EQ(this->own.of(index)->share.slots(), 7U);
 }
 
+// Parts come back at release() alone, so what one cycle loses the next takes anew.
+TYPED_TEST(Engine, UsesItsMagazinesAgainHoweverTheyComeBack) {
+  const class_index first = class_of_bytes(64);
+  const class_index second = class_of_bytes(80);
+  auto& used = this->on;
+  cache* open = &this->own;
+  for (const class_index index : {first, second})
+    (void)used.allocate_many(*open, index, 5000);  // so that what rests pins little
+  const std::vector<std::pair<const char*, void (*)(user<TypeParam>&, cache*&, class_index, class_index)>>
+      ways = {
+          {"depots that are flushed",
+           [](auto& of, cache*& from, class_index index, class_index) {
+             of.churn(*from, index, 1500, 1);
+             of.engine.flush_cache(*from);
+             of.engine.flush_depots();
+           }},
+          {"caches that close",
+           [](auto& of, cache*& from, class_index index, class_index) {
+             of.churn(*from, index, 300, 5);
+             of.engine.close_cache(*from);
+             from = of.engine.open_cache();
+           }},
+          {"depots that are emptied",
+           [](auto& of, cache*& from, class_index index, class_index) { of.churn(*from, index, 1500, 1); }},
+          {"depots that are emptied slot by slot",
+           [](auto& of, cache*& from, class_index index, class_index) {
+             of.churn(*from, index, 1000, 1);
+             while (of.engine.shelf_of(index)->parked.slots() != 0)
+               of.engine.deallocate_direct(of.engine.allocate_direct(index), index);
+             of.engine.flush_cache(*from);
+           }},
+          {"classes that are unused",
+           [](auto& of, cache*& from, class_index index, class_index busy) {
+             of.churn(*from, index, 300, 5);
+             std::vector<void*> taken;
+             while (from->of(index)->share.slots() != 0) {
+               from->next_to_look_at = index;
+               while (from->next_to_look_at == index) taken.push_back(of.allocate(*from, busy));
+             }
+             of.deallocate_all(*from, taken, busy);
+           }},
+      };
+  for (const auto& [name, cycle] : ways) {
+    const auto repeat = [&, go = cycle](int cycles) {
+      for (int i = 0; i < cycles; ++i)
+        go(used, open, i % 2 == 0 ? first : second, i % 2 == 0 ? second : first);
+    };
+    repeat(6);
+    used.use_up_parts();
+    const std::size_t part_bytes = used.part_bytes();
+    repeat(20);
+    EXPECT_EQ(used.part_bytes(), part_bytes) << name;
+  }
+}
+
 TYPED_TEST(Engine, ForgetsEverythingOnReleaseAndStartsAnew) {
   cache* current = &this->own;
   for (int round = 0; round < 3; ++round) {
@@ -642,6 +723,36 @@ TYPED_TEST(Engine, ServesBlocksOfAnySizeAndTakesThemBackByTheirFirstAddress) {
   EXPECT_FALSE(this->pages.memory.holds(block));
   void* const small = engine.allocate_oversize(nullptr, 1, 1);
   EXPECT_TRUE(engine.deallocate_oversize(small)) << "a block may be small where its alignment is not";
+}
+
+template <class Lock>
+class EngineOfSmallMagazines : public testing::Test {
+ protected:
+  static constexpr std::size_t first_slots = 7;  // of a magazine that may not grow
+  page_log pages;
+  user<Lock> on{pages, 0, retain_bytes, 2048};
+  cache& own = *on.engine.open_cache();
+  const class_index index = class_of_bytes(64);
+};
+TYPED_TEST_SUITE(EngineOfSmallMagazines, locks, );
+
+TYPED_TEST(EngineOfSmallMagazines, FillsASingleMagazineToOneHalfSoThatAsManyFreesFindRoom) {
+  std::vector<void*> live = this->on.allocate_many(this->own, this->index, 4000);
+  while (this->own.cached_slots(this->index) != 0) live.push_back(this->on.allocate(this->own, this->index));
+  live.push_back(this->on.allocate(this->own, this->index));
+  ASSERT_EQ(this->own.of(this->index)->share.slots(), this->first_slots);
+  EXPECT_EQ(this->own.cached_slots(this->index), this->first_slots / 2);
+  for (std::size_t i = 0; i <= this->first_slots / 2; ++i, live.pop_back())
+    EXPECT_TRUE(this->own.cursors[this->index].push(live.back())) << i;
+}
+
+TYPED_TEST(EngineOfSmallMagazines, ParksTheOldestSlotsAndKeepsTheNewest) {
+  std::vector<void*> live = this->on.allocate_many(this->own, this->index, 4000);
+  while (this->own.cached_slots(this->index) != 0) live.push_back(this->on.allocate(this->own, this->index));
+  for (std::size_t i = 0; i <= this->first_slots; ++i) this->on.deallocate(this->own, live[i], this->index);
+  ASSERT_EQ(this->on.parked_slots(), (this->first_slots + 1) / 2);
+  for (std::size_t i = this->first_slots + 1; i-- > 0;)
+    EXPECT_EQ(this->on.allocate(this->own, this->index), live[i]) << "the newest first, also of those parked";
 }
 
 template <class Lock>
@@ -1053,6 +1164,56 @@ TEST_F(SharedEngine, ADepotAgesByAPortionALookUnlessAnotherCacheVisitedIt) {
   EXPECT_EQ(shelf.parked.slots(), before);
   look_once();
   EXPECT_EQ(shelf.parked.slots(), before - portion_slots) << "nobody came meanwhile";
+}
+
+// The supply fills the depot while it is asked for the magazine that a full one is to be handed in for.
+TEST(EngineOfOneThread, KeepsTheMagazineThatADepotNoLongerWants) {
+  page_log pages;
+  static user<quarry::null_lock>* on = nullptr;
+  user<quarry::null_lock> used(pages);
+  on = &used;
+  cache& own = *used.engine.open_cache();
+  static const class_index index = class_of_bytes(64);
+  static std::vector<magazine> others;  // that the depot is filled with
+  others.assign(100, magazine());
+  const std::vector<void*> live = used.allocate_many(own, index, 30000);
+  std::size_t next = 0;
+  const auto fill_cache = [&] {
+    used.engine.flush_cache(own);
+    while (own.cached_slots(index) != 126) used.deallocate(own, live[next++], index);
+  };
+  used.churn(own, index, 300, 10);
+  fill_cache();
+  auto& shelf = *used.engine.shelf_of(index);
+  used.engine.flush_depots();
+  while (shelf.parked.take_empty() != nullptr) {
+  }
+  fill_cache();
+  while (shelf.parked.slots() == 0)
+    used.deallocate(own, live[next++], index);  // magazines that rested are in use
+  for (;;) {
+    used.use_up_parts();
+    const std::size_t calls = pages.calls;
+    fill_cache();
+    pages.at_every_call = [] {
+      on->pages.at_every_call = nullptr;
+      auto& into = *on->engine.shelf_of(index);
+      for (std::size_t i = 0; into.may_park(into.magazine_slots, 1); ++i) into.parked.park(others[i]);
+    };
+    const std::size_t parked = shelf.parked.slots();
+    used.deallocate(own, live[next++], index);
+    pages.at_every_call = nullptr;
+    if (pages.calls == calls) continue;
+    EXPECT_GT(shelf.parked.slots(), parked + shelf.magazine_slots) << "the supply filled it";
+    break;
+  }
+  while (shelf.parked.slots() != 0) (void)shelf.parked.take();
+  used.use_up_parts();
+  fill_cache();
+  pages.fails_always = true;
+  used.deallocate(own, live[next++], index);
+  EXPECT_EQ(shelf.parked.slots(), shelf.magazine_slots) << "handed in for the magazine that was kept";
+  pages.fails_always = false;
 }
 
 TEST_F(SharedEngine, WithoutACacheTakesFromTheDepotWhatOthersParked) {

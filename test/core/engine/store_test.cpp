@@ -65,6 +65,13 @@ struct store_on_pages {
     for (std::size_t i = 0; i < count; ++i) taken.push_back(slabs.take_slab(layout, index, 1));
     return taken;
   }
+  /// Takes what is left of parts, so that the next part costs a call of the supply.
+  void use_up_parts() {
+    pages.fails_always = true;
+    while (slabs.take_part(8, 8) != nullptr) {
+    }
+    pages.fails_always = false;
+  }
   std::size_t discarded_bytes() const { return slabs.inspect().discarded_bytes; }
   /// Bytes of granules that are not lent while `slabs_out` slabs of one granule are, and were not discarded.
   std::size_t free_bytes(std::size_t slabs_out) const {
@@ -309,6 +316,45 @@ TEST_F(Store, HoldsPartsUntilItIsReleased) {
   on.slabs.release();
   EXPECT_FALSE(on.slabs.owns(part));
   EXPECT_TRUE(on.slabs.untouched());
+}
+
+TEST_F(RetainingStore, UsesHeadersAgainWithoutAnyMemory) {
+  for (int round = 0; round < 20; ++round) {
+    if (round == 3) on.use_up_parts();
+    pages.fails_always = round >= 3;
+    for (slab* const each : on.take(6)) {
+      ASSERT_NE(each, nullptr) << round;
+      each->next = nullptr;
+      on.slabs.give_back(each);
+    }
+  }
+  pages.fails_always = false;
+}
+
+TEST_F(Store, UsesRecordsOfBlocksAgain) {
+  for (int round = 0; round < 20; ++round) {
+    if (round == 2) on.use_up_parts();
+    const std::size_t calls = pages.calls;
+    void* const block = on.slabs.take_oversize(10000, 16);
+    ASSERT_NE(block, nullptr);
+    if (round >= 2) {
+      EXPECT_EQ(pages.calls, calls + 1) << "for the block, not for its record, " << round;
+    }
+    EXPECT_TRUE(on.slabs.give_back_oversize(block));
+  }
+}
+
+TEST_F(KeepingStore, UsesAKeptBlockAgainWithoutAnyMemory) {
+  for (int round = 0; round < 2; ++round)  // the second one leaves a spare record
+    EXPECT_TRUE(on.slabs.give_back_oversize(on.slabs.take_oversize(10000, 16)));
+  on.use_up_parts();
+  pages.fails_always = true;
+  for (int round = 0; round < 20; ++round) {
+    void* const block = on.slabs.take_oversize(10000, 16);
+    ASSERT_NE(block, nullptr) << round;
+    EXPECT_TRUE(on.slabs.give_back_oversize(block));
+  }
+  pages.fails_always = false;
 }
 
 TEST_F(Store, AsksForTheLeastThatWillDoWhenTheSupplyRefusesMore) {

@@ -129,6 +129,19 @@ TEST(Extents, LendRunsOfEveryLengthAtEveryPlaceWhereTheyFit) {
   }
 }
 
+TEST(Extents, LendRunsAsAlignedAsTheyAreAskedFor) {
+  for (std::size_t alignment = 1; alignment <= 16 * granule_bytes; alignment *= 2) {
+    filled_extents filled({64});
+    const std::size_t step = alignment < granule_bytes ? 1 : alignment / granule_bytes;
+    static_cast<void>(filled.all.take(1));
+    for (std::uint32_t i = step == 1 ? 1 : 0; i < (step == 1 ? 3 : 64 / step - 1); ++i) {
+      const granule_run run = filled.all.take(1, alignment);
+      ASSERT_NE(run.home, nullptr);
+      ASSERT_EQ(reinterpret_cast<std::uintptr_t>(filled.all.address_of(run)) % alignment, 0U) << alignment;
+    }
+  }
+}
+
 TEST(Extents, LendNoRunAcrossALentGranuleOrTheEndOfAnExtent) {
   filled_extents filled({7, 7});
   std::vector<granule_run> all = filled.take_all();

@@ -76,6 +76,17 @@ TEST(SpareHeaders, AVeryLargeHeaderNeverGetsASmallerRoom) {
   EXPECT_FALSE(spares.has(4000));
 }
 
+TEST(SpareHeaders, LargeHeadersOfTwoSizesShareNoList) {
+  const slab_memory memory(4096);
+  const std::size_t largest = std::size_t{4096} * unit_bytes;
+  for (std::size_t bytes = 32 * unit_bytes; bytes <= largest; bytes *= 2) {
+    spare_headers spares;
+    spares.put(memory.base(), bytes);
+    for (std::size_t other = 32 * unit_bytes; other <= largest; other *= 2)
+      EXPECT_EQ(spares.has(other), other == bytes) << other << " beside " << bytes;
+  }
+}
+
 TEST(SpareHeaders, OfSmallUnitsNoRoomIsLostToASmallerHeader) {
   const slab_memory memory(65536);
   spare_headers spares(spare_headers::small_bytes);
@@ -101,6 +112,16 @@ TEST(SpareHeaders, ForgetsEverythingOnRelease) {
   EXPECT_FALSE(spares.has(3000));
   spares.bring(memory.base(), 1, 128);
   EXPECT_EQ(spares.take(128), memory.base());
+}
+
+TEST(SpareHeaders, CutsRoomsInTheSameUnitsAfterRelease) {
+  for (const std::size_t unit : {spare_headers::small_bytes, spare_headers::line_bytes}) {
+    spare_headers spares(unit);
+    const std::size_t room = spares.room_for(1);
+    spares.release();
+    EXPECT_EQ(spares.unit_bytes(), unit);
+    EXPECT_EQ(spares.room_for(1), room);
+  }
 }
 
 TEST(SpareHeaders, NoRoomIsLostOrLentTwiceUnderRandomTakesAndPuts) {

@@ -165,6 +165,41 @@ TEST_F(CacheControl, FinishGivesTheSlabsOfItsVerbBackAndCountsThem) {
   block->drop_handle();
 }
 
+/// Tells how many of its class exist.
+template <class Class>
+struct counted {
+  counted() { ++alive; }
+  counted(const counted&) { ++alive; }
+  counted& operator=(const counted&) = default;
+  ~counted() { --alive; }
+  static inline int alive = 0;
+};
+struct counted_lock : counted<counted_lock> {
+  void lock() {}
+  void unlock() {}
+};
+struct counted_source : resource_page_source, counted<counted_source> {
+  using resource_page_source::resource_page_source;
+};
+
+TEST(CacheControlOfCountedParts, DestroysItsLockAndItsSourceOnceWhicheverOfHandlesAndSlotsGoLast) {
+  quarry_test::counting_resource memory;
+  for (const bool handle_goes_first : {true, false}) {
+    control_over<counted_lock, counted_source> over{counted_source(&memory)};
+    const int sources = counted_source::alive;
+    auto* const block = over.open();
+    EXPECT_EQ(counted_lock::alive, 1);
+    EXPECT_EQ(counted_source::alive, sources + 1);
+    void* const slot = block->allocate(over.layout);
+    handle_goes_first ? block->drop_handle() : block->deallocate(slot);
+    EXPECT_EQ(counted_lock::alive, 1);
+    EXPECT_EQ(counted_source::alive, sources + 1);
+    handle_goes_first ? block->deallocate(slot) : block->drop_handle();
+    EXPECT_EQ(counted_lock::alive, 0);
+    EXPECT_EQ(counted_source::alive, sources);
+  }
+}
+
 TEST(CacheControlOverThrowingPages, PassesTheExceptionOnAndChangesNothing) {
   quarry_test::counting_resource memory;
   quarry_test::failing_resource failing(&memory);

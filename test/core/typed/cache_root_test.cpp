@@ -149,6 +149,42 @@ TEST_F(CacheRoot, TheLastHandleTakesRestingSlabsOut) {
   EXPECT_TRUE(root.ended());
 }
 
+TEST_F(CacheRoot, TheLastHandleEndsAReserveThoughSlotsAreOut) {
+  (void)add_slab();
+  (void)add_slab();
+  root.begin_reserve();
+  void* const slot = take(1).front();
+  EXPECT_EQ(length_of(root.drop_handle(front)), 2U) << "nobody else knows of the slabs that rest";
+  EXPECT_FALSE(root.ended());
+  EXPECT_EQ(root.deallocate(front, slot), nullptr);
+  EXPECT_TRUE(root.ended());
+}
+
+TEST_F(CacheRoot, RetainLeavesAReserveAlone) {
+  for (int i = 0; i < 3; ++i) (void)add_slab();
+  root.begin_reserve();
+  EXPECT_EQ(root.retain(1), nullptr);
+  EXPECT_EQ(root.retain(0), nullptr);
+  EXPECT_EQ(root.resting_slabs(), 3U);
+  EXPECT_EQ(length_of(root.trim_all(front, 2)), 1U);
+  EXPECT_EQ(length_of(root.retain(1)), 1U) << "the reserve is over";
+}
+
+TEST_F(CacheRoot, DrawsOnABudgetForWhatRestsAndGivesBackWhatIsTrimmed) {
+  quarry::core::rest_budget budget(10 * slab_bytes);
+  root.draw_on(budget);
+  for (int i = 0; i < 5; ++i) (void)add_slab();
+  EXPECT_EQ(root.flush(front), nullptr);
+  EXPECT_EQ(budget.left_bytes(), 6 * slab_bytes) << "one rests without it";
+  EXPECT_EQ(length_of(root.trim(3)), 2U);
+  EXPECT_EQ(budget.left_bytes(), 8 * slab_bytes);
+  const std::vector<void*> slots = take(layout.root.slots + 1);
+  EXPECT_EQ(budget.left_bytes(), 9 * slab_bytes) << "a slab that is used again is not drawn for";
+  (void)give(slots);
+  EXPECT_EQ(length_of(root.trim_all(front, 0)), 3U);
+  EXPECT_EQ(budget.left_bytes(), 10 * slab_bytes);
+}
+
 TEST_F(CacheRoot, FindsTheSlabOfAnyByteOfASlotAndOfNothingElse) {
   (void)add_slab();
   (void)take(layout.root.slots + 1);

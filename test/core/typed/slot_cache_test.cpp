@@ -201,6 +201,26 @@ TEST_F(SlotCache, ReservedSlotsComeWithoutThePageSource) {
   EXPECT_EQ(pages.memory.live_blocks(), 1U);
 }
 
+TEST_F(SlotCache, ReservedSlabsGoBackThoughSlotsOutliveTheHandle) {
+  void* slot = nullptr;
+  {
+    slots own{source};
+    EXPECT_TRUE(own.reserve(100));
+    slot = take(own);
+  }
+  EXPECT_EQ(pages.memory.live_blocks(), 1U) << "the slab of the slot that is out";
+  slots::destroy_inside(slot);
+  EXPECT_EQ(pages.memory.live_blocks(), 0U);
+}
+
+TEST_F(SlotCache, RetainLeavesReservedSlabsAlone) {
+  EXPECT_TRUE(cache.reserve(100));
+  const std::size_t calls = pages.memory.calls();
+  EXPECT_TRUE(cache.retain(1));
+  give(cache, take(cache, 100));
+  EXPECT_EQ(pages.memory.calls(), calls);
+}
+
 TEST_F(SlotCache, AReserveThatFailsAtAnyCallKeepsWhatItTookAndMayBeRepeated) {
   for (std::size_t call = 1; call <= 5; ++call) {
     slots fresh{source};
