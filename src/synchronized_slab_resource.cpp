@@ -1,5 +1,8 @@
 #include "quarry/synchronized_slab_resource.hpp"
 
+#include <atomic>
+#include <cstring>
+
 #include "quarry/detail/type_of.hpp"
 #include "quarry/slab_thread_view.hpp"
 #include "slab_face.hpp"
@@ -18,6 +21,35 @@ namespace {
 
 constexpr std::uint32_t growth_log2 = 1;  // many caches share what may rest
 
+#if defined(__cpp_rtti)
+
+const slab_thread_view* as_view(const std::pmr::memory_resource& resource) noexcept {
+  return detail::as_final<slab_thread_view>(resource);
+}
+void note_view(const slab_thread_view&) noexcept {}
+
+#else
+
+std::atomic<const void*> table_of_views{
+    nullptr};  // the virtual table of this copy, once there was a view; any thread
+
+const void* table_of(const std::pmr::memory_resource& resource) noexcept {
+  const void* table = nullptr;
+  std::memcpy(&table, static_cast<const void*>(&resource), sizeof table);
+  return table;
+}
+
+// Relaxed, both: whoever has a view to compare knows of its construction.
+const slab_thread_view* as_view(const std::pmr::memory_resource& resource) noexcept {
+  const bool is_view = table_of(resource) == table_of_views.load(std::memory_order_relaxed);
+  return is_view ? static_cast<const slab_thread_view*>(&resource) : nullptr;
+}
+void note_view(const slab_thread_view& view) noexcept {
+  table_of_views.store(table_of(view), std::memory_order_relaxed);
+}
+
+#endif
+
 }  // namespace
 
 synchronized_slab_resource::synchronized_slab_resource(const slab_options& options,
@@ -30,12 +62,13 @@ synchronized_slab_resource::synchronized_slab_resource(const slab_options& optio
 
 bool synchronized_slab_resource::do_is_equal(const std::pmr::memory_resource& other) const noexcept {
   if (this == &other) return true;
-  const slab_thread_view* const view = detail::as_final<slab_thread_view>(other);
+  const slab_thread_view* const view = as_view(other);
   return view != nullptr && &view->resource() == this;
 }
 
 slab_thread_view::slab_thread_view(synchronized_slab_resource& resource) : resource_(&resource) {
   if (!resource.caches_.open_view(tie_)) detail::refuse_memory();  // past max_bytes
+  note_view(*this);
 }
 
 slab_thread_view::~slab_thread_view() {
@@ -48,7 +81,7 @@ void slab_thread_view::flush() noexcept {
 
 bool slab_thread_view::do_is_equal(const std::pmr::memory_resource& other) const noexcept {
   if (this == &other || resource_ == &other) return true;
-  const slab_thread_view* const view = detail::as_final_like(*this, other);
+  const slab_thread_view* const view = as_view(other);
   return view != nullptr && view->resource_ == resource_;
 }
 

@@ -686,7 +686,7 @@ TYPED_TEST(Engine, UsesItsMagazinesAgainHoweverTheyComeBack) {
       for (int i = 0; i < cycles; ++i)
         go(used, open, i % 2 == 0 ? first : second, i % 2 == 0 ? second : first);
     };
-    repeat(6);
+    repeat(20);  // until as much rests as may
     used.use_up_parts();
     const std::size_t part_bytes = used.part_bytes();
     repeat(20);

@@ -365,6 +365,21 @@ TEST_F(Store, AsksForTheLeastThatWillDoWhenTheSupplyRefusesMore) {
   EXPECT_EQ(pages.calls, 2U);
 }
 
+TEST_F(Store, ABlockThatTheSupplyRefusesTakesNoMemory) {
+  void* const block =
+      on.slabs.take_oversize(100000, 8);  // brings the index, and a record that is spare afterwards
+  ASSERT_TRUE(on.slabs.give_back_oversize(block));
+  on.use_up_parts();
+  pages.fails_always = true;
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(on.slabs.take_oversize(100000, 8), nullptr);
+  pages.fails_always = false;
+  const std::size_t held_bytes = on.slabs.held_bytes();
+  void* const served = on.slabs.take_oversize(100000, 8);
+  ASSERT_NE(served, nullptr);
+  EXPECT_EQ(on.slabs.held_bytes(), held_bytes + 100000) << "the record was still there";
+  EXPECT_TRUE(on.slabs.give_back_oversize(served));
+}
+
 TEST_F(Store, CutsSlabsApartFromItsParts) {
   const slab_layout odd = slab::layout(192, granule_bytes);
   slab* const apart = on.slabs.take_slab_apart(odd, class_of_bytes(192), 1024);
