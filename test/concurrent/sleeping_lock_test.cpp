@@ -153,7 +153,8 @@ bool become_real_time() {
 }
 
 // On one core: a thread of no priority takes the lock and goes on working; a real-time thread wakes up meanwhile and wants it.
-// The middle one of several waits, because the holder has to share the core with whatever else runs on the machine.
+// The shortest of several waits, because the holder has to share the core with whatever else runs on the machine; a thread that
+// spins keeps the holder off the core each time, until the system takes the core away from it.
 TEST(SleepingLock, AThreadOfRealTimePriorityIsServedByAHolderThatItKeepsOffTheCore) {
   const one_core here;
   if (!here.is_kept) GTEST_SKIP() << "threads may not be kept on one core here";
@@ -184,8 +185,7 @@ TEST(SleepingLock, AThreadOfRealTimePriorityIsServedByAHolderThatItKeepsOffTheCo
   }
   if (!is_permitted) GTEST_SKIP() << "the system does not permit SCHED_FIFO here";
   if (waits_ms.empty()) GTEST_SKIP() << "the holder was always done before the other thread came";
-  std::sort(waits_ms.begin(), waits_ms.end());
-  EXPECT_LT(waits_ms[waits_ms.size() / 2], 5);
+  EXPECT_LT(*std::min_element(waits_ms.begin(), waits_ms.end()), 5);
 }
 
 }  // namespace
