@@ -11,6 +11,7 @@ import time
 
 import measure
 import page
+import readme
 import table
 import targets
 
@@ -45,6 +46,11 @@ def versions(packages):
     return found
 
 
+def commit():
+    """The commit that was measured, with `-dirty` behind it where files differ from it."""
+    return first_line("git", "-C", readme.ROOT, "describe", "--always", "--dirty", "--exclude=*")
+
+
 def processor_ticks():
     """(busy, all) ticks of all cores since the machine started."""
     with open("/proc/stat", encoding="utf-8") as lines:
@@ -74,6 +80,7 @@ def parse():
     parser.add_argument("--html", required=True)
     parser.add_argument("--json", required=True)
     parser.add_argument("--svg", default="")
+    parser.add_argument("--publish", action="store_true")
     parser.add_argument("--filter", default="")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--smoke", action="store_true", help="everything tiny: shows that it runs, measures nothing")
@@ -98,6 +105,7 @@ def main():
     if busy:
         results["notes"].append("The machine was busy with other work when the run began: expect noise.")
     results["machine"] = machine()
+    results["commit"] = commit()
     results["date"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     results["command"] = "benchmarks/run" + (" --quick" if options.quick else "") + (
         f" --filter '{options.filter}'" if options.filter else "")
@@ -108,6 +116,11 @@ def main():
     write(options.html, page.render(results))
     if options.svg:
         write(options.svg, page.picture(results))
+    if options.publish:
+        try:
+            readme.publish(results)
+        except readme.NotMeasured as error:
+            sys.exit(fail(2, str(error)))
     show(results, options)
 
 

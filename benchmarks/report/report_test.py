@@ -3,6 +3,7 @@ import unittest
 
 import measure
 import page
+import readme
 import table
 import targets
 
@@ -100,6 +101,37 @@ class Page(unittest.TestCase):
             self.assertNotIn(outside, text)
         self.assertIn("a &lt;note&gt;", text)
         self.assertIn("Of all that free memory Quarry is the first on 1 of 1 loads", text)
+
+
+class Readme(unittest.TestCase):
+    def results(self, quarry_ns):
+        ns = dict.fromkeys(readme.LOADS, {"quarry": quarry_ns, "std_pool": 8, "malloc": 4, "monotonic": 1})
+        return {**run_of(ns, spread=0.05), "commit": "0123456"}
+
+    def test_bold_is_who_is_ahead_of_all_that_free(self):
+        row = "| hot pair of 64 bytes | "
+        self.assertIn(row + "**3.00** |  | 8.00 |  | 4.00 |  |  |  | 1.00 | first |",
+                      readme.render(readme.cut_out(self.results(3))))
+        self.assertIn(row + "5.00 |  | 8.00 |  | **4.00** |  |  |  | 1.00 | behind malloc by 25 % |",
+                      readme.render(readme.cut_out(self.results(5))))
+        self.assertIn(row + "4.10 |  | 8.00 |  | 4.00 |  |  |  | 1.00 | tie within the spread |",
+                      readme.render(readme.cut_out(self.results(4.1))))
+
+    def test_what_is_quoted_and_was_not_measured_is_an_error(self):
+        results = self.results(3)
+        del results["workloads"]["list1M"]
+        with self.assertRaisesRegex(readme.NotMeasured, "list1M"):
+            readme.cut_out(results)
+
+    def test_a_table_by_hand_is_found(self):
+        text = f"before\n{readme.BEGIN}old\n{readme.END}\nbehind\n"
+        written = readme.with_table(text, readme.cut_out(self.results(3)))
+        self.assertEqual(readme.with_table(written, readme.cut_out(self.results(3))), written)
+        self.assertNotEqual(readme.with_table(written.replace("3.00", "2.00"), readme.cut_out(self.results(3))),
+                            written.replace("3.00", "2.00"))
+
+    def test_readme_quotes_the_data_that_lies_beside_it(self):
+        self.assertEqual(readme.faults(), [])
 
 
 if __name__ == "__main__":
