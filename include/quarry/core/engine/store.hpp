@@ -185,9 +185,13 @@ class QUARRY_EXPORT store {
     return found != nullptr ? found->bytes : 0;
   }
 
-  /// What is held from the supply. Relaxed: numbers of the moment.
-  std::size_t held_bytes() const noexcept { return held_bytes_.load(std::memory_order_relaxed); }
-  std::size_t peak_bytes() const noexcept { return peak_bytes_.load(std::memory_order_relaxed); }
+  /// What is held from the supply at the moment, and the most that was. Who asks for the peak afterwards gets no less.
+  std::size_t held_bytes() const noexcept {
+    return held_bytes_.load(std::memory_order_acquire);  // Acquire: pairs with charge() and discharge().
+  }
+  std::size_t peak_bytes() const noexcept {
+    return peak_bytes_.load(std::memory_order_relaxed);  // Relaxed: ordered by held_bytes().
+  }
 
   /// Numbers of the moment. Complexity O(1).
   struct figures {
@@ -250,12 +254,13 @@ class QUARRY_EXPORT store {
     if (memory == nullptr) return nullptr;
     const std::size_t held =
         held_bytes() + bytes;  // the supply may have given something back to this store meanwhile
-    held_bytes_.store(held, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
-    if (held > peak_bytes()) peak_bytes_.store(held, std::memory_order_relaxed);  // Relaxed: as above.
+    if (held > peak_bytes())
+      peak_bytes_.store(held, std::memory_order_relaxed);  // Relaxed: the next store orders it.
+    held_bytes_.store(held, std::memory_order_release);    // Release: pairs with the acquire in held_bytes().
     return memory;
   }
   void discharge(std::size_t bytes) noexcept {
-    held_bytes_.store(held_bytes() - bytes, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
+    held_bytes_.store(held_bytes() - bytes, std::memory_order_release);  // Release: as in charge().
   }
 
   // Where granules are smaller than the largest slots, extents are aligned for these.
