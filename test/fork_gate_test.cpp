@@ -87,7 +87,6 @@ TEST(ForkGate, IsOpenInAChildHoweverManyForksWaited) {
 
 // In a process of its own, which ends when a thread is kept out for good.
 TEST(ForkGate, KeepsNoThreadOutForGoodAndNoneThatIsInsideAlready) {
-  if (const char* const why = quarry_test::why_threads_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(20,
                                       [] {
                                         const fork_gate::passage inside;

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <future>
 #include <memory_resource>
 #include <mutex>
 #include <optional>
@@ -21,6 +20,7 @@
 
 #include "../../src/cache_node.hpp"
 #include "support/in_child.hpp"
+#include "support/resting_place.hpp"
 
 namespace {
 
@@ -28,6 +28,7 @@ using quarry::slab_options;
 using quarry::slab_thread_view;
 using quarry::synchronized_slab_resource;
 using quarry::detail::pool_of_nodes;
+using quarry_test::resting_place;
 
 constexpr std::size_t large_bytes = 300000;  // a block of its own
 
@@ -99,20 +100,13 @@ int fork_beside_busy_upstreams(int forks) {
   return result;
 }
 
-class Fork : public testing::Test {
- protected:
-  void SetUp() override {
-    if (const char* const why = quarry_test::why_threads_cannot_fork()) GTEST_SKIP() << why;
-  }
-};
-
-TEST_F(Fork, HappensWhileUpstreamsOfNestedResourcesAreBusyAllTheTime) {
+TEST(Fork, HappensWhileUpstreamsOfNestedResourcesAreBusyAllTheTime) {
   if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
   // In a child, so that a deadlock ends.
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_busy_upstreams(300); }), 0);
 }
 
-TEST_F(Fork, HappensInsideAnUpstream) {
+TEST(Fork, HappensInsideAnUpstream) {
   struct forking_resource final : std::pmr::memory_resource {
     int children = 0, failures = 0;
     void fork_and_wait() {
@@ -153,19 +147,17 @@ class resting_thread {
   explicit resting_thread(synchronized_slab_resource& resource)
       : thread_([this, &resource] {
           use(resource, 64, 500);
-          is_at_rest_.set_value();
-          done_.get_future().wait();
+          place_.rest();
         }) {
-    is_at_rest_.get_future().wait();
+    EXPECT_TRUE(place_.wait_until_taken());
   }
   ~resting_thread() {
-    done_.set_value();
+    place_.wake();
     thread_.join();
   }
 
  private:
-  std::promise<void> is_at_rest_;
-  std::promise<void> done_;
+  resting_place place_;
   std::thread thread_;
 };
 
@@ -189,7 +181,8 @@ int run_generations(synchronized_slab_resource& resource, int generations, std::
   });
 }
 
-TEST_F(Fork, LeavesEveryGenerationTheSameShareAndRightCounts) {
+TEST(Fork, LeavesEveryGenerationTheSameShareAndRightCounts) {
+  if (const char* const why = quarry_test::why_children_cannot_start_threads()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(60,
                                       [] {
                                         slab_options options;
@@ -200,7 +193,7 @@ TEST_F(Fork, LeavesEveryGenerationTheSameShareAndRightCounts) {
             0);
 }
 
-TEST_F(Fork, CountsWhatVanishedThreadsCachedUntilRelease) {
+TEST(Fork, CountsWhatVanishedThreadsCachedUntilRelease) {
   synchronized_slab_resource resource;
   const resting_thread other(resource);
   EXPECT_EQ(quarry_test::run_in_child(30,
@@ -217,7 +210,7 @@ TEST_F(Fork, CountsWhatVanishedThreadsCachedUntilRelease) {
             0);
 }
 
-TEST_F(Fork, LeavesViewsWithWhatTheyCache) {
+TEST(Fork, LeavesViewsWithWhatTheyCache) {
   EXPECT_EQ(quarry_test::run_in_child(60,
                                       [] {
                                         synchronized_slab_resource resource;
@@ -242,7 +235,7 @@ TEST_F(Fork, LeavesViewsWithWhatTheyCache) {
 }
 
 // What an ending thread cached is in its cache or in the slabs; on the way there it would be lost to the child.
-TEST_F(Fork, WaitsForThreadsThatEnd) {
+TEST(Fork, WaitsForThreadsThatEnd) {
   if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(120,
                                       [] {
@@ -265,23 +258,28 @@ TEST_F(Fork, WaitsForThreadsThatEnd) {
             0);
 }
 
-TEST_F(Fork, WaitsForWhoTakesANode) {
+TEST(Fork, WaitsForWhoTakesANode) {
   EXPECT_EQ(quarry_test::run_in_child(60,
                                       [] {
                                         synchronized_slab_resource resource;
                                         std::atomic<bool> is_held{false};
                                         std::atomic<bool> is_free{false};
+                                        resting_place place;
                                         std::thread holder([&] {
-                                          const std::lock_guard<std::mutex> held(pool_of_nodes().lock());
-                                          is_held = true;
-                                          std::this_thread::sleep_for(std::chrono::milliseconds(100));
-                                          is_free = true;
+                                          {
+                                            const std::lock_guard<std::mutex> held(pool_of_nodes().lock());
+                                            is_held = true;
+                                            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+                                            is_free = true;
+                                          }
+                                          place.rest();
                                         });
                                         while (!is_held) std::this_thread::yield();
                                         const int status = quarry_test::run_in_child(20, [&] {
                                           use(resource, 64, 500);  // with a node of the child's
                                           return is_free ? 0 : 1;
                                         });
+                                        place.wake();
                                         holder.join();
                                         return status;
                                       }),

@@ -17,6 +17,7 @@
 
 #if defined(__unix__)
 #include "support/in_child.hpp"
+#include "support/resting_place.hpp"
 #endif
 
 #include "support/counting_resource.hpp"
@@ -445,16 +446,13 @@ TEST(ProcessLifetime, ForEachLiveMayFork) {
 }
 
 TEST(ProcessLifetime, AChildOfAForkEndsResourcesWhoseThreadsItDoesNotHave) {
-  if (const char* const why = quarry_test::why_threads_cannot_fork()) GTEST_SKIP() << why;
   auto resource = std::make_unique<synchronized_slab_resource>();
-  meeting used(2);
-  std::atomic<bool> done{false};
+  quarry_test::resting_place place;
   std::thread other([&] {
     use(*resource);
-    used.arrive_and_wait();
-    while (!done) std::this_thread::yield();
+    place.rest();
   });
-  used.arrive_and_wait();
+  ASSERT_TRUE(place.wait_until_taken());
   EXPECT_EQ(quarry_test::run_in_child(20,
                                       [&] {
                                         use(*resource);
@@ -462,7 +460,7 @@ TEST(ProcessLifetime, AChildOfAForkEndsResourcesWhoseThreadsItDoesNotHave) {
                                         return 0;
                                       }),
             0);
-  done = true;
+  place.wake();
   other.join();
 }
 

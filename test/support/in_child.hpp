@@ -1,7 +1,6 @@
 // Runs a piece of a test in a forked process of its own, for what a process cannot undo or must start clean with.
 //
-// Threads: the caller should be the only one, or why_threads_cannot_fork() be null; why_busy_threads_cannot_fork()
-// where others may be inside the allocator of the program.
+// Threads: others of the caller rest (resting_place.hpp), or why_busy_threads_cannot_fork() is null.
 #pragma once
 
 #include <sys/wait.h>
@@ -13,19 +12,22 @@
 
 namespace quarry_test {
 
-/// Returns why a process of several threads does not fork here, or null when it may.
-inline const char* why_threads_cannot_fork() noexcept {
-  return has_thread_sanitizer
-             ? "a thread that the child lacks may hold the lock of ThreadSanitizer's own allocator, and "
-               "the sanitizer ends such a child when it starts a thread"
+/// Returns why a process does not fork here while other threads of it work, or null when it may.
+inline const char* why_busy_threads_cannot_fork() noexcept {
+  return has_address_sanitizer || has_thread_sanitizer
+             ? "the sanitizer of g++ 12 forks without its allocator's locks: the child waits for good for "
+               "one "
+               "that a thread held which it lacks (asan: SizeClassAllocator64, tsan: DenseSlabAlloc)"
              : nullptr;
 }
 
-/// Returns why a process does not fork here while other threads of it allocate, or null when it may.
-inline const char* why_busy_threads_cannot_fork() noexcept {
-  return has_address_sanitizer ? "a thread that the child lacks may hold a lock of AddressSanitizer's own "
-                                 "allocator or of its list of root regions"
-                               : why_threads_cannot_fork();
+/// Returns why the child of a process of several threads starts no thread here, or null when it may.
+inline const char* why_children_cannot_start_threads() noexcept {
+  return has_thread_sanitizer
+             ? "ThreadSanitizer says: starting new threads after multi-threaded fork is not supported; told "
+               "to go on, "
+               "it takes the child's threads for the parent's and reports \"dup thread with used id\""
+             : nullptr;
 }
 
 /// Returns what `work()` returns in a child of this process, or -1 when the child ends otherwise or hangs for
