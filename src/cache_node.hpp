@@ -21,10 +21,10 @@ class thread_caches;
 
 struct cache_node {
   node_handshake tie;
-  std::uint64_t resource_id = 0;           // of the resource it was opened for
-  thread_caches* resource = nullptr;       // exists while the tie is live or flushing
-  core::cache* cache = nullptr;            // exists as long as the resource
-  const void* thread = nullptr;            // this_thread() of its thread; null for a view
+  std::uint64_t resource_id = 0;      // of the resource it was opened for
+  thread_caches* resource = nullptr;  // exists while the tie is live or flushing
+  core::cache* cache = nullptr;       // exists as long as the resource
+  const void* thread = nullptr;  // this_thread() of its thread, or of who closes the view; null for a view
   cache_node* next_of_thread = nullptr;    // in a bucket of its thread; the thread's. Unused: the pool's list
   cache_node* next_of_resource = nullptr;  // in its resource's list; under the resource's cache lock
 };

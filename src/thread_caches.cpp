@@ -113,8 +113,12 @@ cache_node* thread_caches::open(const void* thread, core::cache* cache) noexcept
   return node;
 }
 
+// From here on the view is this thread's: so a child that does not have the thread does not wait for it.
 void thread_caches::close_view(view_tie& view) noexcept {
-  if (view.node != nullptr) part(*view.node);
+  if (view.node != nullptr) {
+    view.node->thread = this_thread();
+    part(*view.node);
+  }
   view = view_tie();
 }
 

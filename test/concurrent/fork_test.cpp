@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <memory_resource>
 #include <mutex>
 #include <optional>
@@ -254,6 +255,32 @@ TEST(Fork, WaitsForThreadsThatEnd) {
                                           if (status != 0) return 1;
                                         }
                                         return 0;
+                                      }),
+            0);
+}
+
+// A view that another thread was closing is never closed in the child, and its resource ends there all the same.
+TEST(Fork, LetsAResourceEndWhoseViewsAnotherThreadWasClosing) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  EXPECT_EQ(quarry_test::run_in_child(120,
+                                      [] {
+                                        synchronized_slab_resource resource;
+                                        std::atomic<bool> done{false};
+                                        std::vector<std::thread> closing;
+                                        for (int i = 0; i < 3; ++i)
+                                          closing.emplace_back([&] {
+                                            while (!done)
+                                              use(*std::make_unique<slab_thread_view>(resource), 64, 1);
+                                          });
+                                        int status = 0;
+                                        for (int i = 0; i < 300 && status == 0; ++i)
+                                          status = quarry_test::run_in_child(5, [&] {
+                                            resource.release();
+                                            return 0;
+                                          });
+                                        done = true;
+                                        for (std::thread& each : closing) each.join();
+                                        return status;
                                       }),
             0);
 }
