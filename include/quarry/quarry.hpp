@@ -1,6 +1,7 @@
 // Quarry, all of its public face.
 #pragma once
 
+#include "check_level.hpp"
 #include "locks.hpp"
 #include "multiallocation_chain.hpp"
 #include "page_sources.hpp"
@@ -17,3 +18,4 @@
 #include "synchronized_slab_resource.hpp"
 #include "unsynchronized_slab_resource.hpp"
 #include "version.hpp"
+#include "violation.hpp"

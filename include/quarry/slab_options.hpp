@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory_resource>
+#include <quarry/check_level.hpp>
 #include <quarry/export.hpp>
 #include <quarry/version.hpp>
 
@@ -24,6 +25,9 @@ struct slab_options {
   std::size_t thread_cache_bytes = 0;           // bytes of free slots that one thread keeps at most; 0: 4 MiB
   bool upstream_only = false;  // every byte comes from the named upstream, the page pool gives none
   bool huge_pages = true;      // extents of 2 MiB ask the system for huge pages
+  check_level checks =
+      check_level::off;        // raised, never lowered, by QUARRY_CHECKS=pointers|full in the environment
+  const char* name = nullptr;  // stands in messages; outlives the resource; null: none
 
   slab_options() = default;
   slab_options(std::size_t max_blocks, std::size_t largest_block) noexcept
