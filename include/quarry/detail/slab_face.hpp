@@ -12,6 +12,7 @@
 #include <quarry/core/magazines/cache.hpp>
 #include <quarry/core/slabs/slab.hpp>
 #include <quarry/export.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/slab_options.hpp>
 
 namespace quarry {
@@ -148,9 +149,8 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     deallocate_slow(pointer, bytes, alignment);
   }
 
-  __attribute__((noinline)) void* allocate_slow(std::size_t bytes, std::size_t alignment);
-  __attribute__((noinline)) void deallocate_slow(void* pointer, std::size_t bytes,
-                                                 std::size_t alignment) noexcept;
+  QUARRY_NOINLINE void* allocate_slow(std::size_t bytes, std::size_t alignment);
+  QUARRY_NOINLINE void deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
 };
 
 }  // namespace detail

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <quarry/core/bits.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -95,14 +96,14 @@ constexpr std::size_t last_byte_of(std::size_t bytes, std::size_t alignment) noe
 
 /// Returns the key of the class of a request. Requires last_byte < largest_slot_bytes. Complexity O(1).
 constexpr class_key key_of(std::size_t last_byte) noexcept {
-  if (__builtin_expect(last_byte < table_bytes, 1)) return class_keys[last_byte];
+  if (QUARRY_LIKELY(last_byte < table_bytes)) return class_keys[last_byte];
   return coarse_class_keys[last_byte >> detail::coarse_shift];
 }
 
 /// Sets `key` to that of the class of a request. Returns false when the request is beyond the largest class. Small requests
 /// pay one comparison. Complexity O(1).
 constexpr bool find_key(std::size_t last_byte, class_key& key) noexcept {
-  if (__builtin_expect(last_byte < table_bytes, 1)) {
+  if (QUARRY_LIKELY(last_byte < table_bytes)) {
     key = class_keys[last_byte];
     return true;
   }
