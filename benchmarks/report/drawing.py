@@ -5,7 +5,7 @@ from math import log
 
 import table
 
-TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16)
+TICKS = {0.125: "&#215;&#8539;", 0.25: "&#215;&#188;", 0.5: "&#215;&#189;", 1: "Quarry", 2: "&#215;2", 4: "&#215;4", 8: "&#215;8", 16: "&#215;16"}
 LEGEND = (("quarry", "Quarry, for one thread"), ("sync", "Quarry, for many threads"), ("pool", "pool resources: std, Boost"),
           ("malloc", "general mallocs"), ("floor", "never free, the floor: monotonic, one block"))
 MARKS = {"first": "&#9650;", "tie": "&#9644;", "undecided": "&#9670;", "behind": "&#9660;"}  # beside the word, for each verdict
@@ -71,8 +71,9 @@ def rows_of(results, entries):
 def axis(scale, x_of):
     parts = []
     for tick in scale.ticks():
-        word = "Quarry" if tick == 1 else f"&#215;{tick:g}"
-        parts.append(f'<text x="{x_of(tick)}" y="18" text-anchor="middle" class="{"q" if tick == 1 else "soft"}">{word}</text>')
+        at = scale.per_cent(tick)
+        anchor = "start" if at < 6 else "end" if at > 94 else "middle"  # no label runs out at an end
+        parts.append(f'<text x="{x_of(tick)}" y="18" text-anchor="{anchor}" class="{"q" if tick == 1 else "soft"}">{TICKS[tick]}</text>')
     return "".join(parts)
 
 
@@ -126,7 +127,7 @@ def picture(results, entries, style):
         return f"{width * scale.per_cent(ratio) / 100:.1f}"
 
     height = top + row_height * len(rows) + 12
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="840" viewBox="0 0 840 {height}" role="img" '
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="840" height="{height}" viewBox="0 0 840 {height}" role="img" '
              f'aria-label="Time of each rival relative to Quarry"><style>{style}</style>'
              '<rect width="100%" height="100%" fill="var(--ground)"/>']
     x = 14

@@ -18,7 +18,7 @@ FIRST_SECTION = "One thread"
 # Programs whose rivals are others than those of the rest, and the words for one operation. They run all of their rounds by
 # themselves, rivals in random turns.
 OTHER_RIVALS = {"containers": ("Containers with typed allocators", "one element"),
-                "json_boost": ("Boost.JSON", "one KiB of the document parsed and destroyed"),
+                "json_boost": ("Boost.JSON", "one KiB of a document of iso-codes parsed and destroyed; numbers is made here"),
                 "typed_cache": ("Typed caches", "one object of 48 bytes taken and given back")}
 KINDS = {"quarry": ["quarry", "quarry_slab_ptr", "quarry_spin_lock", "slab_allocator", "slabs_through_pmr",
                     "slabs_one_by_one", "make_and_destroy", "reuse_and_recycle"],
@@ -364,7 +364,7 @@ def measure(folder, pattern, plan, progress):
               for ns in entry["ns"].values()}
     if counts and max(counts) > 0:
         few = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{max(counts)}"
-        results["notes"].append(f"Times are the best of {few} rounds.")
+        results["notes"].append(f"Times are the best of {few} rounds." if max(counts) > 1 else "Times are of one round.")
     for entry in results["workloads"].values():
         entry.update(times_of(entry["ns"]))
         entry["best_faults"] = {rival: faults[entry["ns"][rival].index(min(entry["ns"][rival]))]
