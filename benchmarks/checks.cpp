@@ -2,7 +2,8 @@
 // `pointers` and `full`, in turns; beside them what other allocators check: glibc's malloc with the cache of each thread
 // and, in a process of its own, without it, where its lists check more; mimalloc plain and built secure; scudo.
 //
-// Every round is a process of its own, so that a rival of one round never sees the heap of the round before.
+// Every round is a process of its own, so that a rival of one round never sees the heap of the round before. `full` has one
+// round and a process of its own: it is for debugging, and its calls take microseconds.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -43,10 +44,23 @@ std::vector<workload> the_loads(const bench::run_mode& mode) {
   return loads;
 }
 
-// Those that `process` times: "turns", or "no_tcache".
+constexpr const char* processes[] = {"turns", "no_tcache", "full"};
+
+bool checks_all(const rival& each) {
+  const std::string ending = "_full";
+  return each.name.size() > ending.size() &&
+         each.name.compare(each.name.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+// Those that a child of this kind times.
 std::vector<rival> rivals_in(const std::string& process) {
   std::vector<rival> all = bench::checking_rivals();
-  if (process == "turns") return all;
+  if (process != "no_tcache") {
+    const bool full = process == "full";
+    const auto other = [full](const rival& each) { return checks_all(each) != full; };
+    all.erase(std::remove_if(all.begin(), all.end(), other), all.end());
+    return all;
+  }
   const auto malloc =
       std::find_if(all.begin(), all.end(), [](const rival& each) { return each.name == "malloc"; });
   rival alone = *malloc;
@@ -57,8 +71,9 @@ std::vector<rival> rivals_in(const std::string& process) {
 // Times one round, and prints "load <tab> rival <tab> ns" for each time.
 int run_child(char** argv) {
   const std::string process = argv[2];
-  bench::prepare_process(argv, process == "turns" ? std::vector<std::string>{}
-                                                  : std::vector<std::string>{"glibc.malloc.tcache_count=0"});
+  bench::prepare_process(argv, process != "no_tcache"
+                                   ? std::vector<std::string>{}
+                                   : std::vector<std::string>{"glibc.malloc.tcache_count=0"});
   bench::keep_heap_warm();
   bench::run_mode mode;
   mode.budget_ms = std::atof(argv[4]);
@@ -79,7 +94,7 @@ int run_child(char** argv) {
 
 int list() {
   for (const workload& load : the_loads({})) {
-    for (const char* const process : {"turns", "no_tcache"}) {
+    for (const char* const process : processes) {
       for (const rival& each : rivals_in(process))
         std::printf("%s/%s\t%s\t%s\n", load.name.c_str(), each.name.c_str(), bench::kind_name(each.kind),
                     load.operation.c_str());
@@ -151,7 +166,8 @@ void print_table(const times& best, const std::vector<workload>& loads) {
 int measure_all(std::size_t rounds, double budget_ms) {
   times best;
   for (std::size_t round = 0; round < rounds; ++round) {
-    for (const char* const process : {"turns", "no_tcache"}) {
+    for (const char* const process : processes) {
+      if (std::strcmp(process, "full") == 0 && round > 0) continue;
       std::ostringstream arguments;
       arguments << "--child " << process << ' ' << round * 5 << ' ' << budget_ms << " all";
       std::istringstream lines(bench::output_of_child(arguments.str()));
@@ -183,7 +199,8 @@ int main(int argc, char** argv) {
     if (rounds > 0) return measure_all(static_cast<std::size_t>(rounds), 60);
   }
   if (argc == 1) return measure_all(7, 60);
-  std::fprintf(stderr,
-               "allowed: --smoke, --list, --rounds=N, --child turns|no_tcache FIRST MILLISECONDS LOADS\n");
+  std::fprintf(
+      stderr,
+      "allowed: --smoke, --list, --rounds=N, --child turns|no_tcache|full FIRST MILLISECONDS LOADS\n");
   return 2;
 }

@@ -16,6 +16,16 @@ def text(value):
     return html.escape(str(value))
 
 
+def load_name(name):
+    """A load's name in the section of its program."""
+    return name.rsplit("/", 1)[-1]
+
+
+def shown(name):
+    """That name, escaped, and allowed to break behind a low line."""
+    return text(load_name(name)).replace("_", "_<wbr>")
+
+
 def look_of(results, rival):
     """The class of a rival's marks: its kind, and Quarry for many threads apart from Quarry for one."""
     kind = results["rivals"][rival]
@@ -79,18 +89,19 @@ def axis(scale, x_of):
 
 def track(results, name, entry, ratios, scale, x_of):
     """The marks of one load on their line. `x_of` writes an x coordinate."""
-    parts = [f'<line x1="{x_of(tick)}" y1="0" x2="{x_of(tick)}" y2="30" stroke="var(--{"quarry" if tick == 1 else "line"})" '
+    parts = [f'<line x1="{x_of(tick)}" y1="0" x2="{x_of(tick)}" y2="100%" stroke="var(--{"quarry" if tick == 1 else "line"})" '
              f'stroke-width="{2.5 if tick == 1 else 1}"/>' for tick in scale.ticks()]
     subject = results["verdicts"][name]["subject"]
     for rival in sorted(ratios, key=lambda each: each == subject):  # the subject lies on top
         at = scale.per_cent(ratios[rival])
-        said = f"{table.label(rival)}: {table.figure(entry['best_ns'][rival])} ns"
+        said = [f"{table.label(rival)}: {table.figure(entry['best_ns'][rival])} ns"]
         if rival != subject:
-            said += f", {table.compared_to(ratios[rival], table.label(subject))}"
+            said.append(table.compared_to(ratios[rival], table.label(subject)))
+        lines = "".join(f'<tspan x="0" y="{14 * (index - len(said)) + 1}">{text(line)}</tspan>' for index, line in enumerate(said))
         anchor = "start" if at < 35 else "end" if at > 65 else "middle"
-        parts.append(f'<svg x="{x_of(ratios[rival])}" y="15" overflow="visible"><g class="dot" tabindex="0" role="img" '
-                     f'aria-label="{text(said)}">{shape(look_of(results, rival))}<g class="tip"><text y="-13" '
-                     f'text-anchor="{anchor}">{text(said)}</text></g></g></svg>')
+        parts.append(f'<svg x="{x_of(ratios[rival])}" y="50%" overflow="visible"><g class="dot" tabindex="0" role="img" '
+                     f'aria-label="{text(", ".join(said))}">{shape(look_of(results, rival))}<g class="tip">'
+                     f'<text text-anchor="{anchor}">{lines}</text></g></g></svg>')
     return "".join(parts)
 
 
@@ -109,7 +120,7 @@ def overview(results, entries):
     for name, entry, ratios in rows:
         real = " on-real-input" if entry["real_input"] else ""
         found = results["verdicts"][name]
-        parts.append(f'<div class="row"><span class="name{real}">{text(name)}</span>'
+        parts.append(f'<div class="row"><span class="name{real}">{shown(name)}</span>'
                      f'<svg>{track(results, name, entry, ratios, scale, x_of)}</svg>'
                      f'<span class="verdict {verdict_class(found)}">{verdict_text(found)}</span></div>')
     return "".join(parts)
@@ -143,8 +154,8 @@ def picture(results, entries, style):
         weight = ' style="font-weight:700"' if entry["real_input"] else ""
         found = results["verdicts"][name]
         words = table.verdict_words(found).split(":")[0]
-        parts.append(f'<text x="{left - 16}" y="{y + 19}" text-anchor="end"{weight}>{text(name)}</text>'
-                     f'<svg x="{left}" y="{y}" overflow="visible">{track(results, name, entry, ratios, scale, x_of)}</svg>'
+        parts.append(f'<text x="{left - 16}" y="{y + 19}" text-anchor="end"{weight}>{text(load_name(name))}</text>'
+                     f'<svg x="{left}" y="{y}" width="{width}" height="{row_height}" overflow="visible">{track(results, name, entry, ratios, scale, x_of)}</svg>'
                      f'<text x="{left + width + 20}" y="{y + 19}" class="{verdict_class(found)}">{MARKS[found["result"]]} {text(words)}</text>')
     return "".join(parts) + "</svg>\n"
 

@@ -35,7 +35,7 @@ FULL = {"rounds": 7, "options": ["--budget_ms=60"], "deadline_s": None, "leave_o
         "memory_of": REAL + ["list1M", "map_churn", "string_map"], "memory_loads": None, "divisor": 1,
         "fresh_rounds": 7, "fresh_nodes": 1000000, "worst_call_blocks": 1000000, "hits": 20000, "caveat": "",
         "untuned_of": ["quarry", "std_pool", "boost_pool", "malloc"], "untuned_rounds": 3,
-        "checks_rounds": 7, "checks_budget_ms": 60}
+        "checks_rounds": 7, "checks_budget_ms": 60, "checks_of": None, "checks_full": True}
 QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 45,
          "leave_out": r"rand1M|mix500k_read|fleet1M|fleet.*_1024|(hot_pair|larson|mixed|containers)_t(1|8|64)/|"
                       r"producer_consumer_t(8|64)/|false_sharing|remote_free|_10M|_insert_erase|numbers_copy|"
@@ -44,12 +44,13 @@ QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 45,
                            "typed_cache": ["--benchmark_repetitions=3"]},
          "fresh_resource_turns": 1, "pinned_of": ("quarry",), "pause_s": 1, "pinned_leave_out": ["phases"],
          "memory_of": ["text_index"], "memory_loads": ["500k_of_8_to_71", "10k_of_8_to_507"], "fresh_rounds": 2,
-         "worst_call_blocks": 200000, "untuned_of": [], "checks_rounds": 1, "checks_budget_ms": 10,
+         "worst_call_blocks": 200000, "untuned_of": [], "checks_rounds": 1, "checks_budget_ms": 10, "checks_of": ["pair64", "rand100k", "list1M", *REAL],
+         "checks_full": False,
          "caveat": "A quick run: at most three short rounds, no large loads. It shows where to look, and is no figure to quote."}
 SMOKE = {**QUICK, "rounds": 1, "options": ["--smoke"], "leave_out": None, "divisor": 1000, "pause_s": 0,
          "other_options": dict.fromkeys(OTHER_RIVALS, ["--smoke", "--benchmark_repetitions=1"]),
          "fresh_rounds": 1, "fresh_nodes": 1000,
-         "worst_call_blocks": 1000, "hits": 100, "untuned_of": ["malloc"], "untuned_rounds": 1, "checks_budget_ms": 0,
+         "worst_call_blocks": 1000, "hits": 100, "untuned_of": ["malloc"], "untuned_rounds": 1, "checks_budget_ms": 0, "checks_of": None, "checks_full": True,
          "caveat": "A smoke run: it shows that everything runs. Its figures mean nothing."}
 
 
@@ -287,12 +288,13 @@ def measure_pinned_memory(programs, plan, progress, results):
 
 def measure_checks(programs, plan, progress, results):
     """The loads with checks off, `pointers` and `full`, and the mallocs that check: each round is a process for all in turns, and
-    one for glibc's malloc without the caches of its threads."""
-    entries = [entry for entry in programs.listed("checks", "checks/") if not is_left_out(plan, entry[0], entry[1])]
+    one for glibc's malloc without the caches of its threads. `full` has one round, in a process of its own: a call takes
+    microseconds."""
+    entries = [entry for entry in programs.listed("checks", "checks/") if plan["checks_of"] is None or entry[0] in plan["checks_of"]]
     chosen = {(load, rival) for load, rival, _, _ in entries}
     loads = ",".join(dict.fromkeys(load for load, _, _, _ in entries))
     for turn in range(plan["checks_rounds"] if chosen else 0):
-        for process in ("turns", "no_tcache"):
+        for process in ("turns", "no_tcache") + (("full",) if turn == 0 and plan["checks_full"] else ()):
             progress.say(f"checks, round {turn + 1} of {plan['checks_rounds']}: {process}")
             lines = programs.output("checks", "--child", process, str(turn * 5), str(plan["checks_budget_ms"]), loads)
             for load, rival, ns in (line.split("\t") for line in lines.splitlines()):

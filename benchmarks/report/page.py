@@ -44,7 +44,7 @@ def picture(results):
 def card(title, words, body, real=False, verdict=None):
     mark = '<span class="real">real input</span>' if real else ""
     judged = f'<p class="{drawing.verdict_class(verdict)}">{drawing.verdict_text(verdict)}</p>' if verdict else ""
-    return f'<div class="card"><h3>{text(title)}{mark}</h3><p class="soft">{text(words)}</p>{judged}{body}</div>'
+    return f'<div class="card"><h3>{drawing.shown(title)}{mark}</h3><p class="soft">{text(words)}</p>{judged}{body}</div>'
 
 
 def untuned_best(entry, rival):
@@ -96,7 +96,7 @@ def memory_cards(results):
     return "".join(cards)
 
 
-def grid(head, rows, apart=None):
+def grid(head, rows, apart=None, caption=""):
     """A table of escaped cells. On a narrow screen each row is a block, every cell with its column's name before it. `apart`: the
     column that a line stands before."""
     def cell(tag, index, content, name):
@@ -108,7 +108,7 @@ def grid(head, rows, apart=None):
     lines = ['<tr class="head">' + "".join(cell("th", index, name, "") for index, name in enumerate(head)) + "</tr>"]
     for row in rows:
         lines.append("<tr>" + "".join(cell("td", index, content, head[index]) for index, content in enumerate(row)) + "</tr>")
-    return f'<table>{"".join(lines)}</table>'
+    return f'<table>{f"<caption>{caption}</caption>" if caption else ""}{"".join(lines)}</table>'
 
 
 def plain_table(rows):
@@ -140,7 +140,7 @@ def time_table(results, entries):
     freeing, floors = table.rivals_in(results, [entry["best_ns"] for entry in entries.values()])
     rows = []
     for name, entry in entries.items():
-        row = [text(name)]
+        row = [drawing.shown(name)]
         for rival in freeing + floors:
             ns = entry["best_ns"].get(rival)
             if ns is None:
@@ -150,14 +150,15 @@ def time_table(results, entries):
             more = f"+{100 * (entry['median_ns'][rival] / ns - 1):.0f} %" + (f", {faults:,.0f} pf" if faults >= 1 else "")
             row.append(f"{table.figure(ns)} <small>{more}</small>")
         rows.append(row)
-    head = ["ns, best; median above it, page faults a round"] + [text(table.label(rival)) for rival in freeing + floors]
-    return grid(head, rows, len(freeing) + 1 if floors else None)
+    head = ["ns per operation"] + [text(table.label(rival)) for rival in freeing + floors]
+    return grid(head, rows, len(freeing) + 1 if floors else None,
+                "Best round; under it, how far the median round lies above it, and the page faults (pf) of a round.")
 
 
 def untuned_table(results, entries):
     """The same loads in clean processes, beside what the tuned process took."""
     rivals = list(dict.fromkeys(rival for entry in entries.values() for rival in entry.get("untuned_ns", {})))
-    rows = [[text(name)] + [f"{table.figure(untuned_best(entry, rival))} <small>{table.figure(entry['best_ns'].get(rival))} tuned</small>"
+    rows = [[drawing.shown(name)] + [f"{table.figure(untuned_best(entry, rival))} <small>{table.figure(entry['best_ns'].get(rival))} tuned</small>"
                             if untuned_best(entry, rival) else "-" for rival in rivals]
             for name, entry in entries.items() if entry.get("untuned_ns")]
     if not rows:
@@ -186,8 +187,8 @@ def fresh_part(results):
 def checks_part(results):
     if not results["checks"]:
         return ""
-    return ('<h2>What checks cost</h2><p class="soft">slab_options::checks off, pointers and full, in turns, best rounds; malloc without the '
-            'caches of its threads checks more, in a process of its own. Ratios are over the column of times to the left of them. '
+    return ('<h2>What checks cost</h2><p class="soft">slab_options::checks off and pointers in turns, best rounds; full in one round of its own; malloc '
+            'without the caches of its threads checks more, in a process of its own. Ratios are over the column of times to the left of them. '
             f'An allocator that has no column was not installed.</p>{caveat(results)}{plain_table(table.checks(results))}')
 
 

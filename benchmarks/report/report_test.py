@@ -171,8 +171,9 @@ class Page(unittest.TestCase):
         text = drawing.overview(run_of(dict(a={"quarry": 4, "std_pool": 28, "monotonic": 5})), run_of(
             dict(a={"quarry": 4, "std_pool": 28, "monotonic": 5}))["workloads"])
         self.assertEqual(text.count('tabindex="0"'), 3)
-        self.assertIn(">std pool: 28.0 ns, 7.0 times as long as Quarry</text>", text)
-        self.assertIn(">monotonic: 5.00 ns, 25 % slower than Quarry</text>", text)
+        self.assertIn('aria-label="std pool: 28.0 ns, 7.0 times as long as Quarry"', text)
+        self.assertIn(">monotonic: 5.00 ns</tspan>", text)
+        self.assertIn(">25 % slower than Quarry</tspan>", text)
 
     def test_both_quarrys_look_different(self):
         results = run_of({})

@@ -56,7 +56,7 @@ def verdict_words(found):
 
 def above(ratio):
     """How far a ratio above 1 is above it."""
-    return f"{100 * (ratio - 1):.0f} %"
+    return f"{100 * (ratio - 1):.0f} %" if ratio >= 1.005 else "less than 1 %"
 
 
 def apart(ratio):
