@@ -40,14 +40,13 @@ def aligned(rows):
 
 
 def load_verdict(results, workload):
-    """The verdict of one load in words; a dash where Quarry or all peers are absent."""
-    found = results["verdicts"].get(workload)
-    if found is None:
-        return "-"
-    return verdict_words(found)
+    return verdict_words(results["verdicts"].get(workload))
 
 
 def verdict_words(found):
+    """A verdict in words; a dash where there is none, for Quarry or all peers are absent."""
+    if found is None:
+        return "-"
     peer = label(found["peer"])
     if found["result"] == "undecided":
         return f"undecided with {peer}: best {apart(found['ratio'])}, median {apart(found['median_ratio'])}"
