@@ -85,6 +85,7 @@ void measure(const memory_load& load, const bench::rival& rival, std::size_t div
       print("churned", now());
     }
     for (const std::size_t index : random.order(objects.size())) free(objects[index]);
+    if (rival.release) rival.release(resource);
     if (rival.trim) rival.trim(resource);
     print("emptied", now());
   });

@@ -81,8 +81,8 @@ class one_block_resource final : public std::pmr::memory_resource {
 
 template <class Resource>
 rival make_rival(std::string name, rival_kind kind, bool synchronized) {
-  rival made{std::move(name), kind,    synchronized, kind != rival_kind::malloc,
-             nullptr,         nullptr, nullptr,      nullptr};
+  rival made{std::move(name), kind,    synchronized, kind != rival_kind::malloc, nullptr, nullptr,
+             nullptr,         nullptr, nullptr};
   made.with = [](std::pmr::memory_resource* upstream, const resource_body& body) {
     Resource resource(upstream);
     body(resource);
@@ -110,10 +110,8 @@ rival make_quarry(std::string name, bool synchronized) {
 template <class Resource>
 rival make_pool(std::string name, bool synchronized) {
   rival made = make_rival<Resource>(std::move(name), rival_kind::pool, synchronized);
-  made.trim = [](std::pmr::memory_resource& resource) {
-    static_cast<Resource&>(resource).release();
-    malloc_trim(0);
-  };
+  made.trim = [](std::pmr::memory_resource&) { malloc_trim(0); };
+  made.release = [](std::pmr::memory_resource& resource) { static_cast<Resource&>(resource).release(); };
   return made;
 }
 
@@ -166,7 +164,7 @@ struct found_rivals {
   }
 
   void add_new_delete() {
-    rival made{"new_delete", rival_kind::malloc, true, false, nullptr, nullptr, nullptr, nullptr};
+    rival made{"new_delete", rival_kind::malloc, true, false, nullptr, nullptr, nullptr, nullptr, nullptr};
     made.with = [](std::pmr::memory_resource*, const resource_body& body) {
       body(*std::pmr::new_delete_resource());
     };
@@ -179,10 +177,8 @@ struct found_rivals {
     made.end_round = [](std::pmr::memory_resource& resource) {
       static_cast<std::pmr::monotonic_buffer_resource&>(resource).release();
     };
-    made.trim = [](std::pmr::memory_resource& resource) {
-      static_cast<std::pmr::monotonic_buffer_resource&>(resource).release();
-      malloc_trim(0);
-    };
+    made.release = made.end_round;
+    made.trim = [](std::pmr::memory_resource&) { malloc_trim(0); };
     present.push_back(made);
   }
 };

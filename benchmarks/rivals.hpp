@@ -40,9 +40,12 @@ struct rival {
   /// Run after each round, inside the timing: monotonic starts over here, all others do nothing (null).
   void (*end_round)(std::pmr::memory_resource&);
 
-  /// Gives free memory back to the system as far as the rival can, once its user has freed all: by its own call, and
-  /// where it refills from new and delete by glibc's malloc_trim besides.
+  /// Gives free memory back to the system as far as the rival can: by its own call, and where it refills from new and
+  /// delete by glibc's malloc_trim besides. What lives stays.
   void (*trim)(std::pmr::memory_resource&);
+
+  /// What a pool has besides for a user who has freed all: it gives everything back (null: nothing).
+  void (*release)(std::pmr::memory_resource&);
 };
 
 /// Every rival of this machine, Quarry first. Rivals that are not installed are not in it.
