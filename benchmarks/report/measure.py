@@ -20,6 +20,8 @@ FIRST_SECTION = "One thread"
 OTHER_RIVALS = {"containers": ("Containers with typed allocators", "one element"),
                 "json_boost": ("Boost.JSON", "one KiB of a document of iso-codes parsed and destroyed; numbers is made here"),
                 "typed_cache": ("Typed caches", "one object of 48 bytes taken and given back")}
+# Those of them that take from glibc's malloc alone: what tuning it does shows on them.
+OVER_MALLOC = {"containers": ["std_allocator"], "json_boost": ["default"], "typed_cache": ["std_allocator", "new_and_delete"]}
 KINDS = {"quarry": ["quarry", "quarry_slab_ptr", "quarry_spin_lock", "slab_allocator", "slabs_through_pmr",
                     "slabs_one_by_one", "make_and_destroy", "reuse_and_recycle"],
          "malloc": ["default", "std_allocator", "mimalloc", "new_and_delete"],
@@ -195,18 +197,29 @@ def time_other_rivals(programs, plan, progress, results):
             entry = results["workloads"].setdefault(f"{name}/{load}", new_entry(operation, name, section))
             entry["ns"].setdefault(rival, [])
         progress.say(f"all rounds: {name}")
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "times.json")
-            programs.output(name, *plan["other_options"][name], "--benchmark_report_aggregates_only=false",
-                            f"--benchmark_filter=^({'|'.join(names)})$", f"--benchmark_out={path}",
-                            "--benchmark_out_format=json")
-            with open(path, encoding="utf-8") as file:
-                runs = json.load(file)["benchmarks"]
-        for run in runs:
-            if run["run_type"] != "iteration":
-                continue
+        for load, rival, ns in times_by_itself(programs, plan, name, names):
+            results["workloads"][f"{name}/{load}"]["ns"][rival].append(ns)
+        for rival in OVER_MALLOC[name] if plan["untuned_of"] else []:
+            own = [each for each in names if each.endswith(f"/{rival}")]
+            if own:
+                progress.say(f"a clean process: {name}, {rival}")
+                for load, _, ns in times_by_itself(programs, plan, name, own, "--untuned"):
+                    untuned = results["workloads"][f"{name}/{load}"].setdefault("untuned_ns", {})
+                    untuned.setdefault(rival, []).append(ns)
+
+
+def times_by_itself(programs, plan, name, names, *more):
+    """(load, rival, ns) of each round of a program that makes all of its rounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "times.json")
+        programs.output(name, *plan["other_options"][name], *more, "--benchmark_report_aggregates_only=false",
+                        f"--benchmark_filter=^({'|'.join(names)})$", f"--benchmark_out={path}", "--benchmark_out_format=json")
+        with open(path, encoding="utf-8") as file:
+            runs = json.load(file)["benchmarks"]
+    for run in runs:
+        if run["run_type"] == "iteration":
             load, rival = run["run_name"].split("/")[:2]
-            results["workloads"][f"{name}/{load}"]["ns"][rival].append(run["real_time"] / run.get("operations", 1))
+            yield load, rival, run["real_time"] / run.get("operations", 1)
 
 
 def measure_workload_memory(programs, plan, progress, results):

@@ -13,6 +13,8 @@ with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "page.css"), 
 TUNED = ("glibc is told, by mallopt, to keep all that it is given back while these loads run, as the other mallocs do by themselves; "
          "this speeds up malloc, and the pools that refill from new and delete.")
 
+OVER_MALLOC = ["malloc", *dict.fromkeys(rival for rivals in measure.OVER_MALLOC.values() for rival in rivals)]
+
 
 def headline(results):
     """What an engineer wants to know first, computed from the run."""
@@ -55,8 +57,8 @@ def untuned_best(entry, rival):
 def time_cards(results, entries):
     cards = []
     for name, entry in entries.items():
-        untuned = untuned_best(entry, "malloc")
-        beside = {"malloc, untuned": ("malloc", untuned)} if untuned else None
+        beside = {f"{table.label(rival)}, untuned": (rival, untuned_best(entry, rival)) for rival in OVER_MALLOC
+                  if untuned_best(entry, rival)}
         cards.append(card(name, f"{entry['operation']}; ns per operation", drawing.bars(results, entry["best_ns"], table.figure, beside),
                           entry["real_input"], results["verdicts"].get(name)))
     return "".join(cards)
@@ -168,8 +170,7 @@ def untuned_table(results, entries):
 
 
 def section_part(results, section, entries, is_first):
-    tuned = f'<p class="soft">{text(TUNED)}</p>' if any(entry["program"] in measure.TIMED for entry in entries.values()) else ""
-    return (f'<h2>{text(section)}</h2>{tuned}{caveat(results)}<div class="picture">{drawing.overview(results, entries)}</div>'
+    return (f'<h2>{text(section)}</h2><p class="soft">{text(TUNED)}</p>{caveat(results)}<div class="picture">{drawing.overview(results, entries)}</div>'
             f'<details{" open" if is_first else ""}><summary>Every load</summary><div class="cards">{time_cards(results, entries)}'
             f'</div></details><details><summary>Every time</summary>{time_tables(results, entries)}</details>{untuned_table(results, entries)}')
 
@@ -189,7 +190,7 @@ def checks_part(results):
         return ""
     return ('<h2>What checks cost</h2><p class="soft">slab_options::checks off and pointers in turns, best rounds; full in one round of its own; malloc '
             'without the caches of its threads checks more, in a process of its own. Ratios are over the column of times to the left of them. '
-            f'An allocator that has no column was not installed.</p>{caveat(results)}{plain_table(table.checks(results))}')
+            f'An allocator that has no column was not installed. {text(TUNED)}</p>{caveat(results)}{plain_table(table.checks(results))}')
 
 
 def pinned_part(results):
@@ -209,7 +210,7 @@ def call_table(results):
         return ""
     timer = results["worst_call"][next(iter(results["worst_call"]))]["timer"]["p50_ns"]
     return (f'<h2>One call at a time</h2><p class="soft">A resource grows to {results["worst_call_blocks"]:,} blocks of 48 bytes and gives them back in '
-            f'random order; each call is timed alone. Reading the timer is in every figure: {timer:.0f} ns around nothing.</p>'
+            f'random order; each call is timed alone. Reading the timer is in every figure: {timer:.0f} ns around nothing. {text(TUNED)}</p>'
             f'{plain_table(table.worst_call_rows(results))}')
 
 
