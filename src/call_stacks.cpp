@@ -58,6 +58,8 @@ class stack_table {
     return result;
   }
 
+  std::mutex& lock() noexcept { return lock_; }
+
  private:
   static constexpr std::size_t slots = most_stacks * 2;
 
@@ -81,7 +83,7 @@ class stack_table {
     return count_;
   }
 
-  std::mutex lock_;
+  std::mutex lock_;                   // guards all
   const void** words_ = nullptr;      // of each stack: how many frames, and the frames
   std::uint32_t* begins_ = nullptr;   // by number: of a stack in words_
   std::uint32_t* numbers_ = nullptr;  // a hash table; 0: no stack
@@ -115,6 +117,10 @@ std::uint32_t current_call_stack() noexcept {
   _Unwind_Backtrace(note_frame, &stack);
 #endif
   return stack.count == 0 ? 0 : table().number_of(stack);
+}
+
+std::mutex& call_stacks_lock() noexcept {
+  return table().lock();
 }
 
 void write_call_stack([[maybe_unused]] sentence& out, [[maybe_unused]] std::uint32_t number) noexcept {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -18,6 +19,9 @@ std::uint32_t current_call_stack() noexcept;
 
 /// Writes the frames of a stack, one a line, each as module and offset, with the function where its name is known.
 void write_call_stack(sentence& out, std::uint32_t number) noexcept;
+
+/// The lock of the table of stacks, for who forks: a leaf.
+std::mutex& call_stacks_lock() noexcept;
 
 }  // namespace detail
 }  // namespace QUARRY_ABI

@@ -35,6 +35,10 @@ void leave_checked_owner(const void* owner) noexcept {
       all.end());
 }
 
+std::mutex& checked_owners_lock() {
+  return owners().lock;
+}
+
 owner_facts find_other_owner(const void* owner, const void* pointer) noexcept {
   const std::lock_guard<std::mutex> held(owners().lock);
   for (const owner_facts& each : owners().all)

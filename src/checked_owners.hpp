@@ -3,6 +3,7 @@
 // Threads    Any number at a time.
 #pragma once
 
+#include <mutex>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -23,6 +24,9 @@ void leave_checked_owner(const void* owner) noexcept;
 
 /// Returns the facts of another resource than `owner` whose memory `pointer` lies in; those of none where there is none.
 owner_facts find_other_owner(const void* owner, const void* pointer) noexcept;
+
+/// The lock of the list, for who forks. Who holds it may wait for those of resources' stores.
+std::mutex& checked_owners_lock();
 
 }  // namespace detail
 }  // namespace QUARRY_ABI

@@ -2,6 +2,8 @@
 
 #include "back_off.hpp"
 #include "cache_node.hpp"
+#include "call_stacks.hpp"
+#include "checked_owners.hpp"
 #include "fork_gate.hpp"
 #include "thread_registry.hpp"
 
@@ -23,8 +25,10 @@ void fork_handlers::before() noexcept {
   const bool waits_for_ends = !fork_gate::is_inside();  // or it would wait for itself
   fork_gate::enter();
   fork_gate::close();
+  checked_owners_lock().lock();
   for (back_off wait; !try_lock_all(waits_for_ends);) wait();
   pool_of_nodes().lock().lock();
+  call_stacks_lock().lock();
 }
 
 void fork_handlers::after_in_parent() noexcept {
@@ -52,8 +56,10 @@ bool fork_handlers::try_lock_all(bool waits_for_ends) noexcept {
 }
 
 void fork_handlers::unlock_all() noexcept {
+  call_stacks_lock().unlock();
   pool_of_nodes().lock().unlock();
   unlock_until(nullptr);
+  checked_owners_lock().unlock();
 }
 
 void fork_handlers::unlock_until(const thread_caches* end) noexcept {

@@ -111,6 +111,11 @@ void* allocate_looked_up(Engine& engine, core::watched_cache& own, core::class_k
   return allocate_remembered(&own, key, engine.memory());
 }
 
+/// Returns how many bytes of a slot are the user's: a burst of the allocator links blocks that are smaller than a pointer too.
+constexpr std::size_t used_bytes_of(std::size_t bytes) noexcept {
+  return bytes < core::smallest_slot_bytes ? core::smallest_slot_bytes : bytes;
+}
+
 template <class Host>
 class watched_calls {
  public:
@@ -196,7 +201,7 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
     if (slot == nullptr) return nullptr;
     if (tells_tools() && own != nullptr && own->of(index) != nullptr) own->cursors[index].wipe_popped();
     if (!is_checked()) {
-      core::unpoison_allocated(slot, bytes);
+      core::unpoison_allocated(slot, used_bytes_of(bytes));
       return slot;
     }
     if (note_allocated(find(slot, index), slot, bytes, alignment)) return slot;
@@ -224,11 +229,12 @@ bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_
     record.allocated_by = current_call_stack();
     record.freed_by = 0;
     if (tells_tools()) core::restore(slot, slot_bytes);
-    std::memset(slot, fresh_fill, bytes);
-    std::memset(static_cast<std::byte*>(slot) + bytes, red_zone_fill, slot_bytes - bytes);
+    const std::size_t used_bytes = used_bytes_of(bytes);
+    std::memset(slot, fresh_fill, used_bytes);
+    std::memset(static_cast<std::byte*>(slot) + used_bytes, red_zone_fill, slot_bytes - used_bytes);
     if (tells_tools()) core::poison(slot, slot_bytes);
   }
-  if (tells_tools()) core::unpoison_allocated(slot, bytes);
+  if (tells_tools()) core::unpoison_allocated(slot, used_bytes_of(bytes));
   states.set(at.slot, core::slot_state::live);
   return true;
 }
@@ -275,13 +281,15 @@ bool watched_calls<Host>::note_freed(const place& at, void* slot, std::size_t by
     return false;
   }
   const std::size_t slot_bytes = core::slot_bytes_of(at.home->size_class);
-  if (tells_tools()) core::restore(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes);
-  const std::size_t behind =
-      first_other(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes, red_zone_fill);
-  if (behind != slot_bytes - bytes) {
+  const std::size_t used_bytes = used_bytes_of(bytes);
+  std::byte* const red_zone = static_cast<std::byte*>(slot) + used_bytes;
+  const std::size_t red_zone_bytes = slot_bytes - used_bytes;
+  if (tells_tools()) core::restore(red_zone, red_zone_bytes);
+  const std::size_t written = first_other(red_zone, red_zone_bytes, red_zone_fill);
+  if (written != red_zone_bytes) {
     fault found = find_fault(slot, bytes, alignment);
     found.kind = fault_kind::overrun;
-    found.damaged_at = bytes + behind;
+    found.damaged_at = used_bytes + written;
     report_fault(host_.owner(), found);
     return false;
   }

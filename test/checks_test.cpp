@@ -420,6 +420,28 @@ TEST(ChecksDeathTest, EndTheProgramByDefault) {
   EXPECT_DEATH(free_twice(), "a block is freed that is free already");
 }
 
+TEST(ChecksOfAllocators, LeaveABurstOfBlocksSmallerThanAPointerAlone) {
+  reports.clear();
+  set_violation_handler(note);
+  slab_options options;
+  options.checks = check_level::full;
+  unsynchronized_slab_resource memory(options);
+  slab_allocator<int> allocator(&memory);
+  slab_allocator<int>::multiallocation_chain chain;
+  allocator.allocate_individual(100, chain);
+  allocator.deallocate_individual(chain);
+  int* const one = allocator.allocate(3);
+  allocator.deallocate(one, 3);
+  EXPECT_TRUE(reports.empty()) << reports[0].message;
+  int* const two = allocator.allocate(3);
+  allocator.deallocate(two, 4);
+  ASSERT_EQ(reports.size(), 1U);
+  EXPECT_EQ(reports[0].error, slab_errc::size_mismatch);
+  allocator.deallocate(two, 3);
+  EXPECT_EQ(memory.stats().live_slots, 0U);
+  set_violation_handler(nullptr);
+}
+
 // Two threads that free one block at the same moment: what one of them does not see, is seen before the block has two owners.
 TEST(ChecksOfThreads, FindABlockThatTwoThreadsFree) {
   reports.clear();

@@ -235,12 +235,12 @@ QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_copies(shelf_type& int
   return left;
 }
 
-// Lets what is in quarantine rest in the magazines, or go to the slabs where these are full.
+// Puts what is in quarantine back into the slabs.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::end_quarantine(watched_cache& own) noexcept {
   while (own.delayed != nullptr && !own.delayed->empty()) {
     const quarantine::resting oldest = own.delayed->take();
-    if (!own.cursors[oldest.index].push(oldest.slot)) deallocate_slow(own, oldest.slot, oldest.index);
+    flush_portion(*shelf_of(oldest.index), &oldest.slot, 1);
   }
 }
 

@@ -56,7 +56,7 @@ class spare_headers {
   };
   static constexpr std::size_t exact_count = 24;    // lists of one unit, two and so on; then of powers of two
   static constexpr std::size_t doubled_units = 32;  // of the first list of these
-  static constexpr std::size_t list_count = exact_count + 8;
+  static constexpr std::size_t list_count = exact_count + 16;
 
   std::size_t units_for(std::size_t header_bytes) const noexcept {
     const std::size_t units = (header_bytes + unit_bytes_ - 1) / unit_bytes_;
