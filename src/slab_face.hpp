@@ -6,6 +6,7 @@
 
 #include "quarry/detail/slab_face.hpp"
 #include "quarry/detail/slab_host.hpp"
+#include "quarry/memory_budget.hpp"
 #include "refusal.hpp"
 
 namespace quarry {
@@ -23,14 +24,16 @@ constexpr bool is_power_of_two(std::size_t number) noexcept {
   return number != 0 && (number & (number - 1)) == 0;
 }
 
-// Serves what no hit does. Returns null past max_bytes, and without exceptions also where upstream gives nothing.
+// Serves what no hit does. Returns null past max_bytes or a budget, and without exceptions also where upstream gives nothing.
 template <class Engine>
 void* serve_slow(const resource_setup& setup, Engine& engine, core::cache* own, std::size_t bytes,
                  std::size_t alignment) {
   const core::class_index index = setup.pooled_class(bytes, alignment);
-  if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
-  if (own == nullptr) return engine.allocate_direct(index);
-  return engine.allocate_slow(*own, index);
+  return serve_within(setup.options().budget, [&]() -> void* {
+    if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
+    if (own == nullptr) return engine.allocate_direct(index);
+    return engine.allocate_slow(*own, index);
+  });
 }
 
 template <class Derived>
@@ -53,7 +56,7 @@ void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment
   if (!is_power_of_two(alignment)) refuse_alignment(alignment);
   auto& host = self().host();
   void* const result = serve_slow(host.setup(), host.engine(), self().cache_or_open(), bytes, alignment);
-  if (result == nullptr) refuse_memory();  // past max_bytes
+  if (result == nullptr) refuse_memory();  // past max_bytes or the budget
   return result;
 }
 

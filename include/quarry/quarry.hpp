@@ -3,6 +3,7 @@
 
 #include "check_level.hpp"
 #include "locks.hpp"
+#include "memory_budget.hpp"
 #include "multiallocation_chain.hpp"
 #include "page_sources.hpp"
 #include "recycle_policy.hpp"
