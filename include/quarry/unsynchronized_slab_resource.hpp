@@ -83,6 +83,9 @@ class QUARRY_EXPORT unsynchronized_slab_resource final
   core::cache* cache_or_open() const noexcept { return &cache_; }
   core::cache* opened_cache() const noexcept { return &cache_; }
   std::size_t slots_in_caches(core::class_index index) const noexcept { return cache_.cached_slots(index); }
+  std::size_t copy_cached(core::class_index index, const void** into, std::size_t room) const noexcept {
+    return cache_.copy_slots(index, into, room);
+  }
   void forget_caches() noexcept { cache_.reset(); }
 
   // Not inline: the library has the one virtual table.
