@@ -16,6 +16,7 @@
 #include "slab_stats.hpp"
 #include "slab_thread_view.hpp"
 #include "static_slab_allocator.hpp"
+#include "stats_scope.hpp"
 #include "synchronized_slab_resource.hpp"
 #include "unsynchronized_slab_resource.hpp"
 #include "version.hpp"
