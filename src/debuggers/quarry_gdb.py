@@ -9,6 +9,7 @@
 # It reads memory alone, so it serves core files too, and needs the debug information of Quarry's types. What it knows of their
 # fields stands in the functions and classes of the first half, one for each of Quarry's own.
 import contextlib
+import functools
 import re
 
 import gdb
@@ -487,6 +488,24 @@ def describe(each, address):
     return each.beside_slots(address)
 
 
+def why(error):
+    """Returns what an error of gdb's means here."""
+    text = str(error)
+    if "no member named" in text or "incomplete type" in text or "No type named" in text:
+        return text.rstrip(".") + ": Quarry's library has to be built with debug information (-g)"
+    return text
+
+
+def telling_why(command):
+    @functools.wraps(command)
+    def told(*arguments):
+        try:
+            return command(*arguments)
+        except gdb.error as error:
+            raise gdb.GdbError("quarry: " + why(error)) from None
+    return told
+
+
 class Quarry(gdb.Command):
     """Tells what Quarry's resources and typed caches hold.
 
@@ -511,6 +530,7 @@ class QuarryInfo(gdb.Command):
     def __init__(self):
         super().__init__("quarry info", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
 
+    @telling_why
     def invoke(self, argument, from_tty):
         words = gdb.string_to_argv(argument)
         if len(words) not in (1, 2):
@@ -527,7 +547,7 @@ class QuarryInfo(gdb.Command):
         for each, text in answers:
             print("{:#x} {}; {}".format(address, text, each))
         if not answers:
-            print("{:#x} lies in none of {}".format(address, ", ".join(map(str, holders)) or "no resource that is known"))
+            print("{:#x} lies in none of {}".format(address, ", ".join(map(str, holders)) or "the resources that are known: there are none"))
         if any(getattr(each, "unknown_caches", False) for each, _ in answers):
             print("What rests in threads' caches is unknown, and said to live: the library has no debug information.")
 
@@ -538,6 +558,7 @@ class QuarrySlabs(gdb.Command):
     def __init__(self):
         super().__init__("quarry slabs", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
 
+    @telling_why
     def invoke(self, argument, from_tty):
         words = gdb.string_to_argv(argument)
         if len(words) != 1:
@@ -560,6 +581,7 @@ class QuarryResources(gdb.Command):
     def __init__(self):
         super().__init__("quarry resources", gdb.COMMAND_DATA)
 
+    @telling_why
     def invoke(self, argument, from_tty):
         for each in known_holders():
             print("{}: {}".format(each, totals(each)))
@@ -605,7 +627,7 @@ class HolderPrinter:
             name = ' "' + each.name + '"' if getattr(each, "name", None) else ""
             return "{}{}: {}".format(each.kind, name, totals(each))
         except gdb.error as error:
-            return "{} that cannot be read: {}".format(self.value.type, error)
+            return "{} that cannot be read: {}".format(self.value.type, why(error))
 
     def children(self):
         try:
@@ -629,7 +651,7 @@ class ViewPrinter:
                 cached = sum(len(slots_in_cache(tie["cache"].dereference(), index)) for index, _ in resource.shelves())
             return "slab_thread_view of {}: {} cached".format(resource, counted(cached, "slot"))
         except gdb.error as error:
-            return "slab_thread_view that cannot be read: {}".format(error)
+            return "slab_thread_view that cannot be read: {}".format(why(error))
 
 
 class AllocatorPrinter:
