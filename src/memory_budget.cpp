@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "quarry/portability.hpp"
+
 namespace quarry {
 inline namespace QUARRY_ABI {
 namespace {
@@ -11,7 +13,7 @@ struct pressed {
   const memory_budget* budget;
   const pressed* outer;
 };
-thread_local const pressed* innermost = nullptr;
+QUARRY_THREAD_LOCAL const pressed* innermost = nullptr;
 
 }  // namespace
 

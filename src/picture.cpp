@@ -262,9 +262,9 @@ void write_rows(page& to, const survey& of, const survey::slab* begin, const sur
   for (const survey::slab* each = begin; each != end; ++each) {
     to.begin_row("slab", unit_width, each->slots, address(each->begin),
                  shares(each->live_slots(), each->cached_slots, each->free_slots));
-    for (const auto& [state, kind] : {std::pair{slot_state::live, "live"}, {slot_state::cached, "cached"}})
+    for (const auto& [state, kind] : {std::pair{slot_use::live, "live"}, {slot_use::cached, "cached"}})
       of.for_each_run(*each,
-                      [&, wanted = state, name = kind](std::size_t first, std::size_t count, slot_state is) {
+                      [&, wanted = state, name = kind](std::size_t first, std::size_t count, slot_use is) {
                         if (is == wanted) to.stroke(name, first, count);
                       });
     to.end_row();
@@ -312,7 +312,7 @@ void write_class(page& to, const survey& of, const survey::slab* begin, const su
 }
 
 std::size_t bits_of(core::granule_mask mask) noexcept {
-  return static_cast<std::size_t>(__builtin_popcountll(mask));
+  return core::count_bits(mask);
 }
 
 // The granules of one extent or of several, by state.

@@ -72,7 +72,7 @@ void write_live(std::ostream& out, const survey& of, const char* name) {
       const survey::slab& each = of.slabs[end];
       live += each.live_slots();
       for (std::size_t slot = 0; slot < each.slots && listed < first_few; ++slot) {
-        if (of.state_of(each, slot) != slot_state::live) continue;
+        if (of.state_of(each, slot) != slot_use::live) continue;
         addresses << "  0x" << each.begin + slot * each.slot_bytes();
         ++listed;
       }

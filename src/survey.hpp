@@ -21,7 +21,7 @@
 namespace quarry {
 inline namespace QUARRY_ABI {
 
-enum class slot_state : unsigned char { live, cached, free };
+enum class slot_use : unsigned char { live, cached, free };
 
 struct survey {
   struct slab {
@@ -50,19 +50,19 @@ struct survey {
   std::vector<core::bitmap_word> free_words;    // a set bit: the slot is free in its slab
   std::vector<core::bitmap_word> cached_words;  // a set bit: it rests in a magazine or a depot
 
-  slot_state state_of(const slab& in, std::size_t slot) const noexcept {
+  slot_use state_of(const slab& in, std::size_t slot) const noexcept {
     const std::size_t word = in.first_word + slot / core::word_slots;
     const core::bitmap_word bit = core::bitmap_word{1} << (slot % core::word_slots);
-    return (free_words[word] & bit) != 0     ? slot_state::free
-           : (cached_words[word] & bit) != 0 ? slot_state::cached
-                                             : slot_state::live;
+    return (free_words[word] & bit) != 0     ? slot_use::free
+           : (cached_words[word] & bit) != 0 ? slot_use::cached
+                                             : slot_use::live;
   }
 
   /// Calls f(first, count, state) for each run of neighbouring slots of one state, in address order. Complexity O(slots).
   template <class F>
   void for_each_run(const slab& in, F f) const {
     for (std::size_t first = 0, end = 0; first < in.slots; first = end) {
-      const slot_state state = state_of(in, first);
+      const slot_use state = state_of(in, first);
       while (end < in.slots && state_of(in, end) == state) ++end;
       f(first, end - first, state);
     }
@@ -78,7 +78,7 @@ struct survey {
     added.first_word = free_words.size();
     for (std::size_t i = 0; i < found.bitmap().words(); ++i) {
       free_words.push_back(found.bitmap().word(i));
-      added.free_slots += static_cast<std::uint32_t>(__builtin_popcountll(free_words.back()));
+      added.free_slots += core::count_bits(free_words.back());
     }
   }
   bool has_room_for(const core::slab& found) const noexcept {
@@ -111,8 +111,7 @@ struct survey {
     if (behind == slabs.begin()) return;
     slab& home = *(behind - 1);
     const std::size_t number = (address - home.begin) / core::slot_bytes_of(index);
-    if (home.size_class != index || number >= home.slots || state_of(home, number) != slot_state::live)
-      return;
+    if (home.size_class != index || number >= home.slots || state_of(home, number) != slot_use::live) return;
     cached_words[home.first_word + number / core::word_slots] |= core::bitmap_word{1}
                                                                  << (number % core::word_slots);
     ++home.cached_slots;

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <mutex>
 #include <quarry/detail/thread_caches.hpp>
+#include <quarry/portability.hpp>
 
 #include "back_off.hpp"
 #include "cache_node.hpp"
@@ -23,7 +24,7 @@ thread_registry registry;
 #if defined(__unix__) || defined(__APPLE__)
 // When the program or library is loaded: handlers before a fork run in reverse, so those of the program come first, and those
 // of the page pool, whose lock is a leaf, last.
-__attribute__((constructor(102))) void install_fork_handlers() noexcept {
+QUARRY_AT_LOAD(102) void install_fork_handlers() noexcept {
   fork_handlers::install();
 }
 #endif
@@ -171,7 +172,7 @@ std::size_t thread_caches::cached_slots(core::class_index index) const noexcept 
   const core::lock_holder held(engine_.cache_lock());
   std::size_t slots = 0;
   for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->tie.may_hold_slots()) slots += each->cache->cached_slots(index);
+    if (each->tie.may_hold_slots()) slots += core::slots_resting_in(*each->cache, index);
   return slots;
 }
 
@@ -180,7 +181,8 @@ std::size_t thread_caches::copy_cached(core::class_index index, const void** int
   const core::lock_holder held(engine_.cache_lock());
   std::size_t slots = 0;
   for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->tie.may_hold_slots()) slots += each->cache->copy_slots(index, into + slots, room - slots);
+    if (each->tie.may_hold_slots())
+      slots += core::copy_slots_resting_in(*each->cache, index, into + slots, room - slots);
   return slots;
 }
 

@@ -20,7 +20,7 @@ namespace {
 
 using quarry::slab_options;
 using quarry::slab_stats;
-using quarry::slot_state;
+using quarry::slot_use;
 using quarry::survey;
 using quarry::core::class_index;
 using quarry_test::counting_resource;
@@ -89,9 +89,9 @@ void expect_shows(const survey& seen, const blocks& live, const surveyed_engine&
     }
     before = &each;
     std::size_t counts[3] = {};
-    seen.for_each_run(each, [&](std::size_t first, std::size_t count, slot_state state) {
+    seen.for_each_run(each, [&](std::size_t first, std::size_t count, slot_use state) {
       counts[static_cast<std::size_t>(state)] += count;
-      for (std::size_t i = first; state == slot_state::live && i < first + count; ++i)
+      for (std::size_t i = first; state == slot_use::live && i < first + count; ++i)
         slots[each.begin + i * each.slot_bytes()] = each.slot_bytes();
     });
     EXPECT_EQ(counts[0], each.live_slots());
@@ -229,7 +229,7 @@ TEST_F(Surveys, SeeTheGranulesOfExtentsAsTheyAre) {
   std::size_t lent = 0, discarded = 0, slabs = 0;
   for (const quarry::core::extent& each : seen.extents) {
     lent += each.lent;
-    discarded += static_cast<std::size_t>(__builtin_popcountll(each.discarded));
+    discarded += quarry::core::count_bits(each.discarded);
     EXPECT_TRUE(&each == &seen.extents[0] || (&each)[-1].base < each.base);
   }
   for (const survey::slab& each : seen.slabs)

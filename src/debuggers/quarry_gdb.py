@@ -126,7 +126,11 @@ MOST_SLOTS = 63  # of a magazine
 
 
 def slots_in_cache(cache, index):
-    """Returns the slots of one class that rest in a core::cache."""
+    """Returns the slots of one class that rest in a core::cache, or, where calls are watched, in the one behind it."""
+    if int(cache["behind"]) != 0:
+        behind = cache["behind"].dereference()
+        found = slots_in_cache(next(behind[f] for f in behind.type.strip_typedefs().fields() if f.is_base_class), index)
+        return found + slots_in_quarantine(behind["delayed"], index)
     own = load(cache["classes"][index])
     if int(own) == 0:
         return []
@@ -144,6 +148,17 @@ def slots_in_cache(cache, index):
         previous = own["previous"].dereference()["entries"]
         found += slots_in_magazine(previous.address, 1, int(load(own["previous_slots"])), MOST_SLOTS)
     return found
+
+
+def slots_in_quarantine(pointer, index):
+    """Returns the slots of one class that rest in a core::quarantine; null: there is none."""
+    if int(pointer) == 0:
+        return []
+    ring = pointer.dereference()
+    first, slots = int(ring["first_"]), int(ring["slots_"])
+    size = ring["ring_"].type.range()[1] + 1
+    entries = (ring["ring_"][(first + i) % size] for i in range(min(slots, size)))
+    return [int(each["slot"]) for each in entries if int(each["index"]) == index]
 
 
 def slots_in_depot(depot):

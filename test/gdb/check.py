@@ -13,6 +13,7 @@ import tempfile
 # A stop, the frame that is asked, and commands with what their output has to match, from its first line to its last.
 RESOURCE = r'unsynchronized_slab_resource "orders"'
 AT = RESOURCE + r" at 0x[0-9a-f]+"
+CHECKED = r'unsynchronized_slab_resource "checked" at 0x[0-9a-f]+'
 SLOT = r"0x[0-9a-f]+ is slot {} of {} of {} bytes{}, in the slab at 0x[0-9a-f]+: {}; "
 ORDERS = [
     ("print resource", r"\$\d+ = " + RESOURCE + r": 2 slots live \(256 bytes\), 6 cached, 2 slabs, "
@@ -35,7 +36,10 @@ ORDERS = [
     ("quarry info &resource", r"0x[0-9a-f]+ lies in the resource itself; " + AT),
     ("quarry slabs face", AT + r"\n +slab +slot_bytes +slots +live +cached +free\n"
      r" +0x[0-9a-f]+ +48 +21 +1 +3 +17\n +0x[0-9a-f]+ +208 +4 +1 +3 +0"),
-    ("quarry resources", r'unsynchronized_slab_resource "global" at .*: 1 slot live .*\n' + AT + r": 2 slots live .*"),
+    ("quarry info checked_live", SLOT.format(r"\d+", r"\d+", r"\d+", "", "live") + CHECKED),
+    ("quarry info checked_gone", SLOT.format(r"\d+", r"\d+", r"\d+", "", "free, and cached in the magazine") + CHECKED),
+    ("quarry resources", r'unsynchronized_slab_resource "global" at .*: 1 slot live .*\n' + AT + r": 2 slots live .*\n" + CHECKED +
+     ": 1 slot live .*"),
     ("quarry slabs foreign", r".*foreign is no resource, view, allocator or typed cache of Quarry's"),
     ("quarry info", r".*usage: quarry info ADDRESS \[RESOURCE\]"),
     ("frame", r"#1 .*ask_about_resources.*(\n.*)?"),  # nothing has chosen another frame

@@ -12,7 +12,9 @@ struct order {
   double price;
 };
 
-__attribute__((noinline)) void stop_here() { __asm__ volatile(""); }
+__attribute__((noinline)) void stop_here() {
+  __asm__ volatile("");
+}
 
 quarry::slab_options named(const char* name) {
   quarry::slab_options options;
@@ -36,7 +38,14 @@ void ask_about_resources() {
   std::pmr::memory_resource* const face = &resource;
   const quarry::slab_allocator<order> allocator(&resource);
   int foreign = 0;
+  quarry::slab_options full = named("checked");
+  full.checks = quarry::check_level::full;
+  quarry::unsynchronized_slab_resource checked(full);
+  void* const checked_live = checked.allocate(48);
+  void* const checked_gone = checked.allocate(48);
+  checked.deallocate(checked_gone, 48);
   stop_here();
+  checked.deallocate(checked_live, 48);
   static_cast<void>(face);
   static_cast<void>(allocator);
   static_cast<void>(foreign);

@@ -15,6 +15,7 @@
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/magazines/magazine.hpp>
 #include <quarry/core/magazines/share.hpp>
+#include <quarry/portability.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -61,6 +62,8 @@ struct class_cache {
   void** oldest() const noexcept { return entries() + old_end - slots_that_are_old() + 1; }
 };
 
+struct watched_cache;
+
 struct alignas(64) cache {
   void* nothing = nullptr;          // the entry of every cursor without a magazine; never written
   std::size_t share_bytes = 0;      // bytes of slots that all classes together may hold now
@@ -69,18 +72,17 @@ struct alignas(64) cache {
   std::uint32_t visits = 0;         // of misses
   cursor cursors[class_count];      // by class; what a hit uses
   std::atomic<class_cache*> classes[class_count] = {};  // by class; what a miss uses; null: not used here
+  watched_cache* behind = nullptr;  // where calls are watched: what they use, while this one is never loaded
 
   cache() noexcept {
-#pragma GCC unroll 8
+    QUARRY_UNROLL(8)
     for (cursor& each : cursors) ::new (&each) cursor(nothing);
   }
   cache(const cache&) = delete;
   cache& operator=(const cache&) = delete;
 
   /// Forgets every magazine: the memory they lie in is gone.
-  void reset() noexcept {
-    ::new (this) cache;
-  }
+  void reset() noexcept { ::new (this) cache; }
 
   /// Returns the cursor of the class of `key`. Complexity O(1).
   cursor& cursor_at(class_key key) noexcept {
@@ -173,17 +175,18 @@ struct alignas(64) cache {
 
 // Copies the slots in entries [first, first + count), but none behind `most`. Not instrumented by ThreadSanitizer, nor what calls
 // it: the owner writes entries as a hit does, without atomics. Words are read whole, from memory that lives.
-__attribute__((noinline, no_sanitize("thread"))) inline std::size_t copy_entries(
-    void* const* entries, std::size_t first, std::size_t count, std::size_t most, const void** into,
-    std::size_t room) noexcept {
+QUARRY_UNSEEN_BY_THREAD_SANITIZER inline std::size_t copy_entries(void* const* entries, std::size_t first,
+                                                                  std::size_t count, std::size_t most,
+                                                                  const void** into,
+                                                                  std::size_t room) noexcept {
   std::size_t copied = 0;
   for (std::size_t i = first; i < first + count && i <= most && copied < room; ++i)
     if (void* const slot = static_cast<void* const volatile*>(entries)[i]) into[copied++] = slot;
   return copied;
 }
 
-__attribute__((noinline, no_sanitize("thread"))) inline std::size_t cache::copy_slots(
-    class_index index, const void** into, std::size_t room) const noexcept {
+QUARRY_UNSEEN_BY_THREAD_SANITIZER inline std::size_t cache::copy_slots(class_index index, const void** into,
+                                                                       std::size_t room) const noexcept {
   const class_cache* const own = of(index);
   if (own == nullptr) return 0;
   void* const* const entries = own->entries();
