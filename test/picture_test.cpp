@@ -203,6 +203,20 @@ TYPED_TEST(Pictures, GiveASlabARowUntilThereAreTooMany) {
   EXPECT_LT(seen.height, 1000);
 }
 
+TYPED_TEST(Pictures, ShowWhatRestsWhereCallsAreChecked) {
+  for (const quarry::check_level level : {quarry::check_level::pointers, quarry::check_level::full}) {
+    slab_options options;
+    options.checks = level;
+    TypeParam resource(options);
+    std::vector<void*> live;
+    for (int i = 0; i < 3000; ++i) live.push_back(resource.allocate(64));
+    for (; live.size() > 1000; live.pop_back()) resource.deallocate(live.back(), 64);
+    EXPECT_GT(resource.stats().cached_slots, 0U);
+    EXPECT_GT(expect_as_many_cells_as_stats_say(resource), 0U);
+    for (void* const each : live) resource.deallocate(each, 64);
+  }
+}
+
 TYPED_TEST(Pictures, ShowTheLargestBlocksAndSumUpTheOthers) {
   TypeParam resource;
   for (std::size_t i = 1; i <= quarry::most_rows_of_blocks + 2; ++i)
