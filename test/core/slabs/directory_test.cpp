@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
@@ -412,7 +413,9 @@ TEST(Directory, AVisitMeetsEachSlabOnceAtEveryMomentOfItsGrowth) {
   std::mt19937 random(1);
   for (std::uintptr_t number = 0; number < 600; ++number) {
     some.insert(number);
-    if (number % 3 == 2) some.erase(std::next(some.live.begin(), random() % some.live.size())->first);
+    if (number % 3 == 2)
+      some.erase(
+          std::next(some.live.begin(), static_cast<std::ptrdiff_t>(random() % some.live.size()))->first);
     for (const std::size_t count : {1U, 7U, 64U, 100'000U})
       ASSERT_TRUE(some.are_live(some.visit_all(count))) << number << " inserted, " << count << " a call";
   }
