@@ -69,6 +69,18 @@ endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/quarry.pc.in ${quarry_files}/quarry.pc @ONLY)
 install(FILES ${quarry_files}/quarry.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT quarry_development)
 
+# What debuggers are told. gdb looks by itself for what belongs to a shared library, under the library's own path.
+set(quarry_debuggers ${PROJECT_SOURCE_DIR}/src/debuggers)
+install(FILES ${quarry_debuggers}/quarry-gdb.py ${quarry_debuggers}/quarry_gdb.py
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/quarry/gdb COMPONENT quarry_development)
+install(FILES ${quarry_debuggers}/quarry.natvis DESTINATION ${CMAKE_INSTALL_DATADIR}/quarry COMPONENT quarry_development)
+if(quarry_type STREQUAL "SHARED_LIBRARY" AND UNIX AND NOT APPLE)
+  install(FILES ${quarry_debuggers}/quarry-gdb.py
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/gdb/auto-load${CMAKE_INSTALL_FULL_LIBDIR}
+    RENAME ${CMAKE_SHARED_LIBRARY_PREFIX}quarry${CMAKE_SHARED_LIBRARY_SUFFIX}.${PROJECT_VERSION}-gdb.py
+    COMPONENT quarry_development)
+endif()
+
 if(PROJECT_IS_TOP_LEVEL)
   include(${CMAKE_CURRENT_LIST_DIR}/package.cmake)
 endif()

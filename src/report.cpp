@@ -1,9 +1,11 @@
 #include "report.hpp"
 
+#include <algorithm>
 #include <iomanip>
 #include <locale>
 #include <ostream>
 #include <sstream>
+#include <vector>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -39,6 +41,62 @@ void write_table(std::ostream& out, const slab_stats& stats) {
         << stats.discarded_bytes << " of them discarded, peak " << stats.upstream_peak_bytes << " bytes in "
         << stats.slab_count << " slabs\n";
   out << table.str();
+}
+
+void write_live(std::ostream& out, const survey& of, const char* name) {
+  constexpr std::size_t first_few = 4;     // addresses of a class
+  constexpr std::size_t most_blocks = 64;  // the largest ones
+  std::vector<survey::block> blocks;
+  std::size_t slots = 0, slot_bytes = 0, block_bytes = 0;
+  for (const survey::slab& each : of.slabs) {
+    slots += each.live_slots();
+    slot_bytes += each.live_slots() * each.slot_bytes();
+  }
+  for (const survey::block& each : of.blocks) {
+    if (!each.is_live) continue;
+    blocks.push_back(each);
+    block_bytes += each.bytes;
+  }
+  std::ostringstream list;
+  list.imbue(std::locale::classic());
+  list << "live";
+  if (name != nullptr) list << " in " << name;
+  list << ": " << slots << " slots (" << slot_bytes << " bytes) and " << blocks.size() << " oversize blocks ("
+       << block_bytes << " bytes)\n";
+  for (std::size_t i = 0, end = 0; i < of.slabs.size(); i = end) {
+    std::size_t live = 0, listed = 0;
+    std::ostringstream addresses;
+    addresses.imbue(std::locale::classic());
+    addresses << std::hex;
+    for (; end < of.slabs.size() && of.slabs[end].size_class == of.slabs[i].size_class; ++end) {
+      const survey::slab& each = of.slabs[end];
+      live += each.live_slots();
+      for (std::size_t slot = 0; slot < each.slots && listed < first_few; ++slot) {
+        if (of.state_of(each, slot) != slot_use::live) continue;
+        addresses << "  0x" << each.begin + slot * each.slot_bytes();
+        ++listed;
+      }
+    }
+    if (live == 0) continue;
+    list << std::setw(column_width) << of.slabs[i].slot_bytes() << " bytes" << std::setw(column_width) << live
+         << " slots" << std::setw(column_width) << live * of.slabs[i].slot_bytes() << " bytes, first at"
+         << addresses.str() << '\n';
+  }
+  std::stable_sort(blocks.begin(), blocks.end(),
+                   [](const survey::block& a, const survey::block& b) { return a.bytes > b.bytes; });
+  std::size_t rest_bytes = 0;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (i >= most_blocks) {
+      rest_bytes += blocks[i].bytes;
+    } else {
+      list << std::setw(column_width) << blocks[i].bytes << " bytes, oversize, at  0x" << std::hex
+           << blocks[i].begin << std::dec << '\n';
+    }
+  }
+  if (blocks.size() > most_blocks)
+    list << "and " << blocks.size() - most_blocks << " smaller oversize blocks of " << rest_bytes
+         << " bytes\n";
+  out << list.str();
 }
 
 void write_json(std::ostream& out, const slab_stats& stats) {

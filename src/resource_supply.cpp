@@ -6,6 +6,7 @@
 
 #include "os_pages.hpp"
 #include "page_pool.hpp"
+#include "quarry/memory_budget.hpp"
 #include "quarry/page_sources.hpp"
 #include "upstream_fault.hpp"
 
@@ -15,7 +16,7 @@ namespace detail {
 
 resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab_options& options,
                                  std::size_t granule_bytes) noexcept
-    : upstream_(upstream), huge_pages_(options.huge_pages) {
+    : upstream_(upstream), budget_(options.budget), huge_pages_(options.huge_pages) {
   if (options.upstream_only || granule_bytes < whole_pages(1)) return;
   const bool is_pool = upstream == pooled_page_resource();
   if (upstream == os_page_resource()) kind_ = kind::system;
@@ -55,7 +56,42 @@ void* fail(const upstream_fault& fault) {
 
 }  // namespace
 
+template <class Ask>
+void* resource_supply::charge(std::size_t bytes, Ask ask) {
+  if (budget_ == nullptr) return ask();
+  struct charged {
+    ~charged() {
+      if (!is_used) budget.discharge(bytes);
+    }
+    memory_budget& budget;
+    std::size_t bytes;
+    bool is_used;
+  };
+  if (!budget_->try_charge(bytes)) return nullptr;
+  charged now{*budget_, bytes, false};
+  void* const memory = ask();
+  now.is_used = memory != nullptr;
+  return memory;
+}
+
+void resource_supply::discharge(std::size_t bytes) noexcept {
+  if (budget_ != nullptr) budget_->discharge(bytes);
+}
+
 void* resource_supply::allocate_pages(std::size_t bytes, std::size_t alignment) {
+  return charge(bytes, [&] { return ask_for_pages(bytes, alignment); });
+}
+
+void resource_supply::deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+  upstream_->deallocate(pages, bytes, alignment);
+  discharge(bytes);
+}
+
+void* resource_supply::allocate_extent(std::size_t bytes, std::size_t alignment) {
+  return charge(bytes, [&] { return ask_for_extent(bytes, alignment); });
+}
+
+void* resource_supply::ask_for_pages(std::size_t bytes, std::size_t alignment) {
   struct asking {
     explicit asking(bool& flag) noexcept : is_asking(flag) { is_asking = true; }
     ~asking() { is_asking = false; }
@@ -74,31 +110,35 @@ void* resource_supply::allocate_pages(std::size_t bytes, std::size_t alignment) 
   return fail(upstream_fault(*upstream_, pages, bytes, alignment));
 }
 
-void* resource_supply::allocate_extent(std::size_t bytes, std::size_t alignment) {
+void* resource_supply::ask_for_extent(std::size_t bytes, std::size_t alignment) {
   switch (kind_) {
     case kind::pool:
       return pool_->take(bytes, alignment, huge_pages_);
     case kind::system:
       return map_pages(bytes, alignment, huge_pages_);
     default:
-      return allocate_pages(bytes, alignment);
+      return ask_for_pages(bytes, alignment);
   }
 }
 
 void resource_supply::deallocate_extent(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
   switch (kind_) {
     case kind::pool:
-      return pool_->give_back(pages, bytes);
+      pool_->give_back(pages, bytes);
+      break;
     case kind::system:
-      return unmap_pages(pages, bytes);
+      unmap_pages(pages, bytes);
+      break;
     default:
-      return upstream_->deallocate(pages, bytes, alignment);
+      upstream_->deallocate(pages, bytes, alignment);
   }
+  discharge(bytes);
 }
 
 void resource_supply::keep_extent(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
   if (kind_ != kind::pool) return deallocate_extent(pages, bytes, alignment);
   pool_->keep(pages, bytes);
+  discharge(bytes);
 }
 
 bool resource_supply::discard_pages(void* pages, std::size_t bytes) noexcept {

@@ -7,6 +7,7 @@
 
 #include "quarry/detail/slab_face.hpp"
 #include "quarry/detail/slab_host.hpp"
+#include "quarry/memory_budget.hpp"
 #include "refusal.hpp"
 #include "watched_calls.hpp"
 
@@ -64,21 +65,23 @@ template <class Derived>
 void* slab_face<Derived>::allocate_missed(std::size_t bytes, std::size_t alignment) {
   if (!is_power_of_two(alignment)) refuse_alignment(alignment);
   void* const result = serve(bytes, alignment);
-  if (result == nullptr) refuse_memory();  // past max_bytes
+  if (result == nullptr) refuse_memory();  // past max_bytes or the budget
   return result;
 }
 
-// Serves what no hit does. Returns null past max_bytes, and without exceptions also where upstream gives nothing.
+// Serves what no hit does. Returns null past max_bytes or a budget, and without exceptions also where upstream gives nothing.
 template <class Derived>
 void* slab_face<Derived>::serve(std::size_t bytes, std::size_t alignment) {
   auto& host = self().host();
   auto& engine = host.engine();
   core::cache* const own = self().cache_or_open();
-  if (host.setup().is_watched()) return watch(host).allocate(own, bytes, alignment);
-  const core::class_index index = host.setup().pooled_class(bytes, alignment);
-  if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
-  if (own == nullptr) return engine.allocate_direct(index);
-  return engine.allocate_slow(*own, index);
+  return serve_within(host.setup().options().budget, [&]() -> void* {
+    if (host.setup().is_watched()) return watch(host).allocate(own, bytes, alignment);
+    const core::class_index index = host.setup().pooled_class(bytes, alignment);
+    if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
+    if (own == nullptr) return engine.allocate_direct(index);
+    return engine.allocate_slow(*own, index);
+  });
 }
 
 template <class Derived>

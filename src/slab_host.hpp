@@ -5,9 +5,11 @@
 #include <stdexcept>
 
 #include "checked_owners.hpp"
+#include "picture.hpp"
 #include "quarry/detail/slab_host.hpp"
 #include "refusal.hpp"
 #include "report.hpp"
+#include "survey.hpp"
 #include "watched_calls.hpp"
 
 namespace quarry {
@@ -121,6 +123,23 @@ void slab_host<Derived, Engine>::report(std::ostream& out) const {
 template <class Derived, class Engine>
 void slab_host<Derived, Engine>::report_json(std::ostream& out) const {
   write_json(out, stats());
+}
+
+template <class Derived, class Engine>
+void slab_host<Derived, Engine>::report_svg(std::ostream& out) const {
+  write_svg(out, take_survey(), setup_.options().name);
+}
+
+template <class Derived, class Engine>
+void slab_host<Derived, Engine>::report_live(std::ostream& out) const {
+  write_live(out, take_survey(), setup_.options().name);
+}
+
+template <class Derived, class Engine>
+survey slab_host<Derived, Engine>::take_survey() const {
+  return survey_of(engine_, stats(), [this](core::class_index index, const void** into, std::size_t room) {
+    return this->self().copy_cached(index, into, room);
+  });
 }
 
 }  // namespace detail

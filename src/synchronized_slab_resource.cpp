@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "quarry/detail/type_of.hpp"
+#include "quarry/memory_budget.hpp"
 #include "quarry/slab_thread_view.hpp"
 #include "slab_face.hpp"
 #include "slab_host.hpp"
@@ -67,7 +68,9 @@ bool synchronized_slab_resource::do_is_equal(const std::pmr::memory_resource& ot
 }
 
 slab_thread_view::slab_thread_view(synchronized_slab_resource& resource) : resource_(&resource) {
-  if (!resource.caches_.open_view(tie_)) detail::refuse_memory();  // past max_bytes
+  const bool has_cache = detail::serve_within(resource.setup_.options().budget,
+                                              [&] { return resource.caches_.open_view(tie_); });
+  if (!has_cache) detail::refuse_memory();  // past max_bytes or the budget
   note_view(*this);
 }
 

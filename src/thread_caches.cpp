@@ -176,6 +176,16 @@ std::size_t thread_caches::cached_slots(core::class_index index) const noexcept 
   return slots;
 }
 
+std::size_t thread_caches::copy_cached(core::class_index index, const void** into,
+                                       std::size_t room) const noexcept {
+  const core::lock_holder held(engine_.cache_lock());
+  std::size_t slots = 0;
+  for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
+    if (each->tie.may_hold_slots())
+      slots += core::copy_slots_resting_in(*each->cache, index, into + slots, room - slots);
+  return slots;
+}
+
 void thread_caches::flush_all() noexcept {
   const fork_gate::passage inside;
   for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)

@@ -167,7 +167,7 @@ def check(root):
                 breaches.append(f"{name} (floor {floors[name]}): includes {target}, which stands above it on floor {floors[own]}")
     breaches += check_parts(wholes, floors, graph)
     breaches += check_namespaces(texts, graph)
-    breaches += check_spellings({**texts, **{p.relative_to(root).as_posix(): p.read_text() for p in sorted(root.glob("src/*"))}})
+    breaches += check_spellings({**texts, **{p.relative_to(root).as_posix(): p.read_text() for p in sorted(root.glob("src/*.[ch]pp"))}})
     cycle = find_cycle(with_parts_joined(graph, wholes))
     if cycle:
         breaches.append("headers include each other in a circle: " + " -> ".join(cycle))

@@ -1,8 +1,10 @@
-// Reports: made-up snapshots as a table and as JSON.
+// Reports: made-up snapshots as a table and as JSON, what lives as a list.
 #include "../src/report.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iomanip>
 #include <locale>
@@ -10,9 +12,12 @@
 #include <sstream>
 #include <string>
 
+#include "support/both_resources.hpp"
+
 namespace {
 
 using quarry::slab_stats;
+using quarry::survey;
 
 slab_stats two_classes() {
   slab_stats stats;
@@ -107,12 +112,82 @@ TEST(Json, KeepsTheLargestNumbersWhole) {
   EXPECT_EQ(nlohmann::json::parse(json_of(stats)).at("upstream_peak_bytes").get<std::size_t>(), SIZE_MAX);
 }
 
+survey a_class_and_two_blocks() {
+  survey made;
+  made.slabs.resize(3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    quarry::survey::slab& each = made.slabs[i];
+    each.begin = 0x1000 * (i + 1);
+    each.size_class = quarry::core::class_of_bytes(i < 2 ? 48 : 256);
+    each.slots = 4;
+    each.first_word = i;
+  }
+  made.free_words = {0b0001, 0b0000, 0b1111};
+  made.cached_words = {0b0010, 0b0000, 0b0000};
+  made.slabs[0].free_slots = made.slabs[0].cached_slots = 1;
+  made.slabs[2].free_slots = 4;
+  made.blocks = {{0x10000, 40'000, true}, {0x20000, 60'000, true}, {0x30000, 90'000, false}};
+  return made;
+}
+
+std::string live_of(const survey& of, const char* name = nullptr) {
+  std::ostringstream out;
+  quarry::write_live(out, of, name);
+  return out.str();
+}
+
+TEST(Live, TellsEachClassInUseWithItsFirstSlotsAndTheLiveBlocksByTheirSize) {
+  EXPECT_EQ(
+      live_of(a_class_and_two_blocks(), "orders"),
+      "live in orders: 6 slots (288 bytes) and 2 oversize blocks (100000 bytes)\n"
+      "          48 bytes           6 slots         288 bytes, first at  0x1060  0x1090  0x2000  0x2030\n"
+      "       60000 bytes, oversize, at  0x20000\n"
+      "       40000 bytes, oversize, at  0x10000\n");
+}
+
+TEST(Live, OfAnUnusedResourceIsOneLine) {
+  EXPECT_EQ(live_of(survey()), "live: 0 slots (0 bytes) and 0 oversize blocks (0 bytes)\n");
+}
+
+TEST(Live, SumsUpTheSmallerBlocksOfVeryMany) {
+  survey made;
+  for (std::size_t i = 1; i <= 66; ++i) made.blocks.push_back({0x1000 * i, i * 1000, true});
+  const std::string text = live_of(made);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 66);
+  EXPECT_NE(text.find("and 2 smaller oversize blocks of 3000 bytes\n"), std::string::npos);
+}
+
+template <class Resource>
+class LiveOf : public testing::Test {};
+TYPED_TEST_SUITE(LiveOf, quarry_test::both_resources, quarry_test::resource_names);
+
+TYPED_TEST(LiveOf, EachResourceTellsWhatItsUserHolds) {
+  quarry::slab_options options;
+  options.name = "mine";
+  TypeParam resource(options);
+  void* const gone = resource.allocate(48);
+  void* const slot = resource.allocate(48);
+  void* const block = resource.allocate(70'000);
+  resource.deallocate(gone, 48);
+  std::ostringstream out, expected;
+  resource.report_live(out);
+  expected << "live in mine: 1 slots (48 bytes) and 1 oversize blocks (70000 bytes)\n"
+           << "          48 bytes           1 slots          48 bytes, first at  " << slot << "\n"
+           << "       70000 bytes, oversize, at  " << block << "\n";
+  EXPECT_EQ(out.str(), expected.str());
+  resource.release();
+  out.str({});
+  resource.report_live(out);
+  EXPECT_EQ(out.str(), "live in mine: 0 slots (0 bytes) and 0 oversize blocks (0 bytes)\n");
+}
+
 TEST(Reports, NeitherHeedNorChangeTheFormatOfTheCallersStream) {
   std::ostringstream out;
   out << std::hex << std::showbase << std::setfill('*') << std::setprecision(3);
   quarry::write_table(out, two_classes());
   quarry::write_json(out, two_classes());
-  EXPECT_EQ(out.str(), table_of(two_classes()) + json_of(two_classes()));
+  quarry::write_live(out, a_class_and_two_blocks(), nullptr);
+  EXPECT_EQ(out.str(), table_of(two_classes()) + json_of(two_classes()) + live_of(a_class_and_two_blocks()));
   out.str({});
   out << 255;
   EXPECT_EQ(out.str(), "0xff");
@@ -121,12 +196,14 @@ TEST(Reports, NeitherHeedNorChangeTheFormatOfTheCallersStream) {
 TEST(Reports, AreTheSameWhateverTheProgramsLocale) {
   const std::string table = table_of(two_classes());
   const std::string json = json_of(two_classes());
+  const std::string live = live_of(a_class_and_two_blocks());
   const grouped_world grouped;
   std::ostringstream control;
   control << 196608;
   ASSERT_EQ(control.str(), "196.608") << "the locale of this test has no effect";
   EXPECT_EQ(table_of(two_classes()), table);
   EXPECT_EQ(json_of(two_classes()), json);
+  EXPECT_EQ(live_of(a_class_and_two_blocks()), live);
 }
 
 }  // namespace

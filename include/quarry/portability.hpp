@@ -39,6 +39,13 @@
 #define QUARRY_ALWAYS_INLINE inline
 #endif
 
+/// On a function that ThreadSanitizer is not to look into, because it reads on purpose what another thread may be writing.
+#if defined(__GNUC__) || defined(__clang__)
+#define QUARRY_UNSEEN_BY_THREAD_SANITIZER __attribute__((noinline, no_sanitize("thread")))
+#else
+#define QUARRY_UNSEEN_BY_THREAD_SANITIZER
+#endif
+
 /// Before a loop: how many turns of it to write out.
 #if defined(__GNUC__) || defined(__clang__)
 #define QUARRY_PRAGMA(text) _Pragma(#text)

@@ -3,6 +3,7 @@
 
 #include "check_level.hpp"
 #include "locks.hpp"
+#include "memory_budget.hpp"
 #include "multiallocation_chain.hpp"
 #include "page_sources.hpp"
 #include "recycle_policy.hpp"
@@ -15,6 +16,7 @@
 #include "slab_stats.hpp"
 #include "slab_thread_view.hpp"
 #include "static_slab_allocator.hpp"
+#include "stats_scope.hpp"
 #include "synchronized_slab_resource.hpp"
 #include "unsynchronized_slab_resource.hpp"
 #include "version.hpp"

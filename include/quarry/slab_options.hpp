@@ -13,6 +13,8 @@
 namespace quarry {
 inline namespace QUARRY_ABI {
 
+class memory_budget;
+
 /// Options of a slab resource: a superset of std::pmr::pool_options and implicitly convertible from it.
 /// Threads     A value; no sharing.
 /// Source      std [mem.res.pool.options]; docs/tuning.md tells the effect of each.
@@ -28,7 +30,8 @@ struct slab_options {
   check_level checks =
       check_level::off;  // raised, never lowered, by QUARRY_CHECKS=pointers|full in the environment
   leak_action leaks = leak_action::by_level;
-  const char* name = nullptr;  // stands in messages; outlives the resource; null: none
+  const char* name = nullptr;       // stands in messages; outlives the resource; null: none
+  memory_budget* budget = nullptr;  // shared limit of several resources; outlives them; null: none
 
   slab_options() = default;
   slab_options(std::size_t max_blocks, std::size_t largest_block) noexcept

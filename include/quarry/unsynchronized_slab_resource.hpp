@@ -89,6 +89,9 @@ class QUARRY_EXPORT unsynchronized_slab_resource final
   std::size_t slots_in_caches(core::class_index index) const noexcept {
     return core::slots_resting_in(cache_, index);
   }
+  std::size_t copy_cached(core::class_index index, const void** into, std::size_t room) const noexcept {
+    return core::copy_slots_resting_in(cache_, index, into, room);
+  }
   void forget_caches() noexcept { cache_.reset(); }
 
   // Puts a cache behind the one that is at hand, if there is memory for it.

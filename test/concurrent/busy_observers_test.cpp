@@ -129,6 +129,12 @@ TEST(BusyObservers, ReportsAndTrimWorkBesideBusyThreads) {
     std::ostringstream json;
     resource.report_json(json);
     EXPECT_EQ(json.str().front(), '{');
+    std::ostringstream picture;
+    resource.report_svg(picture);
+    EXPECT_NE(picture.str().find("</svg>"), std::string::npos);
+    std::ostringstream live;
+    resource.report_live(live);
+    EXPECT_EQ(live.str().rfind("live: ", 0), 0U);
     EXPECT_TRUE(resource.owns(mine));
     EXPECT_FALSE(resource.owns(&foreign));
     EXPECT_EQ(resource.block_bytes(mine), resource.good_size(200));

@@ -20,7 +20,7 @@ NEEDED = ["core::engine<", "core::store<", "detail::slab_face<", "detail::slab_h
           "detail::throw_bad_array_new_length("]
 # What must be there, or the library has another face than users know.
 PUBLIC = ["unsynchronized_slab_resource::", "synchronized_slab_resource::", "slab_thread_view::", "os_page_source::",
-          "slab_options::resolved(", "os_page_resource(", "pooled_page_resource(", "trim_pooled_pages(",
+          "slab_options::resolved(", "memory_budget::", "os_page_resource(", "pooled_page_resource(", "trim_pooled_pages(",
           "set_pooled_page_limit(", "slab_category(", "make_error_code("]
 
 

@@ -24,12 +24,11 @@ class QUARRY_EXPORT resource_supply {
   resource_supply(std::pmr::memory_resource* upstream, const slab_options& options,
                   std::size_t granule_bytes) noexcept;
 
+  /// Returns     Null where the budget refuses.
   /// Errors      What upstream throws; a std::bad_alloc that names upstream and the values where it returns null or less
   ///             aligned memory, which goes back to it, or comes back into the resource for more.
   void* allocate_pages(std::size_t bytes, std::size_t alignment);
-  void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
-    upstream_->deallocate(pages, bytes, alignment);
-  }
+  void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
 
   void* allocate_extent(std::size_t bytes, std::size_t alignment);
   void deallocate_extent(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
@@ -47,7 +46,16 @@ class QUARRY_EXPORT resource_supply {
  private:
   enum class kind : unsigned char { upstream, pool, system };
 
+  void* ask_for_pages(std::size_t bytes, std::size_t alignment);
+  void* ask_for_extent(std::size_t bytes, std::size_t alignment);
+
+  // Returns what `ask` returns, counted in the budget; null, without asking, where that refuses.
+  template <class Ask>
+  void* charge(std::size_t bytes, Ask ask);
+  void discharge(std::size_t bytes) noexcept;
+
   std::pmr::memory_resource* upstream_;
+  memory_budget* budget_;      // null: none
   page_pool* pool_ = nullptr;  // of the module that made the resource; null unless extents come from it
   kind kind_ = kind::upstream;
   bool keeps_blocks_ = false;

@@ -19,13 +19,15 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 
 class slab_thread_view;
+struct survey;
 
 namespace detail {
 
 struct owner_facts;  // what messages say of a resource; src/checked_owners.hpp
 
 /// Derived has, beside what slab_face asks for: core::cache* opened_cache() noexcept, the caller's if it has one;
-/// std::size_t slots_in_caches(core::class_index) const; void forget_caches() noexcept.
+/// std::size_t slots_in_caches(core::class_index) const; std::size_t copy_cached(core::class_index, const void** into,
+/// std::size_t room) const, which tells some of these slots; void forget_caches() noexcept.
 template <class Derived, class Engine>
 class QUARRY_EXPORT slab_host : public slab_face<Derived> {
  public:
@@ -71,6 +73,16 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   /// Writes the snapshot as one JSON object.
   void report_json(std::ostream& out) const;
 
+  /// Writes a picture as an SVG document: every slab a row, every slot a cell that is live, cached or free; beyond 200 slabs a bar
+  /// for each step of fullness. Then the granules of the extents, the discarded ones too, and the oversize blocks.
+  /// Threads     As stats(). Slots that another thread moves meanwhile may be seen in two states or none.
+  /// Complexity  O(slots); takes memory for some bits a slot. At most 64 slabs are looked at under a lock.
+  void report_svg(std::ostream& out) const;
+
+  /// Writes what lives now: for each class its slots, bytes and the first few addresses, then the oversize blocks.
+  /// Threads, complexity  As report_svg().
+  void report_live(std::ostream& out) const;
+
  protected:
   slab_host(const slab_options& options, std::pmr::memory_resource* upstream, std::uint32_t growth_log2);
   slab_host(const slab_options& options, void* buffer, std::size_t bytes, std::pmr::memory_resource* upstream,
@@ -90,6 +102,8 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   friend Derived;
   template <class>
   friend class slab_face;
+
+  survey take_survey() const;
 
   // What is held from upstream, less what was discarded of it.
   std::size_t resident_bytes() const noexcept {

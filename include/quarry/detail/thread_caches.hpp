@@ -110,6 +110,9 @@ class QUARRY_EXPORT alignas(64) thread_caches : public thread_key {
   /// Returns the slots of class `index` that rest in caches; exact while no other thread is inside a call.
   std::size_t cached_slots(core::class_index index) const noexcept;
 
+  /// Writes at most `room` of these slots from `into` on. Returns how many. Exact as cached_slots().
+  std::size_t copy_cached(core::class_index index, const void** into, std::size_t room) const noexcept;
+
   /// Flushes every cache and depot. Threads that end afterwards move no slot.
   /// Requires    No other thread is inside a call of the resource; threads may be ending.
   void flush_all() noexcept;

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <list>
 #include <map>
 #include <memory>
 #include <quarry/core/slabs/directory.hpp>
@@ -349,6 +352,127 @@ std::size_t misses_while(brought_directory& slabs, std::uintptr_t stable, Work w
   done = true;
   reader.join();
   return missed;
+}
+
+/// Headers of slabs, two granules each, that nothing else is behind.
+class headed_slabs {
+ public:
+  static constexpr std::size_t granules = 2;
+
+  void insert(std::uintptr_t number) {
+    slab* const made = slab::create(headers_.emplace_back().bytes, address_of(granule_of(number)), 8);
+    slabs.insert(granule_of(number), granules, made);
+    live[number] = made;
+  }
+  void erase(std::uintptr_t number) {
+    slabs.erase(granule_of(number), granules);
+    // Who still looks at the header of a slab that is gone sees it.
+    std::memset(static_cast<void*>(live.at(number)), 0xA5, sizeof(slab));
+    live.erase(number);
+  }
+
+  /// Visits all, `count` entries a call. Calls between() after each; f(slab&) is what a visit calls.
+  template <class F, class Between>
+  void visit(std::size_t count, F f, Between between) const {
+    directory::visit from;
+    while (slabs.entries.visit_some(from, count, f)) between();
+  }
+  /// Visits until f has had every slab that lives.
+  std::map<slab*, int> visit_all(std::size_t count) const {
+    std::map<slab*, int> seen;
+    visit(
+        count,
+        [&](slab& each) {
+          ++seen[&each];
+          return true;
+        },
+        [] {});
+    return seen;
+  }
+  bool are_live(const std::map<slab*, int>& seen) const {
+    std::map<slab*, int> expected;
+    for (const auto& [number, each] : live) expected[each] = 1;
+    return seen == expected;
+  }
+
+  brought_directory slabs;
+  std::map<std::uintptr_t, slab*> live;
+
+ private:
+  struct header {
+    alignas(slab) unsigned char bytes[slab::header_bytes_for(8)];
+  };
+  static std::uintptr_t granule_of(std::uintptr_t number) { return 1000 + number * 37; }
+
+  std::list<header> headers_;
+};
+
+TEST(Directory, AVisitMeetsEachSlabOnceAtEveryMomentOfItsGrowth) {
+  headed_slabs some;
+  EXPECT_TRUE(some.visit_all(64).empty());
+  std::mt19937 random(1);
+  for (std::uintptr_t number = 0; number < 600; ++number) {
+    some.insert(number);
+    if (number % 3 == 2)
+      some.erase(
+          std::next(some.live.begin(), static_cast<std::ptrdiff_t>(random() % some.live.size()))->first);
+    for (const std::size_t count : {1U, 7U, 64U, 100'000U})
+      ASSERT_TRUE(some.are_live(some.visit_all(count))) << number << " inserted, " << count << " a call";
+  }
+}
+
+TEST(Directory, AVisitGoesOnWithTheSlabThatWasNotTaken) {
+  headed_slabs some;
+  for (std::uintptr_t number = 0; number < 100; ++number) some.insert(number);
+  std::map<slab*, int> seen;
+  bool takes = false;
+  some.visit(
+      64,
+      [&](slab& each) {
+        takes = !takes;
+        if (takes) ++seen[&each];
+        return takes;
+      },
+      [] {});
+  EXPECT_TRUE(some.are_live(seen));
+}
+
+TEST(Directory, AVisitMissesNoSlabThatStaysWhileEntriesMove) {
+  headed_slabs some;
+  for (std::uintptr_t number = 0; number < 200; ++number) some.insert(number);
+  const std::map<std::uintptr_t, slab*> staying = some.live;
+  std::uintptr_t next = 1000;
+  for (int round = 0; round < 20; ++round) {
+    std::map<slab*, int> seen;
+    some.visit(
+        16,
+        [&](slab& each) {
+          ++seen[&each];
+          return true;
+        },
+        [&] {
+          if (next % 4 != 0) some.insert(next);
+          if (++next % 200 == 0)
+            while (some.live.rbegin()->first >= 1000) some.erase(some.live.rbegin()->first);
+        });
+    for (const auto& [number, each] : staying) ASSERT_EQ(seen.count(each), 1U) << "slab " << number;
+  }
+}
+
+TEST(Directory, AVisitEndsHoweverOftenTablesAreReplaced) {
+  headed_slabs some;
+  std::uintptr_t next = 0;
+  some.insert(next);
+  std::size_t calls = 0;
+  some.visit(
+      1, [](slab&) { return true; },
+      [&] {
+        for (int i = 0; i < 50 && calls < 100'000; ++i, ++calls) {
+          some.insert(++next);
+          some.erase(next);
+        }
+      });
+  EXPECT_LT(calls, 100'000U);
 }
 
 TEST(Directory, AReaderFindsWhatStaysWhileAWriterGrows) {

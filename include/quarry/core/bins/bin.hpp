@@ -101,6 +101,11 @@ class bin {
     while (each != nullptr && !each->holds(pointer, layout_)) each = static_cast<slab*>(each->owner);
     return each;
   }
+  /// Calls f(const slab&) for each slab apart. Complexity as find_apart().
+  template <class F>
+  void for_each_apart(F f) const {
+    for (const slab* each = apart_; each != nullptr; each = static_cast<const slab*>(each->owner)) f(*each);
+  }
   /// Sets each of the homes that is null to the slab apart of its slot.
   QUARRY_NOINLINE void find_missing(void* const* slots, std::size_t count, slab** homes) const noexcept {
     for (std::size_t i = 0; i < count; ++i)

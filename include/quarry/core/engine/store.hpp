@@ -229,6 +229,30 @@ class QUARRY_EXPORT store {
     return peak_bytes_.load(std::memory_order_relaxed);  // Relaxed: ordered by held_bytes().
   }
 
+  /// Calls bool f(slab&) under the lock for some of the slabs that the directory knows; more: directory::visit_some().
+  template <class F>
+  bool visit_slabs(directory::visit& from, F f) const {
+    const lock_holder<Lock> held(lock_);
+    return directory_.visit_some(from, most_visits, f);
+  }
+
+  /// Calls f(const extent&) under the lock for each extent. Complexity O(extents).
+  template <class F>
+  void visit_extents(F f) const {
+    const lock_holder<Lock> held(lock_);
+    extents_.for_each(f);
+  }
+
+  /// Calls f(const oversize_block&) under the lock for the blocks of some buckets of the index, from `first` on, which moves on.
+  /// Returns     Whether buckets are left. A block may come twice when others are added meanwhile.
+  template <class F>
+  bool visit_oversize(std::size_t& first, F f) const {
+    const lock_holder<Lock> held(lock_);
+    const bool has_more = oversize_.for_each_from(first, most_visits, f);
+    first += most_visits;
+    return has_more;
+  }
+
   /// Numbers of the moment. Complexity O(1).
   struct figures {
     std::size_t discarded_bytes = 0;
@@ -282,6 +306,7 @@ class QUARRY_EXPORT store {
 
  private:
   static constexpr std::size_t headers_at_once = 4;
+  static constexpr std::size_t most_visits = 64;  // slabs or blocks that are looked at under the lock
   static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it
   // No address has this alignment: asking for it shows the supply's own error, as the standard library's pools do.
   static constexpr std::size_t impossible_bytes = SIZE_MAX;

@@ -163,10 +163,43 @@ struct alignas(64) cache {
     return (loaded <= magazine::capacity ? loaded : 0) + own->slots_that_are_old() + own->slots_in_previous();
   }
 
+  /// Writes the slots of class `index` that rest here from `into` on, at most `room` of them. Returns how many.
+  /// Threads     Any, while the magazines' memory lives; right while the owner rests, else some may be missing and others in
+  ///             the user's hands.
+  std::size_t copy_slots(class_index index, const void** into, std::size_t room) const noexcept;
+
  private:
   static constexpr int most_skips = 4;  // classes without a magazine passed over in a look
   static constexpr std::uint8_t quiet_looks_of_unused = 2;  // then a class counts as unused
 };
+
+// Copies the slots in entries [first, first + count), but none behind `most`. Not instrumented by ThreadSanitizer, nor what calls
+// it: the owner writes entries as a hit does, without atomics. Words are read whole, from memory that lives.
+QUARRY_UNSEEN_BY_THREAD_SANITIZER inline std::size_t copy_entries(void* const* entries, std::size_t first,
+                                                                  std::size_t count, std::size_t most,
+                                                                  const void** into,
+                                                                  std::size_t room) noexcept {
+  std::size_t copied = 0;
+  for (std::size_t i = first; i < first + count && i <= most && copied < room; ++i)
+    if (void* const slot = static_cast<void* const volatile*>(entries)[i]) into[copied++] = slot;
+  return copied;
+}
+
+QUARRY_UNSEEN_BY_THREAD_SANITIZER inline std::size_t cache::copy_slots(class_index index, const void** into,
+                                                                       std::size_t room) const noexcept {
+  const class_cache* const own = of(index);
+  if (own == nullptr) return 0;
+  void* const* const entries = own->entries();
+  const std::size_t most = entries == own->first ? std::size_t{share_steps::first_slots} : magazine::capacity;
+  std::size_t copied = copy_entries(entries, 1, cursors[index].count(entries), most, into, room);
+  const std::size_t old = own->slots_that_are_old(), old_end = own->old_end;
+  if (old <= old_end)
+    copied += copy_entries(entries, old_end - old + 1, old, most, into + copied, room - copied);
+  if (const magazine* const previous = own->previous)
+    copied += copy_entries(previous->entries, 1, own->slots_in_previous(), magazine::capacity, into + copied,
+                           room - copied);
+  return copied;
+}
 
 }  // namespace core
 }  // namespace QUARRY_ABI

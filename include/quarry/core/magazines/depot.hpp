@@ -67,6 +67,15 @@ class depot {
     return taken;
   }
 
+  /// Calls f(void* slot) for each slot. Complexity O(slots).
+  template <class F>
+  void for_each(F f) const {
+    full_.for_each([&](const magazine& each) {
+      for (std::size_t i = 1; i <= magazine_slots_; ++i) f(each.entries[i]);
+    });
+    for (std::size_t i = 1; i <= open_slots_; ++i) f(open_->entries[i]);
+  }
+
   /// Returns a magazine without slots, or null when none rests here.
   magazine* take_empty() noexcept { return empty_.pop(); }
 

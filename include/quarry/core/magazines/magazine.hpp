@@ -138,6 +138,13 @@ class magazine_stack {
     return result;
   }
 
+  /// Calls f(const magazine&) for each, the newest first.
+  template <class F>
+  void for_each(F f) const {
+    for (const magazine* each = top_; each != nullptr; each = static_cast<const magazine*>(each->entries[0]))
+      f(*each);
+  }
+
   std::size_t size() const noexcept { return size_; }
 
  private:

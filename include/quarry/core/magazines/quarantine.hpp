@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <quarry/core/bins/size_class.hpp>
+#include <quarry/portability.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -48,6 +49,18 @@ class quarantine {
   /// Returns the slots of class `index` that rest here. Threads: any.
   std::size_t slots_of(class_index index) const noexcept {
     return counts_[index].load(std::memory_order_relaxed);  // Relaxed: a number for reports.
+  }
+
+  /// Copies the slots of class `index` that rest here, at most `room` of them. Returns how many.
+  /// Threads     Any; right while the owner rests. ThreadSanitizer is not told, because the owner uses no atomics.
+  QUARRY_UNSEEN_BY_THREAD_SANITIZER std::size_t copy_slots(class_index index, const void** into,
+                                                           std::size_t room) const noexcept {
+    std::size_t copied = 0;
+    for (std::size_t i = 0; i < slots_ && i < most_slots && copied < room; ++i) {
+      const resting& each = ring_[(first_ + i) % most_slots];
+      if (each.index == index) into[copied++] = each.slot;
+    }
+    return copied;
   }
 
  private:

@@ -67,6 +67,15 @@ inline std::size_t slots_resting_in(const cache& own, class_index index) noexcep
   return own.behind->cached_slots(index) + (delayed != nullptr ? delayed->slots_of(index) : 0);
 }
 
+/// Copies these slots as cache::copy_slots(). Threads: as there.
+inline std::size_t copy_slots_resting_in(const cache& own, class_index index, const void** into,
+                                         std::size_t room) noexcept {
+  if (own.behind == nullptr) return own.copy_slots(index, into, room);
+  const std::size_t copied = own.behind->copy_slots(index, into, room);
+  const quarantine* const delayed = own.behind->delayed;
+  return copied + (delayed != nullptr ? delayed->copy_slots(index, into + copied, room - copied) : 0);
+}
+
 }  // namespace core
 }  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -100,12 +100,21 @@ class oversize_blocks {
   /// Calls f(const oversize_block&) for each block, live or kept. Complexity O(blocks).
   template <class F>
   void for_each(F f) const {
-    for (std::size_t i = 0; i < buckets_; ++i)
+    for_each_from(0, buckets_, f);
+  }
+
+  /// The same for those of `count` buckets, from `first` on. A block never moves to a bucket below its own.
+  /// Returns     Whether buckets are left.
+  template <class F>
+  bool for_each_from(std::size_t first, std::size_t count, F f) const {
+    const std::size_t end = first + count < buckets_ ? first + count : buckets_;
+    for (std::size_t i = first; i < end; ++i)
       for (const oversize_block* each = bucket(i); each != nullptr;) {
         const oversize_block* const next = each->next;
         f(*each);
         each = next;
       }
+    return end < buckets_;
   }
 
   /// Forgets everything.

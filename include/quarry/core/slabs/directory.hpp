@@ -111,6 +111,24 @@ class directory {
     }
   }
 
+  /// How far visit_some() has come.
+  class visit {
+    friend class directory;
+    const void* newest_ = nullptr;  // the table that it began with
+    std::size_t at_ = 0;            // the entry to go on with
+    bool is_in_newest_ = false;     // else in the older one
+    std::uint8_t restarts_ = 0;
+  };
+
+  /// Calls bool f(slab&) for the slabs of at most `count` entries, from where `from` stands on, until f returns false: then the
+  /// next visit begins with that slab. Where a table was replaced meanwhile, the visit starts over, up to 4 times; after that some
+  /// slabs may be missed.
+  /// Requires    The owner's lock.
+  /// Returns     Whether entries are left.
+  /// Complexity  O(count).
+  template <class F>
+  bool visit_some(visit& from, std::size_t count, F f) const;
+
   /// Forgets everything; the memory that was brought is the owner's again. Requires that nobody is inside a call.
   void release() noexcept {
     newest_.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
@@ -316,6 +334,37 @@ class directory {
   std::size_t used_ = 0;             // entries of the newest table that name a granule
   std::size_t live_ = 0;             // granules of slabs
 };
+
+// The older table goes first: what moves to the newest one meanwhile is met there.
+template <class F>
+bool directory::visit_some(visit& from, std::size_t count, F f) const {
+  const table* const current = newest();
+  if (current == nullptr) return false;
+  if (from.newest_ != current) {
+    constexpr std::uint8_t most_restarts = 4;
+    const bool starts_over = from.restarts_ < most_restarts;
+    from.restarts_ = static_cast<std::uint8_t>(from.restarts_ + starts_over);
+    from.newest_ = current;
+    from.is_in_newest_ = !starts_over;
+    if (starts_over) from.at_ = 0;
+  }
+  const table* const older = current->older.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
+  if (!from.is_in_newest_ && (older == nullptr || from.at_ > older->mask)) {
+    from.is_in_newest_ = true;
+    from.at_ = 0;
+  }
+  if (!from.is_in_newest_ && from.at_ < current->moved) from.at_ = current->moved;
+  const table& in = from.is_in_newest_ ? *current : *older;
+  for (; count != 0 && from.at_ <= in.mask; --count, ++from.at_) {
+    const entry& each = in.entries()[from.at_];
+    slab* const home = each.home.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
+    if (home == nullptr || reinterpret_cast<std::uintptr_t>(home->begin()) >> granule_shift_ !=
+                               each.granule.load(std::memory_order_relaxed))  // Relaxed: as above.
+      continue;
+    if (!f(*home)) return true;
+  }
+  return !from.is_in_newest_ || from.at_ <= current->mask;
+}
 
 inline bool directory::check_invariants() const noexcept {
   std::size_t live = 0, used = 0;

@@ -1,0 +1,436 @@
+#include "picture.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iomanip>
+#include <locale>
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace {
+
+// Lengths in pixels, as the document has them at its own size.
+constexpr int page_width = 1180;
+constexpr int margin = 20;
+constexpr int label_width = 120;  // left of the cells
+constexpr int cells_left = margin + label_width;
+constexpr int cells_width = 820;
+constexpr int notes_left = cells_left + cells_width + 10;  // right of the cells
+constexpr int row_height = 11;
+constexpr int row_step = 14;
+constexpr int text_baseline = 9;  // of a row's text, below the row's top
+constexpr double widest_cell = 14;
+constexpr double least_cell_with_gap = 4;
+constexpr double widest_granule = 12.5;  // 64 of them make a row
+constexpr int section_gap = 10;
+constexpr int width_of_character = 6;                       // of text of 10 pixels, at least
+constexpr std::size_t gaps_of_extents = core::class_count;  // an id beside those of the classes
+
+constexpr const char* style = R"(<style>
+.quarry{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:10px}
+.quarry .paper{fill:#ffffff}
+.quarry text{fill:#1c2430}
+.quarry .title{font-size:18px;font-weight:bold}
+.quarry .sum{font-size:11px}
+.quarry .class{font-size:12px;font-weight:bold}
+.quarry .note{fill:#596577}
+.quarry .end{text-anchor:end}
+.quarry path{fill:none;stroke-width:1}
+.quarry rect.free,.quarry rect.base{fill:#d5dbe3}
+.quarry rect.live{fill:#1f6fd6}.quarry path.live{stroke:#1f6fd6}
+.quarry rect.cached{fill:#f0a020}.quarry path.cached{stroke:#f0a020}
+.quarry rect.lent{fill:#3d8f77}.quarry path.lent{stroke:#3d8f77}
+.quarry rect.discarded{fill:#b58ad1}.quarry path.discarded{stroke:#b58ad1}
+.quarry rect.unused{fill:#d9efe4}.quarry path.unused{stroke:#d9efe4}
+.quarry-gap{fill:none;stroke:#ffffff}
+@media (prefers-color-scheme:dark){
+.quarry .paper{fill:#12161c}
+.quarry text{fill:#e4e9f0}
+.quarry .note{fill:#9aa6b6}
+.quarry rect.free,.quarry rect.base{fill:#3b4452}
+.quarry rect.live{fill:#5aa2f5}.quarry path.live{stroke:#5aa2f5}
+.quarry rect.cached{fill:#f2b03d}.quarry path.cached{stroke:#f2b03d}
+.quarry rect.lent{fill:#57b598}.quarry path.lent{stroke:#57b598}
+.quarry rect.discarded{fill:#9a6fbd}.quarry path.discarded{stroke:#9a6fbd}
+.quarry rect.unused{fill:#1f3a32}.quarry path.unused{stroke:#1f3a32}
+.quarry-gap{stroke:#12161c}
+}
+</style>
+)";
+
+/// Writes digits in groups of three, whatever the program's locale.
+std::string grouped(std::size_t number) {
+  std::string digits = std::to_string(number);
+  for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
+  return digits;
+}
+
+std::string counted(std::size_t number, const char* what) {
+  return grouped(number) + ' ' + what + (number == 1 ? "" : "s");
+}
+
+std::string address(std::uintptr_t at) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text << "0x" << std::hex << at;
+  return text.str();
+}
+
+// Returns the bytes of the character of UTF-8 that begins at `at`, or 0 when there is none that XML may contain.
+std::size_t character_bytes(const std::string& text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : 0); };
+  const unsigned first = byte(at);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const std::size_t bytes = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : 0;
+  for (std::size_t i = 1; i < bytes; ++i)
+    if ((byte(at + i) & 0xc0U) != 0x80) return 0;
+  const unsigned second = byte(at + 1);
+  const bool is_overlong = first == 0xe0 && second < 0xa0;
+  const bool is_surrogate = first == 0xed && second >= 0xa0;
+  const bool is_no_character = first == 0xef && second == 0xbf && byte(at + 2) >= 0xbe;
+  return is_overlong || is_surrogate || is_no_character ? 0 : bytes;
+}
+
+// What a name may contain that XML has another use for, or no place.
+std::string escaped(const std::string& text) {
+  constexpr std::size_t most_characters = 80;  // that fit into the title's line
+  std::string result;
+  std::size_t characters = 0;
+  for (std::size_t at = 0; at < text.size(); ++characters) {
+    if (characters == most_characters) return result + "...";
+    const std::size_t bytes = character_bytes(text, at);
+    const char first = text[at];
+    if (first == '&') {
+      result += "&amp;";
+    } else if (first == '<') {
+      result += "&lt;";
+    } else if (first == '>') {
+      result += "&gt;";
+    } else if (bytes == 0) {
+      result += '?';
+    } else {
+      result.append(text, at, bytes);
+    }
+    at += bytes == 0 ? 1 : bytes;
+  }
+  return result;
+}
+
+struct totals {
+  std::size_t slabs = 0, live = 0, cached = 0, free = 0;
+
+  void add(const survey::slab& each) noexcept {
+    ++slabs;
+    live += each.live_slots();
+    cached += each.cached_slots;
+    free += each.free_slots;
+  }
+  std::size_t slots() const noexcept { return live + cached + free; }
+};
+
+/// The document, written from top to bottom.
+class page {
+ public:
+  page() {
+    body_.imbue(std::locale::classic());
+    body_ << std::setprecision(9);
+  }
+
+  void skip(int height) { y_ += height; }
+
+  /// Writes a line whose baseline lies `ascent` below the last row.
+  void line(int ascent, int height, const char* kind, const std::string& words) {
+    text(margin, y_ + ascent, kind, words);
+    y_ += height;
+  }
+  void legend(int x, const char* kind, const char* meaning) {
+    body_ << "<rect x=\"" << x << "\" y=\"" << y_ << "\" width=\"" << row_height << "\" height=\""
+          << row_height << "\" class=\"" << kind << "\"/>";
+    text(x + row_height + 5, y_ + text_baseline, "note", meaning);
+  }
+
+  /// Begins a row of `units` units, each `unit_width` pixels wide, with its labels.
+  void begin_row(const char* kind, double unit_width, std::size_t units, const std::string& left,
+                 const std::string& right) {
+    text(cells_left - 8, y_ + text_baseline, "note end", left);
+    text(notes_left, y_ + text_baseline, "note", right);
+    body_ << "<g class=\"" << kind << "\" transform=\"translate(" << cells_left << ',' << y_ << ") scale("
+          << unit_width << ',' << row_height << ")\"><rect class=\"base\" width=\"" << units
+          << "\" height=\"1\"/>";
+  }
+  /// Writes `count` units from `first` on; several calls make one path when no other kind is written between them.
+  void stroke(const char* kind, std::size_t first, std::size_t count) {
+    if (kind_ != kind) {
+      end_path();
+      kind_ = kind;
+      body_ << "<path class=\"" << kind << "\" d=\"M" << first << " .5h" << count;
+    } else {
+      body_ << 'm' << first - end_ << " 0h" << count;
+    }
+    end_ = first + count;
+  }
+  void end_row() {
+    end_path();
+    body_ << "</g>\n";
+    y_ += row_step;
+  }
+
+  /// Defines the lines that part cells of that width; draw_gaps() lays them over the row written last.
+  void define_gaps(std::size_t id, double unit_width, std::size_t units) {
+    body_ << "<defs><path id=\"quarry-gaps-" << id << "\" class=\"quarry-gap\" d=\"";
+    for (std::size_t i = 1; i < units; ++i)
+      body_ << 'M' << static_cast<double>(i) * unit_width << " 0v" << row_height;
+    body_ << "\"/></defs>\n";
+  }
+  void draw_gaps(std::size_t id) {
+    body_ << "<use xlink:href=\"#quarry-gaps-" << id << "\" x=\"" << cells_left << "\" y=\"" << y_ - row_step
+          << "\"/>\n";
+  }
+
+  void write(std::ostream& out, const std::string& title) {
+    std::ostringstream head;
+    head.imbue(std::locale::classic());
+    const int height = y_ + margin;
+    head << "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" "
+            "class=\"quarry\" width=\""
+         << page_width << "\" height=\"" << height << "\" viewBox=\"0 0 " << page_width << ' ' << height
+         << "\" role=\"img\">\n<title>" << title << "</title>\n"
+         << style << "<rect class=\"paper\" width=\"" << page_width << "\" height=\"" << height << "\"/>\n";
+    out << head.str() << body_.str() << "</svg>\n";
+  }
+
+ private:
+  void text(int x, int baseline, const char* kind, const std::string& words) {
+    body_ << "<text x=\"" << x << "\" y=\"" << baseline << "\" class=\"" << kind << "\">" << words
+          << "</text>\n";
+  }
+  void end_path() {
+    if (kind_ != nullptr) body_ << "\"/>";
+    kind_ = nullptr;
+  }
+
+  std::ostringstream body_;
+  int y_ = margin;              // top of what comes next
+  const char* kind_ = nullptr;  // of the path that is open; null: none
+  std::size_t end_ = 0;         // unit behind the last stroke of it
+};
+
+void write_head(page& to, const survey& of, const std::string& title) {
+  const slab_stats& stats = of.stats;
+  to.line(14, 24, "title", title);
+  to.line(11, 15, "sum",
+          grouped(stats.live_bytes) + " bytes live: " + counted(stats.live_slots, "slot") + ", " +
+              counted(stats.oversize_blocks, "oversize block") + " of " + grouped(stats.oversize_bytes) +
+              " bytes; " + counted(stats.cached_slots, "slot") + " cached; " +
+              counted(of.slabs.size(), "slab"));
+  to.line(11, 22, "sum",
+          grouped(stats.upstream_bytes) + " bytes held from upstream, " + grouped(stats.discarded_bytes) +
+              " of them discarded; at most " + grouped(stats.upstream_peak_bytes) + " were held");
+  constexpr struct {
+    const char* kind;
+    const char* meaning;
+  } kinds[] = {{"live", "live"},
+               {"cached", "cached: rests in a magazine or depot"},
+               {"free", "free"},
+               {"lent", "lent to slabs or parts"},
+               {"discarded", "discarded: addresses without memory"},
+               {"unused", "never used"}};
+  int x = margin;
+  for (const auto& each : kinds) {
+    to.legend(x, each.kind, each.meaning);
+    x += 46 + width_of_character * static_cast<int>(std::char_traits<char>::length(each.meaning));
+  }
+  to.skip(row_step);
+}
+
+std::string shares(std::size_t live, std::size_t cached, std::size_t free) {
+  return grouped(live) + " / " + grouped(cached) + " / " + grouped(free);
+}
+
+// A row for each slab.
+void write_rows(page& to, const survey& of, const survey::slab* begin, const survey::slab* end) {
+  std::uint32_t most_slots = 0;
+  for (const survey::slab* each = begin; each != end; ++each) most_slots = std::max(most_slots, each->slots);
+  const double unit_width = std::min(widest_cell, double{cells_width} / most_slots);
+  const bool has_gaps = unit_width >= least_cell_with_gap;
+  if (has_gaps) to.define_gaps(begin->size_class, unit_width, most_slots);
+  for (const survey::slab* each = begin; each != end; ++each) {
+    to.begin_row("slab", unit_width, each->slots, address(each->begin),
+                 shares(each->live_slots(), each->cached_slots, each->free_slots));
+    for (const auto& [state, kind] : {std::pair{slot_use::live, "live"}, {slot_use::cached, "cached"}})
+      of.for_each_run(*each,
+                      [&, wanted = state, name = kind](std::size_t first, std::size_t count, slot_use is) {
+                        if (is == wanted) to.stroke(name, first, count);
+                      });
+    to.end_row();
+    if (has_gaps) to.draw_gaps(begin->size_class);
+  }
+}
+
+// A bar for each step of fullness.
+void write_steps(page& to, const survey::slab* begin, const survey::slab* end) {
+  constexpr std::size_t steps = 12;  // none live, then ten of a tenth each, then all
+  static constexpr const char* names[steps] = {"none live", "up to 10 %", "to 20 %", "to 30 %",
+                                               "to 40 %",   "to 50 %",    "to 60 %", "to 70 %",
+                                               "to 80 %",   "to 90 %",    "to 99 %", "all live"};
+  std::array<totals, steps> sums;
+  for (const survey::slab* each = begin; each != end; ++each) {
+    const std::size_t live = each->live_slots();
+    sums[live == 0 ? 0 : live == each->slots ? steps - 1 : 1 + (live - 1) * 10 / each->slots].add(*each);
+  }
+  std::size_t most_slots = 1;
+  for (const totals& each : sums) most_slots = std::max(most_slots, each.slots());
+  const double unit_width = double{cells_width} / static_cast<double>(most_slots);
+  for (std::size_t i = steps; i-- > 0;) {
+    const totals& each = sums[i];
+    if (each.slabs == 0) continue;
+    to.begin_row("slabs", unit_width, each.slots(), names[i], counted(each.slabs, "slab"));
+    if (each.live != 0) to.stroke("live", 0, each.live);
+    if (each.cached != 0) to.stroke("cached", each.live, each.cached);
+    to.end_row();
+  }
+}
+
+void write_class(page& to, const survey& of, const survey::slab* begin, const survey::slab* end) {
+  totals sum;
+  for (const survey::slab* each = begin; each != end; ++each) sum.add(*each);
+  to.skip(section_gap);
+  to.line(11, 17, "class",
+          grouped(begin->slot_bytes()) + "-byte slots: " + counted(sum.slabs, "slab") + ", " +
+              counted(sum.slots(), "slot") +
+              ", live / cached / free: " + shares(sum.live, sum.cached, sum.free));
+  if (of.slabs.size() > most_rows && sum.slabs > most_rows_of_class) {
+    write_steps(to, begin, end);
+  } else {
+    write_rows(to, of, begin, end);
+  }
+}
+
+std::size_t bits_of(core::granule_mask mask) noexcept {
+  return core::count_bits(mask);
+}
+
+// The granules of one extent or of several, by state.
+struct granules {
+  std::size_t extents = 0, lent = 0, discarded = 0, unused = 0, free = 0;
+
+  void add(const core::extent& each) noexcept {
+    ++extents;
+    lent += each.granules - bits_of(each.free);
+    discarded += bits_of(each.discarded);
+    unused += bits_of(each.blank & ~each.discarded);
+    free += bits_of(each.free & ~each.blank);
+  }
+  std::size_t all() const noexcept { return lent + discarded + unused + free; }
+};
+
+void write_extent(page& to, const core::extent& each) {
+  granules sum;
+  sum.add(each);
+  const core::granule_mask all = ~core::granule_mask{0} >> (core::extents::most_granules - each.granules);
+  const struct {
+    const char* kind;
+    core::granule_mask mask;
+  } states[] = {
+      {"lent", all & ~each.free}, {"discarded", each.discarded}, {"unused", each.blank & ~each.discarded}};
+  to.begin_row("extent", widest_granule, each.granules, address(reinterpret_cast<std::uintptr_t>(each.base)),
+               std::to_string(sum.lent) + " of " + std::to_string(sum.all()) + " lent" +
+                   (each.is_fixed ? ", in the buffer" : ""));
+  for (const auto& state : states)
+    for (std::size_t i = 0; i < each.granules; ++i)
+      if ((state.mask >> i & 1) != 0) to.stroke(state.kind, i, 1);
+  to.end_row();
+  to.draw_gaps(gaps_of_extents);
+}
+
+void write_extents(page& to, const survey& of) {
+  if (of.extents.empty()) return;
+  granules sum;
+  for (const core::extent& each : of.extents) sum.add(each);
+  to.skip(section_gap);
+  to.line(11, 17, "class",
+          counted(sum.extents, "extent") + " of granules of " + grouped(of.granule_bytes) +
+              " bytes, lent / free / discarded / never used: " + grouped(sum.lent) + " / " +
+              grouped(sum.free) + " / " + grouped(sum.discarded) + " / " + grouped(sum.unused));
+  if (of.extents.size() <= most_rows_of_extents) {
+    to.define_gaps(gaps_of_extents, widest_granule, core::extents::most_granules);
+    for (const core::extent& each : of.extents) write_extent(to, each);
+    return;
+  }
+  constexpr std::size_t steps = 4;
+  static constexpr const char* names[steps] = {"idle", "less than half", "half or more", "all lent"};
+  std::array<granules, steps> sums;
+  for (const core::extent& each : of.extents)
+    sums[each.lent == 0                   ? 0U
+         : each.lent == each.granules     ? 3U
+         : each.lent * 2U < each.granules ? 1U
+                                          : 2U]
+        .add(each);
+  std::size_t most = 1;
+  for (const granules& each : sums) most = std::max(most, each.all());
+  for (std::size_t i = steps; i-- > 0;) {
+    const granules& each = sums[i];
+    if (each.extents == 0) continue;
+    to.begin_row("extents", double{cells_width} / static_cast<double>(most), each.all(), names[i],
+                 counted(each.extents, "extent"));
+    if (each.lent != 0) to.stroke("lent", 0, each.lent);
+    if (each.discarded != 0) to.stroke("discarded", each.lent, each.discarded);
+    if (each.unused != 0) to.stroke("unused", each.lent + each.discarded, each.unused);
+    to.end_row();
+  }
+}
+
+void write_blocks(page& to, const survey& of) {
+  if (of.blocks.empty()) return;
+  std::vector<survey::block> blocks = of.blocks;
+  std::stable_sort(blocks.begin(), blocks.end(),
+                   [](const survey::block& a, const survey::block& b) { return a.bytes > b.bytes; });
+  std::size_t live = 0, live_bytes = 0, kept_bytes = 0, rest_bytes = 0;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    live += blocks[i].is_live;
+    (blocks[i].is_live ? live_bytes : kept_bytes) += blocks[i].bytes;
+    if (i >= most_rows_of_blocks) rest_bytes += blocks[i].bytes;
+  }
+  to.skip(section_gap);
+  to.line(11, 17, "class",
+          counted(blocks.size(), "oversize block") + ": " + grouped(live) + " live of " +
+              grouped(live_bytes) + " bytes, " + grouped(blocks.size() - live) + " kept of " +
+              grouped(kept_bytes) + " bytes");
+  const double unit_width =
+      double{cells_width} / static_cast<double>(std::max<std::size_t>(blocks[0].bytes, 1));
+  for (std::size_t i = 0; i < blocks.size() && i < most_rows_of_blocks; ++i) {
+    to.begin_row("block", unit_width, blocks[i].bytes, address(blocks[i].begin),
+                 grouped(blocks[i].bytes) + " bytes" + (blocks[i].is_live ? "" : ", kept"));
+    if (blocks[i].is_live) to.stroke("live", 0, blocks[i].bytes);
+    to.end_row();
+  }
+  if (blocks.size() > most_rows_of_blocks)
+    to.line(text_baseline, row_step, "note",
+            "and " + grouped(blocks.size() - most_rows_of_blocks) + " smaller ones of " +
+                grouped(rest_bytes) + " bytes");
+}
+
+}  // namespace
+
+void write_svg(std::ostream& out, const survey& of, const char* name) {
+  const std::string title =
+      name != nullptr && *name != '\0' ? "Slab resource " + escaped(name) : "Slab resource without a name";
+  page document;
+  write_head(document, of, title);
+  const survey::slab* const end = of.slabs.data() + of.slabs.size();
+  for (const survey::slab *begin = of.slabs.data(), *next = begin; begin != end; begin = next) {
+    while (next != end && next->size_class == begin->size_class) ++next;
+    write_class(document, of, begin, next);
+  }
+  write_extents(document, of);
+  write_blocks(document, of);
+  document.write(out, title);
+}
+
+}  // namespace QUARRY_ABI
+}  // namespace quarry
