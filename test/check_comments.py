@@ -73,8 +73,10 @@ def members_of(compound):
     return sorted(result, key=lambda entry: entry[0])
 
 
-def is_checked(member):
-    """Friend classes and deleted functions promise nothing."""
+def is_checked(member, last_line_of_class):
+    """Friend classes and deleted functions promise nothing; a definition outside of its class is described inside."""
+    if last_line_of_class and int(member.find("location").get("line")) > last_line_of_class:
+        return False
     if "=delete" in (member.findtext("argsstring") or "").replace(" ", ""):
         return False
     return member.get("kind") != "friend" or bool(member.findtext("argsstring"))
@@ -83,10 +85,11 @@ def is_checked(member):
 def check_compound(compound, headers):
     breaches, covering, cost_said, last_line = [], False, False, None
     kind, name = compound.get("kind"), compound.findtext("compoundname")
-    class_comment = ""
+    class_comment, last_line_of_class = "", None
     if kind in {"class", "struct"}:
         header = headers[pathlib.PurePath(compound.find("location").get("file")).name]
         class_comment = comment_of(compound)
+        last_line_of_class = int(compound.find("location").get("bodyend"))
         if not class_comment:
             breaches.append(f"{header.name}: {name} has no doc comment")
         outer = name.rsplit("::", 1)[0] in {"quarry", "quarry::detail"}
@@ -95,7 +98,7 @@ def check_compound(compound, headers):
     last_header = None
     for line, member in members_of(compound):
         header = headers.get(pathlib.PurePath(member.find("location").get("file")).name)
-        if header is None or not is_checked(member):
+        if header is None or not is_checked(member, last_line_of_class):
             continue
         if header is not last_header or not header.are_adjacent(last_line, line):
             covering = cost_said = False
