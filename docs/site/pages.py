@@ -106,6 +106,7 @@ def converted(page, pages, examples):
             continue
         heading = HEADING.match(line)
         line = re.sub(r"(?<![`\w])@(?=\w)", r"\\@", line)
+        line = re.sub(r"(?<!`)`([^`]*'[^`]*)`(?!`)", r"``\1``", line)   # or Doxygen takes the quote for the end
         line = LINK.sub(link, line)
         if heading:
             name = next(anchors)
