@@ -40,7 +40,7 @@ HOSTED = [
     ("`slab_cache<T, spin_lock>`", "slab_cache.hpp", "using c = quarry::slab_cache<order, quarry::spin_lock>;",
      "order* one(c& r) { return r.make(1, 2.0).release(); }", "void end(order* p) { c::ptr::adopt(p).reset(); }"),
 ]
-STATIC = ("`slab_cache` over `static_page_source`", "slab_cache.hpp",
+STATIC = ("", "slab_cache.hpp",
           "using c = quarry::slab_cache<order, quarry::null_lock, 1024, quarry::static_page_source<4096, 1024>>;",
           "order* one(c& r) noexcept { return r.try_make(1, 2.0).release(); }",
           "void end(order* p) noexcept { c::ptr::adopt(p).reset(); }")
@@ -70,6 +70,15 @@ def sizes(compiler, flags, face, scratch):
             if name.startswith(("one(", "end(")):
                 found[name[:3]] += size
     return found
+
+
+def size_rows(face, rows, scratch):
+    """rows: (title, compiler, flags)."""
+    lines = ["| for | allocate | free | all |", "|---|---:|---:|---:|"]
+    for title, compiler, flags in rows:
+        found = sizes(compiler, flags, face, scratch)
+        lines.append(f"| {title} | {found['one']} | {found['end']} | {found['all']} |")
+    return lines
 
 
 def size_table(faces, columns, scratch):
@@ -136,17 +145,18 @@ def main():
             bare += [(f"Cortex-M4 {level}", options.cross, [level, *CORTEX]) for level in ("-Os", "-O2")]
         except FileNotFoundError:
             pass
-        static = size_table([STATIC], bare, scratch)
+        static = size_rows(STATIC, bare, scratch)
         headers = header_table(options.compiler, options.rounds, scratch)
     text = ["# What Quarry costs a build", "",
             "Written by `docs/site/costs.py`: do not edit.", "",
             f"{machine()}; {version}; cross compiler: {cross}; commit {commit}.", "",
             "## Code size", "",
             "Bytes of machine code. *Allocate* and *free* are functions that do nothing else, for 48 bytes: so much stands at each place that "
-            "calls. *All* is the whole object file with them: the slow paths that a template brings along are there once for each type. What is "
+            "calls. At `-Os` some are a call of a function that the library has. *All* is the whole object file with them: the slow paths that a template brings along are there once for each type. What is "
             "in the library is not counted. The level of checks is chosen when a program runs and does not change this code.", "",
             *hosted, "",
-            "Without an operating system, exceptions and RTTI, `try_make` and the owner's end; *all* is before the linker drops what is not called:", "",
+            "A `slab_cache` over a `static_page_source` without an operating system, exceptions and RTTI: `try_make` and the owner's end; *all* is before the linker "
+            "drops what is not called:", "",
             *static, "",
             "## Compile time", "",
             f"A file that includes one header and nothing else, `-std=c++17 -O2`: user time, the least of {options.rounds} rounds (load of the machine "
