@@ -189,6 +189,15 @@ class QUARRY_EXPORT store {
     return found != nullptr ? found->bytes : 0;
   }
 
+  /// Calls f(void* block, std::size_t bytes) for every live oversize block. Requires that f does not use the store.
+  template <class F>
+  void for_each_oversize(F f) const {
+    const lock_holder<Lock> held(lock_);
+    oversize_.for_each([&](const oversize_block& each) {
+      if (each.is_live) f(each.memory, each.bytes);
+    });
+  }
+
   /// What is known of an oversize block.
   struct block_facts {
     void* memory = nullptr;  // null: there is none
