@@ -55,7 +55,7 @@ template <class Derived>
 void* slab_face<Derived>::allocate_watched(std::size_t bytes, std::size_t alignment, core::class_key key) {
   auto& engine = self().host().engine();
   core::watched_cache* const own = self().cache_at_hand()->behind;
-  if (own != nullptr && engine.memory().detail() == core::slot_detail::state)
+  if (own != nullptr && remembers_slabs(engine))
     if (void* const slot = allocate_looked_up(engine, *own, key)) return slot;
   return allocate_missed(bytes, alignment);
 }
@@ -98,8 +98,8 @@ void slab_face<Derived>::deallocate_watched(void* pointer, std::size_t bytes, st
                                             core::class_key key) noexcept {
   auto& engine = self().host().engine();
   core::watched_cache* const own = self().cache_at_hand()->behind;
-  const bool is_done = own != nullptr && engine.memory().detail() == core::slot_detail::state &&
-                       deallocate_looked_up(engine, *own, key, pointer);
+  const bool is_done =
+      own != nullptr && remembers_slabs(engine) && deallocate_looked_up(engine, *own, key, pointer);
   if (!is_done) deallocate_missed(pointer, bytes, alignment);
 }
 

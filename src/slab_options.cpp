@@ -7,6 +7,7 @@
 #include <string>
 
 #include "quarry/core/bins/size_class.hpp"
+#include "quarry/core/poison.hpp"
 #include "refusal.hpp"
 
 namespace quarry {
@@ -76,6 +77,8 @@ slab_options slab_options::resolved() const {
     refuse("leaks", static_cast<std::size_t>(leaks), "leak_action::by_level, quiet, report or abort");
   const check_level least = least_check_level();
   if (result.checks < least) result.checks = least;
+  // memcheck is told of each block's begin and end, so what lives at an end must be known.
+  if (result.checks == check_level::off && core::has_memcheck()) result.checks = check_level::pointers;
   if (leaks == leak_action::by_level)
     result.leaks = result.checks == check_level::full ? leak_action::report : leak_action::quiet;
   if (retain_bytes == 0) result.retain_bytes = default_retain_bytes;

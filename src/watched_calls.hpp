@@ -16,6 +16,7 @@
 #include "fault.hpp"
 #include "live_blocks.hpp"
 #include "quarry/core/engine/engine.hpp"
+#include "quarry/core/poison.hpp"
 #include "quarry/detail/resource_setup.hpp"
 #include "refusal.hpp"
 
@@ -79,7 +80,13 @@ bool look_up(const Store& store, core::watched_cache& own, core::class_key key, 
   return true;
 }
 
-/// Where the slot lies in another slab. Requires that no more is noted of slots than their states.
+/// Whether no more is noted of slots than their states.
+template <class Engine>
+bool remembers_slabs(const Engine& engine) noexcept {
+  return engine.memory().detail() == core::slot_detail::state && !engine.memory().tells_tools();
+}
+
+/// Where the slot lies in another slab. Requires remembers_slabs().
 template <class Engine>
 bool deallocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key, void* pointer) noexcept {
   if (!look_up(engine.memory(), own, key, pointer)) return false;
@@ -124,6 +131,8 @@ class watched_calls {
  private:
   using engine_type = std::remove_reference_t<decltype(std::declval<Host&>().engine())>;
 
+  bool is_checked() const noexcept { return engine_.memory().detail() != core::slot_detail::none; }
+  bool tells_tools() const noexcept { return engine_.memory().tells_tools(); }
   bool is_recorded() const noexcept { return engine_.memory().detail() == core::slot_detail::record; }
 
   // A slot that was found.
@@ -178,8 +187,11 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
     void* slot = own != nullptr ? own->cursors[index].pop() : engine_.allocate_direct(index);
     if (slot == nullptr && own != nullptr) slot = engine_.allocate_slow(*own, index);
     if (slot == nullptr) return nullptr;
-    const place at = find(slot, index);
-    if (note_allocated(at, slot, bytes, alignment)) return slot;
+    if (!is_checked()) {
+      core::unpoison_allocated(slot, bytes);
+      return slot;
+    }
+    if (note_allocated(find(slot, index), slot, bytes, alignment)) return slot;
   }
 }
 
@@ -201,9 +213,12 @@ bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_
     record.alignment = static_cast<std::uint32_t>(alignment);
     record.allocated_by = current_call_stack();
     record.freed_by = 0;
+    if (tells_tools()) core::restore(slot, slot_bytes);
     std::memset(slot, fresh_fill, bytes);
     std::memset(static_cast<std::byte*>(slot) + bytes, red_zone_fill, slot_bytes - bytes);
+    if (tells_tools()) core::poison(slot, slot_bytes);
   }
+  if (tells_tools()) core::unpoison_allocated(slot, bytes);
   states.set(at.slot, core::slot_state::live);
   return true;
 }
@@ -214,11 +229,16 @@ void watched_calls<Host>::deallocate(core::cache* front, void* pointer, std::siz
   const core::class_index index = setup_.watched_class(bytes, alignment);
   if (index == core::no_class) return deallocate_block(pointer, bytes, alignment);
   core::watched_cache* const own = front != nullptr ? front->behind : nullptr;
+  if (!is_checked()) {
+    core::poison_freed(pointer, core::slot_bytes_of(index));
+    return own != nullptr ? rest(*own, pointer, index) : engine_.deallocate_direct(pointer, index);
+  }
   place at = find(pointer, index);
   if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states[at.slot] != core::slot_state::live))
     return refuse(pointer, bytes, alignment);
   if (is_recorded() && !note_freed(at, pointer, bytes, alignment)) return;
   at.states.set(at.slot, core::slot_state::freed);
+  if (tells_tools()) core::poison_freed(pointer, core::slot_bytes_of(index));
   if (own == nullptr) return engine_.deallocate_direct(pointer, index);
   if (own->delayed == nullptr) return rest(*own, pointer, index);
   while (own->delayed->is_full()) {
@@ -245,6 +265,7 @@ bool watched_calls<Host>::note_freed(const place& at, void* slot, std::size_t by
     return false;
   }
   const std::size_t slot_bytes = core::slot_bytes_of(at.home->size_class);
+  if (tells_tools()) core::restore(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes);
   const std::size_t behind = first_other(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes, red_zone_fill);
   if (behind != slot_bytes - bytes) {
     fault found = find_fault(slot, bytes, alignment);
@@ -264,7 +285,9 @@ bool watched_calls<Host>::is_untouched(const core::slab& home, std::size_t numbe
                                        const core::slot_record& record) const noexcept {
   const std::size_t slot_bytes = core::slot_bytes_of(home.size_class);
   const std::byte* const slot = home.begin() + number * slot_bytes;
+  if (tells_tools()) core::restore(slot, slot_bytes);
   const std::size_t written = first_other(slot, slot_bytes, freed_fill);
+  if (tells_tools()) core::poison(slot, slot_bytes);
   if (written == slot_bytes) return true;
   fault found;
   found.kind = fault_kind::write_after_free;
@@ -370,6 +393,9 @@ void watched_calls<Host>::for_each_live(F f) const {
 template <class Host>
 void watched_calls<Host>::look_at_what_is_left(const char* what) const noexcept {
   verify_free_slots();
+  if (tells_tools()) for_each_live([](void* slot, std::size_t slot_bytes, const core::slot_record*) {
+      core::poison_freed(slot, slot_bytes);
+    });
   const leak_action action = setup_.options().leaks;
   if (action == leak_action::quiet) return;
   live_blocks live;

@@ -57,7 +57,10 @@ class checked {
     return *lone_;
   }
   const void* owner() { return lone_ != nullptr ? static_cast<const void*>(lone_.get()) : shared_.get(); }
-  std::size_t trim() { return lone_ != nullptr ? lone_->trim() : shared_->trim(); }
+  std::size_t trim() {
+    if (view_ != nullptr) view_->flush();
+    return lone_ != nullptr ? lone_->trim() : shared_->trim();
+  }
   slab_stats stats() { return lone_ != nullptr ? lone_->stats() : shared_->stats(); }
 
  private:
