@@ -40,25 +40,26 @@ inline std::size_t first_other(const void* begin, std::size_t bytes, unsigned ch
 // What most calls of a checked resource come to. `own` is the cache behind the caller's, or null; `key` that of the request's
 // class. They return null, or false, having changed nothing but what rests in the cache, where watched_calls must look further.
 
-/// Where the slot lies in the slab that was looked at last in its class; `epoch` is the store's.
-inline void* allocate_remembered(core::watched_cache* own, core::class_key key,
-                                 std::uint32_t epoch) noexcept {
+/// Where the slot lies in the slab that was looked at last in its class.
+template <class Store>
+void* allocate_remembered(core::watched_cache* own, core::class_key key, const Store& store) noexcept {
   if (own == nullptr) return nullptr;
   core::cursor& loaded = own->cursor_at(key);
   void* const pointer = loaded.peek();
   const core::slab_memo& memo = own->memo_at(key);
-  std::size_t slot = 0;
-  if (!memo.holds(pointer, epoch) || !memo.find(pointer, slot) || memo.states[slot] == core::slot_state::live)
-    return nullptr;
+  if (!memo.holds(pointer, store.epoch())) return nullptr;
+  const std::size_t slot = memo.slot_of(pointer);
+  if (memo.states[slot] == core::slot_state::live) return nullptr;
   memo.states.set(slot, core::slot_state::live);
   return loaded.pop();
 }
-inline bool deallocate_remembered(core::watched_cache* own, core::class_key key, std::uint32_t epoch,
-                                  void* pointer) noexcept {
+template <class Store>
+bool deallocate_remembered(core::watched_cache* own, core::class_key key, const Store& store,
+                           void* pointer) noexcept {
   if (own == nullptr) return false;
   const core::slab_memo& memo = own->memo_at(key);
   std::size_t slot = 0;
-  if (!memo.holds(pointer, epoch) || !memo.find(pointer, slot) ||
+  if (!memo.holds(pointer, store.epoch()) || !memo.find(pointer, slot) ||
       memo.states[slot] != core::slot_state::live || !own->cursor_at(key).push(pointer))
     return false;
   memo.states.set(slot, core::slot_state::freed);
@@ -107,7 +108,7 @@ template <class Engine>
 void* allocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key) noexcept {
   void* const pointer = own.cursor_at(key).peek();
   if (pointer == nullptr || !look_up(engine.memory(), own, key, pointer)) return nullptr;
-  return allocate_remembered(&own, key, engine.memory().epoch());
+  return allocate_remembered(&own, key, engine.memory());
 }
 
 template <class Host>

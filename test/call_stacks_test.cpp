@@ -35,7 +35,7 @@ TEST(CallStacks, HaveOneNumberForOnePlace) {
 TEST(CallStacks, AreWrittenAsModuleAndOffset) {
   sentence text;
   write_call_stack(text, from_here());
-  EXPECT_NE(std::string(text.text()).find("call_stacks_test+0x"), std::string::npos) << text.text();
+  EXPECT_NE(std::string(text.text()).find("+0x"), std::string::npos) << text.text();
   sentence nothing;
   write_call_stack(nothing, 0);
   EXPECT_STREQ(nothing.text(), "");

@@ -29,6 +29,12 @@ struct slab_memo {
     return offset < bytes && epoch == epoch_now;
   }
 
+  /// Returns the number of the slot that `pointer` lies in.
+  std::size_t slot_of(const void* pointer) const noexcept {
+    return static_cast<std::size_t>(
+        static_cast<std::uint64_t>(static_cast<const std::byte*>(pointer) - begin) * reciprocal >> 40);
+  }
+
   /// Sets `slot` to the number of the slot that `pointer` lies in. Returns whether that is its begin.
   bool find(const void* pointer, std::size_t& slot) const noexcept {
     // What is left of the product is less than the reciprocal exactly where the offset is a multiple of the slots' size.
