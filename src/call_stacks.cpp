@@ -37,7 +37,8 @@ class stack_table {
     if (words_ == nullptr && !start()) return 0;
     std::size_t hash = stack.count;
     for (std::size_t i = 0; i < stack.count; ++i)
-      hash = (hash ^ reinterpret_cast<std::uintptr_t>(stack.of[i])) * std::size_t{0x9E3779B97F4A7C15U} ^
+      hash = (hash ^ reinterpret_cast<std::uintptr_t>(stack.of[i])) *
+                 static_cast<std::size_t>(0x9E3779B97F4A7C15U) ^
              hash >> 29;
     for (std::size_t at = hash % slots;; at = (at + 1) % slots) {
       if (numbers_[at] == 0) return numbers_[at] = add(stack);

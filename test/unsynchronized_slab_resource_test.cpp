@@ -520,7 +520,8 @@ TEST(UnsynchronizedSlabResource, RefusesSizesWhoseRoundingOverflows) {
       EXPECT_EQ(resource.try_allocate(largest_size - less, alignment), nullptr);
     }
   }
-  for (std::size_t bytes = largest_size / 2 + 1; bytes > std::size_t{1} << 50; bytes /= 2) {
+  for (std::size_t bytes = largest_size / 2 + 1; bytes > SIZE_MAX >> (sizeof(std::size_t) == 8 ? 14 : 1);
+       bytes /= 2) {
     EXPECT_THROW(static_cast<void>(resource.allocate(bytes)), std::bad_alloc);
   }
   EXPECT_EQ(resource.stats().live_slots, before.live_slots);
@@ -823,7 +824,7 @@ TEST(UnsynchronizedSlabResource, ForEachLiveVisitsExactlyTheLiveSlots) {
 
 TEST(UnsynchronizedSlabResource, ReportsATableWithOneRowForEachClassInUse) {
   unsynchronized_slab_resource resource;
-  static_cast<void>(allocate_many(resource, 10, 40));
+  static_cast<void>(allocate_many(resource, 10, 48));
   static_cast<void>(allocate_many(resource, 20, 250));
   std::ostringstream text;
   resource.report(text);

@@ -24,6 +24,7 @@ inline namespace QUARRY_ABI {
 /// boost::json::monotonic_resource (as of Boost 1.81) frees each of its blocks with fewer bytes than it asked for. That serves
 /// every monotonic_resource but one that is told to start with less than 512 bytes.
 /// Good for boost::container::pmr::polymorphic_allocator and for boost::json::storage_ptr.
+/// Complexity  As the resource; each other member: O(1).
 template <class Resource = unsynchronized_slab_resource>
 class boost_memory_resource final : public boost::container::pmr::memory_resource {
  public:
@@ -31,6 +32,7 @@ class boost_memory_resource final : public boost::container::pmr::memory_resourc
   explicit constexpr boost_memory_resource(Resource* resource) noexcept : resource_(resource) {}
   explicit constexpr boost_memory_resource(Resource& resource) noexcept : resource_(&resource) {}
 
+  /// Returns the resource that was given.
   constexpr Resource* resource() const noexcept { return resource_; }
 
  private:

@@ -18,6 +18,7 @@ inline namespace QUARRY_ABI {
 
 /// Slots of the size of T, linked by their first word. The chain owns nothing: dropping it loses the slots.
 /// Requires    Each slot holds a pointer, which every slot of a slab does.
+/// Complexity  Each member, where it says nothing else: O(1).
 template <class T>
 class multiallocation_chain {
   struct link {
@@ -25,21 +26,26 @@ class multiallocation_chain {
   };
 
  public:
+  /// The names that Boost.Container asks for.
   using size_type = std::size_t;
   using pointer = T*;
   using pointer_pair = std::pair<T*, T*>;
 
   /// Visits the slots of a chain. An increment reads the slot's link, so it comes before the slot is used.
+  /// Complexity  Each member: O(1).
   class iterator {
    public:
+    /// The names that the standard asks for.
     using iterator_category = std::forward_iterator_tag;
     using value_type = T;
     using difference_type = std::ptrdiff_t;
     using pointer = T*;
     using reference = T&;
 
+    /// A forward iterator; made of nothing, it is end().
     iterator() noexcept = default;
 
+    /// The slot, and the one behind it.
     T& operator*() const noexcept { return *slot_of(at_); }
     T* operator->() const noexcept { return slot_of(at_); }  // null at the end
     iterator& operator++() noexcept {
@@ -61,6 +67,7 @@ class multiallocation_chain {
     link* at_ = nullptr;
   };
 
+  /// An empty chain, or the slots of `other`, which is empty afterwards.
   multiallocation_chain() noexcept = default;
   multiallocation_chain(multiallocation_chain&& other) noexcept { take(other); }
   multiallocation_chain& operator=(multiallocation_chain&& other) noexcept {
@@ -70,17 +77,20 @@ class multiallocation_chain {
   multiallocation_chain(const multiallocation_chain&) = delete;
   multiallocation_chain& operator=(const multiallocation_chain&) = delete;
 
+  /// Appends a slot.
   void push_back(T* slot) noexcept {
     last_ = last_->next = ::new (static_cast<void*>(slot)) link{nullptr};
     ++size_;
   }
 
+  /// Puts a slot before all others.
   void push_front(T* slot) noexcept {
     root_.next = ::new (static_cast<void*>(slot)) link{root_.next};
     if (size_++ == 0) last_ = root_.next;
   }
 
   /// Appends `count` slots that are `step_bytes` bytes apart, the lowest first.
+  /// Complexity  O(count).
   void push_back_run(void* first, size_type count, std::size_t step_bytes) noexcept {
     auto* place = static_cast<std::byte*>(first);
     last_->next = reinterpret_cast<link*>(place);
@@ -93,6 +103,7 @@ class multiallocation_chain {
   /// Takes slots from the front as long as each lies `step_bytes` bytes above the one before it, or each below.
   /// Returns     The lowest slot and how many they are.
   /// Requires    !empty()
+  /// Complexity  O(slots taken).
   std::pair<void*, size_type> pop_front_run(std::size_t step_bytes) noexcept {
     auto* const first = reinterpret_cast<std::byte*>(root_.next);
     std::byte* place = first;
@@ -150,6 +161,7 @@ class multiallocation_chain {
     return result;
   }
 
+  /// Exchanges the slots of two chains.
   void swap(multiallocation_chain& other) noexcept {
     multiallocation_chain held(std::move(other));
     other.take(*this);
@@ -163,6 +175,7 @@ class multiallocation_chain {
     size_ = 0;
   }
 
+  /// The slots as a sequence.
   bool empty() const noexcept { return size_ == 0; }
   size_type size() const noexcept { return size_; }
   iterator before_begin() noexcept { return iterator(&root_); }

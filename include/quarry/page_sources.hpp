@@ -30,8 +30,10 @@ void deallocate_is_missing_write_QUARRY_DEFINE_PAGE_HOOKS(  // NOLINT(readabilit
 
 /// A page source whose two functions are bound when the program is linked.
 /// Threads     As the hooks.
+/// Complexity  As the hooks.
 class hooked_page_source {
  public:
+  /// What every page source has; core/memory/page_source.hpp states it.
   void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept {
     return page_hooks::allocate_is_missing_write_QUARRY_DEFINE_PAGE_HOOKS(bytes, alignment);
   }
@@ -67,8 +69,10 @@ class hooked_page_source {
 ///             may be sparse and are not.
 /// Errors      Returns null when the system refuses.
 /// Threads     Any number at a time.
+/// Complexity  Each member: a call of the system or a few, O(bytes) there where pages go.
 class QUARRY_EXPORT os_page_source {
  public:
+  /// What every page source has; core/memory/page_source.hpp states it.
   void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept;
   void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
 

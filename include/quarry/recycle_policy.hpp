@@ -33,8 +33,11 @@ void clear_by_adl(T& object) {
 
 /// What slab_cache<T>::recycle does to the object. By default: a function clear(T&) in T's namespace, else the
 /// member function clear(), else nothing. Specialise it to do something else.
+/// Complexity  As the function that is called.
+/// Threads     As the cache: one at a time for each object.
 template <class T>
 struct recycle_policy {
+  /// Whether clear() has nothing to call, and what it does.
   static constexpr bool does_nothing = !detail::has_adl_clear<T> && !detail::has_member_clear<T>;
   static void clear(T& object) {
     if constexpr (detail::has_adl_clear<T>) {

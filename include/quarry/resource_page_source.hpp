@@ -15,11 +15,13 @@ inline namespace QUARRY_ABI {
 /// A page source over a std::pmr::memory_resource.
 /// Errors      What the resource throws passes through unchanged.
 /// Threads     As the resource.
+/// Complexity  As the resource; each other member: O(1).
 class resource_page_source {
  public:
   /// Requires    upstream != nullptr; it outlives every copy of this source.
   explicit resource_page_source(std::pmr::memory_resource* upstream) noexcept : upstream_(upstream) {}
 
+  /// What every page source has; core/memory/page_source.hpp states it.
   void* allocate_pages(std::size_t bytes, std::size_t alignment) {
     return upstream_->allocate(bytes, alignment);
   }
@@ -27,6 +29,7 @@ class resource_page_source {
     upstream_->deallocate(pages, bytes, alignment);
   }
 
+  /// Returns the resource that was given.
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
 
  private:
@@ -37,6 +40,7 @@ class resource_page_source {
 /// Effects     Memory is touched lazily by the system. Requests of exactly 2 MiB, which are extents, are placed
 ///             and advised for huge pages; larger ones may be sparse and are not.
 /// Errors      Its allocate throws std::bad_alloc when the system refuses.
+/// Complexity  O(1); what it allocates and frees takes a call of the system or a few.
 /// Threads     Any number at a time.
 QUARRY_EXPORT std::pmr::memory_resource* os_page_resource() noexcept;
 

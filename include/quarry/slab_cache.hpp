@@ -33,6 +33,7 @@ inline namespace QUARRY_ABI {
 /// and the last object are gone, in any order, on any thread. Constructing a handle takes no memory: the
 /// first use takes the first slab, and when that fails, the next use tries again. Pages that are not aligned as asked for are
 /// no pages: they go back. A page source may use the cache that asks it for another slab, but not while it brings the first.
+/// Complexity  Each member, where it says nothing else: O(1).
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 class slab_cache {
   static constexpr std::size_t bytes_in_force = detail::slab_bytes_in_force<T, SlabBytes>();
@@ -49,13 +50,16 @@ class slab_cache {
   using slots = core::slot_cache<kind, Lock, !std::is_same_v<Lock, null_lock>, PageSource>;
 
  public:
+  /// The object, and its owner.
   using value_type = T;
   using ptr = slab_ptr<T, slab_cache>;
+  /// Bytes of each slab.
   static constexpr std::size_t slab_bytes = bytes_in_force;
   /// Slots of the first slab, which also holds the control block, and of every other.
   static constexpr std::size_t root_slots = kind::layout.root.slots;
   static constexpr std::size_t extension_slots = kind::layout.extension.slots;
 
+  /// Takes its slabs from the one page source of its type that needs no telling.
   constexpr slab_cache() = default;
 
   /// Takes its slabs from `source`, which is copied, or, when it cannot be, has to outlive the last slab.
@@ -194,8 +198,10 @@ class slab_cache {
   /// Complexity  O(slabs).
   T* at(std::uint32_t index) noexcept { return static_cast<object*>(slots_.at(index)); }
 
+  /// Returns a snapshot. Complexity O(slabs).
   slab_cache_stats stats() const noexcept;
 
+  /// Exchanges what two handles refer to.
   void swap(slab_cache& other) noexcept { slots_.swap(other.slots_); }
 
   /// Destroys an object of any cache whose slabs have this size and gives its slot back. `inside` may point to

@@ -13,6 +13,7 @@ inline namespace QUARRY_ABI {
 
 /// A snapshot of one cache, with the fields of slab_stats; on hosted builds it converts to one.
 /// Invariant   live + kept + cached + free slots = slots of the slabs.
+/// Threads     A value; no sharing.
 struct slab_cache_stats {
   std::size_t live_bytes = 0;           // live slots times the object's size
   std::size_t live_slots = 0;           // in the user's hands
@@ -26,6 +27,7 @@ struct slab_cache_stats {
   std::size_t oversize_bytes = 0;       // always 0: a cache has one size
   std::size_t oversize_blocks = 0;      // always 0
 
+  /// Returns the same as slab_stats, without what a cache alone has. Complexity O(1).
   template <class Stats, class = decltype(std::declval<Stats&>().class_rows)>
   operator Stats() const {
     Stats result;

@@ -14,6 +14,7 @@
 namespace quarry {
 inline namespace QUARRY_ABI {
 
+/// What is wrong with a pointer or a call.
 enum class slab_errc {
   ok,                  // nothing is wrong
   out_of_memory,       // the page source gave no memory
@@ -24,7 +25,7 @@ enum class slab_errc {
   corrupted            // a slab's header was overwritten
 };
 
-/// Returns what `error` means, one sentence, for any build.
+/// Returns what `error` means, one sentence, for any build. Complexity O(1).
 constexpr const char* describe(slab_errc error) noexcept {
   switch (error) {
     case slab_errc::ok:
@@ -47,12 +48,12 @@ constexpr const char* describe(slab_errc error) noexcept {
 
 #if __STDC_HOSTED__
 
-/// Returns the category of slab_errc; its name is "quarry".
+/// Returns the category of slab_errc; its name is "quarry". Complexity O(1).
 /// Threads     Any number at a time.
 QUARRY_EXPORT const std::error_category& slab_category() noexcept;
 
 /// Returns `error` as a std::error_code; out_of_memory compares equal to std::errc::not_enough_memory, the
-/// others to std::errc::invalid_argument, corrupted to std::errc::bad_address.
+/// others to std::errc::invalid_argument, corrupted to std::errc::bad_address. Complexity O(1).
 QUARRY_EXPORT std::error_code make_error_code(slab_errc error) noexcept;
 
 #endif

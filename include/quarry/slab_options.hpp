@@ -18,6 +18,7 @@ class memory_budget;
 /// Options of a slab resource: a superset of std::pmr::pool_options and implicitly convertible from it.
 /// Threads     A value; no sharing.
 /// Source      std [mem.res.pool.options]; docs/tuning.md tells the effect of each.
+/// Complexity  Each member, where it says nothing else: O(1).
 struct slab_options {
   std::size_t max_blocks_per_chunk = 0;         // slots; accepted for conversion: slab_bytes decides
   std::size_t largest_required_pool_block = 0;  // bytes: larger requests go upstream; 0: slab_bytes / 2
@@ -33,6 +34,7 @@ struct slab_options {
   const char* name = nullptr;       // stands in messages; outlives the resource; null: none
   memory_budget* budget = nullptr;  // shared limit of several resources; outlives them; null: none
 
+  /// The defaults; or what std::pmr::pool_options has.
   slab_options() = default;
   slab_options(std::size_t max_blocks, std::size_t largest_block) noexcept
       : max_blocks_per_chunk(max_blocks), largest_required_pool_block(largest_block) {}

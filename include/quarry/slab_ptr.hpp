@@ -106,6 +106,7 @@ class slab_ptr;
 /// The deleter of slab_ptr::into_unique(): empty, because the slab's header knows the cache.
 template <class T, class Cache = slab_cache<T>>
 struct slab_deleter {
+  /// Destroys the object and frees its slot. Complexity as slab_ptr.
   void operator()(T* object) const noexcept { slab_ptr<T, Cache> owner(object); }
 };
 #endif
@@ -113,19 +114,23 @@ struct slab_deleter {
 /// Owns one object in a slab and gives its slot back when it goes; the interface of std::unique_ptr.
 /// T may be a base of the object's type, with or without a virtual destructor: the object that was made is
 /// destroyed. A slab_ptr<Base> takes objects of every cache whose slabs have the size that its own cache has.
+/// Complexity  O(1), and where an object is destroyed what its destructor and slab_cache::deallocate() cost.
 template <class T, class Cache>
 class slab_ptr {
  public:
+  /// The names that the standard asks for, and the cache.
   using pointer = T*;
   using element_type = T;
   using cache_type = Cache;
 
+  /// Owns nothing.
   constexpr slab_ptr() noexcept = default;
   constexpr slab_ptr(std::nullptr_t) noexcept {}
 
   /// Adopts what release() gave, or a pointer to an object constructed in a slot of such a cache.
   explicit constexpr slab_ptr(T* released) noexcept : object_(released) {}
 
+  /// Takes the object of `other` over, which then owns nothing.
   slab_ptr(slab_ptr&& other) noexcept : object_(other.release()) {}
 
   /// Takes an object of a derived class over, when its slab has the size that this owner's cache has.
@@ -135,10 +140,12 @@ class slab_ptr {
   slab_ptr(const slab_ptr&) = delete;
   slab_ptr& operator=(const slab_ptr&) = delete;
 
+  /// Destroys the object, if there is one, and frees its slot.
   ~slab_ptr() {
     if (object_ != nullptr) Cache::destroy(object_);
   }
 
+  /// Destroys what it owns and takes the object of `other` over, or none.
   slab_ptr& operator=(slab_ptr&& other) noexcept {
     reset(other.release());
     return *this;
@@ -160,8 +167,10 @@ class slab_ptr {
     if (old != nullptr) Cache::destroy(old);
   }
 
+  /// Exchanges the objects.
   void swap(slab_ptr& other) noexcept { std::swap(object_, other.object_); }
 
+  /// The object, which stays owned.
   T* get() const noexcept { return object_; }
   /// Requires    *this != nullptr
   T& operator*() const noexcept { return *object_; }
@@ -186,12 +195,13 @@ class slab_ptr {
   T* object_ = nullptr;
 };
 
+/// Exchanges the objects. Complexity O(1).
 template <class T, class Cache>
 void swap(slab_ptr<T, Cache>& left, slab_ptr<T, Cache>& right) noexcept {
   left.swap(right);
 }
 
-// Owners compare as the pointers they hold.
+/// Owners compare as the pointers that they hold. Complexity O(1).
 template <class T, class C, class U, class D>
 bool operator==(const slab_ptr<T, C>& left, const slab_ptr<U, D>& right) noexcept {
   return left.get() == right.get();

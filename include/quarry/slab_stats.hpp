@@ -12,8 +12,9 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 
 /// One row of slab_stats: one size class.
+/// Threads     A value; no sharing.
 struct slab_class_stats {
-  std::size_t slot_bytes = 0;
+  std::size_t slot_bytes = 0;    // of each of its slots
   std::size_t live_slots = 0;    // in the user's hands
   std::size_t cached_slots = 0;  // resting in magazines
   std::size_t free_slots = 0;    // free in slabs
@@ -21,6 +22,7 @@ struct slab_class_stats {
 };
 
 /// A snapshot of one resource.
+/// Threads     A value; no sharing.
 /// Invariant   Per class: live + cached + free slots = slots of its slabs.
 struct slab_stats {
   std::size_t live_bytes = 0;      // live slots times their slot_bytes, and oversize_bytes

@@ -35,6 +35,7 @@ constexpr std::size_t static_alignment_for(std::size_t bytes) noexcept {
 ///             memory.
 /// Requires    It outlives every cache on it and every object of theirs. Slabs of more than 256 granules
 ///             times the bits of a word may be refused while another context allocates at that moment.
+/// Complexity  Each member, where it says nothing else: O(1).
 template <std::size_t Bytes, std::size_t Alignment = detail::static_alignment_for(Bytes)>
 class static_page_source {
   static_assert(Bytes != 0 && Bytes % 256 == 0,
@@ -46,9 +47,11 @@ class static_page_source {
       "largest slab that is taken from it.");
 
  public:
+  /// The unit in which it lends, and the most that it lends at once to one slab.
   static constexpr std::size_t granule_bytes = 256;
   static constexpr std::size_t largest_slab_bytes = Alignment;
 
+  /// Lends nothing yet; constant-initialised.
   constexpr static_page_source() noexcept = default;
   static_page_source(const static_page_source&) = delete;
   static_page_source& operator=(const static_page_source&) = delete;
@@ -68,6 +71,8 @@ class static_page_source {
     return nullptr;
   }
 
+  /// Takes back what allocate_pages() returned for the same numbers.
+  /// Complexity  O(bytes / granule_bytes).
   void deallocate_pages(void* pages, std::size_t bytes, std::size_t) noexcept {
     const auto at = static_cast<std::size_t>(static_cast<unsigned char*>(pages) - buffer_) / granule_bytes;
     give(at, (bytes + granule_bytes - 1) / granule_bytes);
@@ -84,6 +89,7 @@ class static_page_source {
     return lent;
   }
 
+  /// Returns `Bytes`: how much may be lent at once.
   static constexpr std::size_t capacity_bytes() noexcept { return Bytes; }
 
  private:

@@ -28,6 +28,7 @@ using lone_engine = core::engine<resource_supply, null_lock>;
 /// Errors      What upstream throws, and std::bad_alloc past max_bytes; then nothing has changed. A library that is compiled
 ///             without exceptions writes a sentence and aborts where it would throw; its try_allocate() returns null, as long
 ///             as upstream does; docs/tuning.md.
+/// Complexity  Construction: O(1), allocates nothing. The end: as release().
 class QUARRY_EXPORT unsynchronized_slab_resource final
     : public detail::slab_host<unsynchronized_slab_resource, detail::lone_engine> {
  public:

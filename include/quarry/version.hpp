@@ -8,6 +8,7 @@
 //            code names another thing than Quarry's class: include the header.
 #pragma once
 
+/// The three numbers of this version.
 #define QUARRY_VERSION_MAJOR 0
 #define QUARRY_VERSION_MINOR 1
 #define QUARRY_VERSION_PATCH 0

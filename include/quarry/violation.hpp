@@ -11,6 +11,7 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 
 /// An error of a resource's or typed cache's user, found by a check.
+/// Threads     A value of the handler's call.
 struct violation {
   slab_errc error;      // its kind
   const void* pointer;  // that was passed, or the block that is damaged

@@ -80,7 +80,7 @@ class counting_resource final : public std::pmr::memory_resource {
   /// No memory is that large. Such a request must either not wrap when rounded up to its alignment, or be the one that says
   /// that no memory can serve it.
   static void refuse_impossible(std::size_t bytes, std::size_t alignment) {
-    if (bytes <= SIZE_MAX >> 24) return;
+    if (bytes <= SIZE_MAX >> (sizeof(std::size_t) == 8 ? 24 : 1)) return;
     EXPECT_TRUE(bytes <= SIZE_MAX - (alignment - 1) || (bytes == SIZE_MAX && alignment == SIZE_MAX / 2 + 1))
         << bytes << " bytes aligned to " << alignment << " wrap around";
     throw std::bad_alloc();

@@ -55,9 +55,11 @@ struct no_typed_face {
 
 /// Derived has: Resource& used() const, what it allocates from; and fixed() const, what has the same allocate_fixed() and
 /// deallocate_fixed().
+/// Complexity  Each member, where it says nothing else: one call of the resource for each array, or O(1).
 template <class Derived, class T, class Resource>
 class allocator_face {
  public:
+  /// The names that the standard asks for.
   using value_type = T;
   using pointer = T*;
   using const_pointer = const T*;
@@ -87,6 +89,7 @@ class allocator_face {
     return static_cast<T*>(used().allocate(bytes_of(count), alignof(T)));
   }
 
+  /// Frees what allocate() returned for the same count, or any member that allocated such an array.
   void deallocate(T* place, size_type count) noexcept {
     if (count == 1) return deallocate_one(place);
     used().deallocate(place, count * sizeof(T), alignof(T));
@@ -106,6 +109,7 @@ class allocator_face {
     return static_cast<T*>(fixed().template allocate_fixed<sizeof(T), alignof(T)>());
   }
 
+  /// Frees what allocate_one() returned, or any member that allocated one object.
   void deallocate_one(T* place) noexcept {
     fixed().template deallocate_fixed<sizeof(T), alignof(T)>(place);
   }
@@ -147,6 +151,7 @@ class allocator_face {
     return used().block_bytes(place) / sizeof(T);
   }
 
+  /// Returns the most objects that allocate() may be asked for.
   constexpr size_type max_size() const noexcept {
     return PTRDIFF_MAX / sizeof(T);
   }

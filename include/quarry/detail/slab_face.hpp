@@ -61,11 +61,12 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     slab_face::do_deallocate(pointer, bytes, alignment);
   }
 
-  /// Returns memory as allocate() does, or null where that throws.
+  /// Returns memory as allocate() does, or null where that throws. Complexity as allocate().
   void* try_allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept;
 
   /// Returns the bytes that a request really gets, all of them usable.
   /// Units       bytes; `alignment` is a power of two.
+  /// Complexity  O(1).
   std::size_t good_size(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) const noexcept {
     return self().host().setup().good_size(bytes, alignment);
   }
@@ -86,6 +87,7 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     return allocate_missed(Bytes, Alignment);
   }
 
+  /// Takes memory back as deallocate(pointer, Bytes, Alignment) does. Complexity as allocate_fixed().
   template <std::size_t Bytes, std::size_t Alignment>
   void deallocate_fixed(void* pointer) noexcept {
     if constexpr (has_class<Bytes, Alignment>)

@@ -53,9 +53,10 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
     return engine_.memory().reserve(bytes, prefault);
   }
 
-  /// Returns the options in force; none of them is 0 but max_bytes without a limit.
+  /// Returns the options in force; none of them is 0 but max_bytes without a limit. Complexity O(1).
   slab_options options() const noexcept { return setup_.options(); }
 
+  /// Returns the upstream that was given. Complexity O(1).
   std::pmr::memory_resource* upstream_resource() const noexcept {
     return engine_.memory().supply().upstream();
   }
@@ -67,10 +68,10 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   /// Complexity  O(classes * caches).
   slab_stats stats() const;
 
-  /// Writes the snapshot as a table, one row per size class, in the style of /proc/slabinfo.
+  /// Writes the snapshot as a table, one row per size class, in the style of /proc/slabinfo. Complexity as stats().
   void report(std::ostream& out) const;
 
-  /// Writes the snapshot as one JSON object.
+  /// Writes the snapshot as one JSON object. Complexity as stats().
   void report_json(std::ostream& out) const;
 
   /// Writes a picture as an SVG document: every slab a row, every slot a cell that is live, cached or free; beyond 200 slabs a bar

@@ -19,6 +19,7 @@ namespace {
 using quarry::core::oversize_block;
 using quarry::core::oversize_blocks;
 
+constexpr bool is_64_bit = sizeof(std::uintptr_t) == 8;
 constexpr std::uintptr_t gibibyte = std::uintptr_t{1} << 30;
 
 void* at(std::uintptr_t address) {
@@ -80,13 +81,13 @@ TEST(OversizeBlocks, FindNothingBeforeThereIsAnIndex) {
 
 TEST(OversizeBlocks, FindABlockFromAnyOfItsBytesAtEverySizeAndPlace) {
   std::vector<std::size_t> sizes;
-  for (std::size_t power = 1; power <= std::size_t{1} << 40; power *= 2)
+  for (std::size_t power = 1; power <= std::size_t{1} << (is_64_bit ? 40 : 20); power *= 2)
     for (const std::size_t bytes : {power - 1, power, power + 1, power + power / 2})
       if (bytes != 0) sizes.push_back(bytes);
   for (const std::size_t bytes : sizes) {
     for (const std::uintptr_t shift : {0U, 1U, 4096U, 12345U, 0x7FFFFFFFU}) {
       brought_blocks one;
-      const std::uintptr_t begin = (std::uintptr_t{1} << 44) + shift;
+      const std::uintptr_t begin = (std::uintptr_t{1} << (is_64_bit ? 44 : 28)) + shift;
       const oversize_block& live = one.insert(begin, bytes);
       for (const std::size_t byte : {std::size_t{0}, bytes / 4, bytes / 2, bytes - bytes / 4 - 1, bytes - 1})
         ASSERT_EQ(one.all.find(at(begin + byte)), &live) << "byte " << byte << " of " << bytes;
@@ -260,7 +261,7 @@ TEST(OversizeBlocks, AKeptBlockIsFoundByItsSizeAndByNoAddress) {
 }
 
 TEST(OversizeBlocks, AKeptBlockServesARequestOfNotMuchFewerBytes) {
-  for (std::size_t bytes = 2048; bytes <= std::size_t{1} << 36; bytes += bytes / 13) {
+  for (std::size_t bytes = 2048; bytes <= std::size_t{1} << (is_64_bit ? 36 : 28); bytes += bytes / 13) {
     const auto serves = [bytes](std::size_t held_bytes) {
       brought_blocks one;
       oversize_block& kept = one.keep(gibibyte, held_bytes);
@@ -341,7 +342,7 @@ TEST(OversizeBlocks, AgreeWithAModelUnderRandomOperations) {
   std::map<std::uintptr_t, oversize_block*> live;  // by address
   std::vector<oversize_block*> kept;               // oldest first
   std::vector<std::uintptr_t> spaces;              // of 2 MiB each, where no block lies
-  for (std::uintptr_t i = 0; i < 2000; ++i) spaces.push_back((i + 512) << 21);
+  for (std::uintptr_t i = 0; i < (is_64_bit ? 2000 : 1500); ++i) spaces.push_back((i + 512) << 21);
   const auto space_of = [](const oversize_block& each) { return begin_of(each) >> 21 << 21; };
   std::size_t live_bytes = 0, kept_bytes = 0, reused = 0;
   std::mt19937_64 random(23);
@@ -369,7 +370,7 @@ TEST(OversizeBlocks, AgreeWithAModelUnderRandomOperations) {
       live.emplace(begin_of(*taken), taken);
       live_bytes += bytes;
     } else if (choice < 80 && !live.empty()) {
-      auto any = live.lower_bound(std::uintptr_t{random() % 2600} << 21);
+      auto any = live.lower_bound(static_cast<std::uintptr_t>(random() % 2600) << 21);
       if (any == live.end()) any = live.begin();
       oversize_block& freed = *any->second;
       live.erase(any);
