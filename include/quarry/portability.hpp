@@ -5,7 +5,7 @@
 //            QUARRY_THREAD_LOCAL are hints: a compiler that knows none of them gives code that does the same.
 #pragma once
 
-#if defined(_MSC_VER)
+#if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 #endif
 
@@ -51,7 +51,8 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define QUARRY_PREFETCH_FOR_WRITE(address) __builtin_prefetch(address, 1)
 #elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
-#define QUARRY_PREFETCH_FOR_WRITE(address) _m_prefetchw(address)
+#define QUARRY_PREFETCH_FOR_WRITE(address) \
+  _mm_prefetch(static_cast<const char*>(static_cast<const void*>(address)), _MM_HINT_T0)
 #else
 #define QUARRY_PREFETCH_FOR_WRITE(address) static_cast<void>(address)
 #endif
