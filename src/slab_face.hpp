@@ -1,9 +1,6 @@
 // The slow ways of the allocating face; each resource's source file instantiates them.
 #pragma once
 
-#include <stdexcept>
-#include <string>
-
 #include "quarry/detail/slab_face.hpp"
 #include "quarry/detail/slab_host.hpp"
 #include "refusal.hpp"
@@ -13,15 +10,6 @@ inline namespace QUARRY_ABI {
 namespace detail {
 
 inline constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
-
-[[noreturn]] inline void refuse_alignment(std::size_t alignment) {
-  refuse<std::invalid_argument>("quarry: an alignment is " + std::to_string(alignment) +
-                                "; allowed is a power of two.");
-}
-
-constexpr bool is_power_of_two(std::size_t number) noexcept {
-  return number != 0 && (number & (number - 1)) == 0;
-}
 
 // Serves what no hit does. Returns null past max_bytes, and without exceptions also where upstream gives nothing.
 template <class Engine>
@@ -38,7 +26,7 @@ void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment)
 #if defined(__cpp_exceptions)
   return core::without_throwing([&] { return do_allocate(bytes, alignment); });
 #else
-  if (!is_power_of_two(alignment)) return nullptr;
+  if (!is_alignment(alignment)) return nullptr;
   core::class_key key = 0;
   if (core::find_key(core::last_byte_of(bytes, alignment), key))
     if (core::cache* const own = self().cache_at_hand())
@@ -50,7 +38,7 @@ void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment)
 
 template <class Derived>
 void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment) {
-  if (!is_power_of_two(alignment)) refuse_alignment(alignment);
+  require_alignment(alignment);
   auto& host = self().host();
   void* const result = serve_slow(host.setup(), host.engine(), self().cache_or_open(), bytes, alignment);
   if (result == nullptr) refuse_memory();  // past max_bytes

@@ -359,6 +359,12 @@ TEST(OsPageResource, ThrowsBadAllocForWhatTheSystemRefuses) {
     EXPECT_THROW(static_cast<void>(quarry::os_page_resource()->allocate(bytes, 8)), std::bad_alloc);
 }
 
+TEST(OsPageResource, RefusesAnAlignmentThatIsNoPowerOfTwo) {
+  for (const volatile std::size_t alignment : {std::size_t{0}, std::size_t{3}, std::size_t{12288}, SIZE_MAX})
+    EXPECT_THROW(static_cast<void>(quarry::os_page_resource()->allocate(8, alignment)),
+                 std::invalid_argument);
+}
+
 TEST(OsPageResource, IsAnUpstreamForAResource) {
   quarry::unsynchronized_slab_resource resource(quarry::os_page_resource());
   std::pmr::vector<std::pmr::vector<int>> rows(&resource);
