@@ -1,25 +1,18 @@
 // The slow ways of the allocating face; each resource's source file instantiates them.
 #pragma once
 
+#include <type_traits>
+
 #include "quarry/detail/slab_face.hpp"
 #include "quarry/detail/slab_host.hpp"
 #include "refusal.hpp"
+#include "watched_calls.hpp"
 
 namespace quarry {
 inline namespace QUARRY_ABI {
 namespace detail {
 
 inline constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
-
-// Serves what no hit does. Returns null past max_bytes, and without exceptions also where upstream gives nothing.
-template <class Engine>
-void* serve_slow(const resource_setup& setup, Engine& engine, core::cache* own, std::size_t bytes,
-                 std::size_t alignment) {
-  const core::class_index index = setup.pooled_class(bytes, alignment);
-  if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
-  if (own == nullptr) return engine.allocate_direct(index);
-  return engine.allocate_slow(*own, index);
-}
 
 template <class Derived>
 void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment) noexcept {
@@ -31,30 +24,86 @@ void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment)
   if (core::find_key(core::last_byte_of(bytes, alignment), key))
     if (core::cache* const own = self().cache_at_hand())
       if (void* const slot = own->cursor_at(key).pop()) return slot;
-  auto& host = self().host();
-  return serve_slow(host.setup(), host.engine(), self().cache_or_open(), bytes, alignment);
+  return serve(bytes, alignment);
 #endif
 }
 
+// Where calls are watched, all of them come here, and most end in the first step.
 template <class Derived>
-void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment) {
-  require_alignment(alignment);
+void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key) {
   auto& host = self().host();
-  void* const result = serve_slow(host.setup(), host.engine(), self().cache_or_open(), bytes, alignment);
+  if (host.setup().is_watched()) {
+    core::watched_cache* const own = self().cache_at_hand()->behind;
+    if (void* const slot = allocate_remembered(own, key, host.engine().memory().epoch())) return slot;
+    return allocate_watched(bytes, alignment, key);
+  }
+  return allocate_missed(bytes, alignment);
+}
+
+template <class Derived>
+void* slab_face<Derived>::allocate_watched(std::size_t bytes, std::size_t alignment, core::class_key key) {
+  auto& engine = self().host().engine();
+  core::watched_cache* const own = self().cache_at_hand()->behind;
+  if (own != nullptr && remembers_slabs(engine))
+    if (void* const slot = allocate_looked_up(engine, *own, key)) return slot;
+  return allocate_missed(bytes, alignment);
+}
+
+template <class Derived>
+void* slab_face<Derived>::allocate_missed(std::size_t bytes, std::size_t alignment) {
+  require_alignment(alignment);
+  void* const result = serve(bytes, alignment);
   if (result == nullptr) refuse_memory();  // past max_bytes
   return result;
 }
 
+// Serves what no hit does. Returns null past max_bytes, and without exceptions also where upstream gives nothing.
 template <class Derived>
-void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment) noexcept {
+void* slab_face<Derived>::serve(std::size_t bytes, std::size_t alignment) {
+  auto& host = self().host();
+  auto& engine = host.engine();
+  core::cache* const own = self().cache_or_open();
+  if (host.setup().is_watched()) return watch(host).allocate(own, bytes, alignment);
+  const core::class_index index = host.setup().pooled_class(bytes, alignment);
+  if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
+  if (own == nullptr) return engine.allocate_direct(index);
+  return engine.allocate_slow(*own, index);
+}
+
+template <class Derived>
+void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment,
+                                         core::class_key key) noexcept {
+  auto& host = self().host();
+  if (host.setup().is_watched()) {
+    core::watched_cache* const own = self().cache_at_hand()->behind;
+    if (deallocate_remembered(own, key, host.engine().memory().epoch(), pointer)) return;
+    return deallocate_watched(pointer, bytes, alignment, key);
+  }
+  deallocate_missed(pointer, bytes, alignment);
+}
+
+template <class Derived>
+void slab_face<Derived>::deallocate_watched(void* pointer, std::size_t bytes, std::size_t alignment,
+                                            core::class_key key) noexcept {
+  auto& engine = self().host().engine();
+  core::watched_cache* const own = self().cache_at_hand()->behind;
+  const bool is_done =
+      own != nullptr && remembers_slabs(engine) && deallocate_looked_up(engine, *own, key, pointer);
+  if (!is_done) deallocate_missed(pointer, bytes, alignment);
+}
+
+template <class Derived>
+void slab_face<Derived>::deallocate_missed(void* pointer, std::size_t bytes, std::size_t alignment) noexcept {
   if (pointer == nullptr) return;
   auto& host = self().host();
+  if (host.setup().is_watched())
+    return watch(host).deallocate(self().cache_or_open(), pointer, bytes, alignment);
   auto& engine = host.engine();
   const core::class_index index = host.setup().pooled_class(bytes, alignment);
   if (index == core::no_class) {
     engine.deallocate_oversize(pointer, bytes);
-  } else if (core::cache* const own = self().cache_or_open()) {
-    engine.deallocate_slow(*own, pointer, index);
+  } else if (core::cache* const opened = self().cache_or_open()) {
+    engine.deallocate_slow(*opened, pointer, index);
   } else {
     engine.deallocate_direct(pointer, index);
   }
@@ -62,8 +111,9 @@ void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::
 
 template <class Derived>
 core::slot_run slab_face<Derived>::allocate_run(std::size_t count, std::size_t bytes, std::size_t alignment) {
-  const core::class_index index = self().host().setup().pooled_class(bytes, alignment);
-  if (index != core::no_class && count >= shortest_run_slots) {
+  const resource_setup& setup = self().host().setup();
+  const core::class_index index = setup.pooled_class(bytes, alignment);
+  if (index != core::no_class && count >= shortest_run_slots && !setup.is_watched()) {
     const core::slot_run run = self().host().engine().allocate_run(index, shortest_run_slots, count);
     if (run.slots != 0) return run;
   }
@@ -73,8 +123,9 @@ core::slot_run slab_face<Derived>::allocate_run(std::size_t count, std::size_t b
 template <class Derived>
 void slab_face<Derived>::deallocate_run(void* first, std::size_t count, std::size_t bytes,
                                         std::size_t alignment) noexcept {
-  const core::class_index index = self().host().setup().pooled_class(bytes, alignment);
-  if (index != core::no_class && count >= shortest_run_slots)
+  const resource_setup& setup = self().host().setup();
+  const core::class_index index = setup.pooled_class(bytes, alignment);
+  if (index != core::no_class && count >= shortest_run_slots && !setup.is_watched())
     return self().host().engine().deallocate_run(index, first, count);
   const std::size_t step = good_size(bytes, alignment);
   for (std::size_t i = 0; i < count; ++i)

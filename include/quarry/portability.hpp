@@ -96,6 +96,13 @@
 #define QUARRY_INITIAL_EXEC
 #endif
 
+/// On a function whose argument number `of` is a format of std::printf, with arguments from number `first` on.
+#if defined(__GNUC__) || defined(__clang__)
+#define QUARRY_PRINTF_FORMAT(of, first) __attribute__((format(printf, of, first)))
+#else
+#define QUARRY_PRINTF_FORMAT(of, first)
+#endif
+
 /// On a class: for its members. On a function: for itself. Another name for the linker, where a compiler knows such names.
 #if defined(__GNUC__) || defined(__clang__)
 #define QUARRY_ABI_TAG(name) __attribute__((abi_tag(name)))

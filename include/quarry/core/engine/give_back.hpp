@@ -29,6 +29,7 @@ auto store<Supply, Lock>::take_out(extent& idle) noexcept -> surplus {
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back(const surplus& extent) noexcept {
   if (extent.bytes == 0) return;
+  tell_leaving(extent.base, extent.bytes);
   const lock_holder supplied(supply_lock_);
   supply_.deallocate_extent(extent.base, extent.bytes, extent_alignment());
   discharge(extent.bytes);
@@ -63,7 +64,8 @@ void store<Supply, Lock>::give_back_one(slab& each) noexcept {
     extent* const home = each.is_apart ? extents_.find(each.begin()) : static_cast<extent*>(each.owner);
     run = extents_.run_at(*home, each.begin(), each.granules);
     if (!each.is_apart) directory_.erase(each.begin(), each.granules);
-    headers_.put(&each, slab::header_bytes_for(each.slots()));
+    headers_.put(&each, header_bytes_of(each.slots()));
+    next_epoch();
     has_holes = run.home->discarded != 0;
     const bool is_surplus = free_bytes() + extents_.bytes_of(run) > retain_bytes_;
     if (!is_surplus || !supply_.can_discard() || run.home->is_fixed || extents::would_idle(run)) {
@@ -101,6 +103,7 @@ bool store<Supply, Lock>::give_back_oversize(void* memory, std::size_t bytes) no
       is_kept = free_bytes() + freed->held_bytes <= retain_bytes_;
     }
     is_kept ? oversize_.keep(*freed) : oversize_.remove(*freed);
+    if (is_kept) tell_resting(freed->memory, freed->held_bytes);
     if (is_kept) freed = nullptr;
   }
   if (oldest != nullptr) give_back(*oldest);
@@ -110,6 +113,7 @@ bool store<Supply, Lock>::give_back_oversize(void* memory, std::size_t bytes) no
 
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back(oversize_block& freed) noexcept {
+  tell_leaving(freed.memory, freed.held_bytes);
   {
     const lock_holder supplied(supply_lock_);
     supply_.deallocate_pages(freed.memory, freed.held_bytes, freed.alignment);
@@ -164,6 +168,7 @@ void store<Supply, Lock>::release(bool keeps) noexcept {
   oversize_.release();
   directory_.release();
   headers_.release();
+  next_epoch();
   loose_slabs_ = loose_bytes_ = 0;
   held_bytes_.store(0, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
   attach_buffer();
@@ -172,14 +177,18 @@ void store<Supply, Lock>::release(bool keeps) noexcept {
 // Gives everything back to the supply; what points to it is left as it is, but for parts and extents. Requires both locks.
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back_all(bool keeps) noexcept {
+  tell_leaving(buffer_, buffer_bytes_);
   oversize_.for_each([&](const oversize_block& each) {
+    tell_leaving(each.memory, each.held_bytes);
     supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
   });
   extents_.release([&](std::byte* base, std::size_t bytes) {
+    tell_leaving(base, bytes);
     keeps ? supply_.keep_extent(base, bytes, extent_alignment())
           : supply_.deallocate_extent(base, bytes, extent_alignment());
   });
   parts_.release([&](void* memory, std::size_t bytes) {
+    tell_leaving(memory, bytes);
     if (!is_in_buffer(memory)) supply_.deallocate_pages(memory, bytes, arena::block_alignment);
   });
 }

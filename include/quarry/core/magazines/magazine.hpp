@@ -43,6 +43,11 @@ class cursor {
     return slot;
   }
 
+  /// Returns the slot that pop() would.
+  void* peek() const noexcept {
+    return *top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
+  }
+
   /// Takes a slot; returns false, changing nothing, when the magazine is full.
   bool push(void* slot) noexcept {
     void** const top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.

@@ -1,0 +1,428 @@
+// A watched call: what is done beside serving it, to check it and to note who had a block.
+//
+// Invariant  A slot is live exactly from the end of the call that allocates it to the begin of the one that frees it. A call that
+//            is refused changes nothing.
+// Threads    As the resource.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "call_stacks.hpp"
+#include "checked_owners.hpp"
+#include "fault.hpp"
+#include "live_blocks.hpp"
+#include "quarry/core/engine/engine.hpp"
+#include "quarry/core/poison.hpp"
+#include "quarry/detail/resource_setup.hpp"
+#include "refusal.hpp"
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
+
+inline constexpr unsigned char fresh_fill = 0xCD;     // of a block that was handed out, at check_level::full
+inline constexpr unsigned char freed_fill = 0xDD;     // of one that was freed
+inline constexpr unsigned char red_zone_fill = 0xFD;  // of what lies behind the bytes that were asked for
+
+/// Returns the offset of the first of `bytes` bytes that is not `fill`, or `bytes`.
+inline std::size_t first_other(const void* begin, std::size_t bytes, unsigned char fill) noexcept {
+  const auto* const at = static_cast<const unsigned char*>(begin);
+  if (bytes == 0 || (at[0] == fill && std::memcmp(at, at + 1, bytes - 1) == 0)) return bytes;
+  std::size_t first = 0;
+  while (at[first] == fill) ++first;
+  return first;
+}
+
+// What most calls of a checked resource come to. `own` is the cache behind the caller's, or null; `key` that of the request's
+// class. They return null, or false, having changed nothing but what rests in the cache, where watched_calls must look further.
+
+/// Where the slot lies in the slab that was looked at last in its class; `epoch` is the store's.
+inline void* allocate_remembered(core::watched_cache* own, core::class_key key, std::uint32_t epoch) noexcept {
+  if (own == nullptr) return nullptr;
+  core::cursor& loaded = own->cursor_at(key);
+  void* const pointer = loaded.peek();
+  const core::slab_memo& memo = own->memo_at(key);
+  std::size_t slot = 0;
+  if (!memo.holds(pointer, epoch) || !memo.find(pointer, slot) || memo.states[slot] == core::slot_state::live)
+    return nullptr;
+  memo.states.set(slot, core::slot_state::live);
+  return loaded.pop();
+}
+inline bool deallocate_remembered(core::watched_cache* own, core::class_key key, std::uint32_t epoch,
+                                  void* pointer) noexcept {
+  if (own == nullptr) return false;
+  const core::slab_memo& memo = own->memo_at(key);
+  std::size_t slot = 0;
+  if (!memo.holds(pointer, epoch) || !memo.find(pointer, slot) || memo.states[slot] != core::slot_state::live ||
+      !own->cursor_at(key).push(pointer))
+    return false;
+  memo.states.set(slot, core::slot_state::freed);
+  return true;
+}
+
+/// Looks up the slab of `pointer`, and lets `memo` know it. Returns false where it is none of the class, or its header is damaged.
+template <class Store>
+bool look_up(const Store& store, core::watched_cache& own, core::class_key key, const void* pointer) noexcept {
+  core::slab_memo& memo = own.memo_at(key);
+  core::slab* const home = store.slab_of(pointer);
+  if (home == nullptr || home->size_class != key / 2) return false;
+  const core::slot_states states(*home);
+  if (!states.is_sealed(*home)) return false;
+  memo.reciprocal = own.reciprocals[key / 2];
+  memo.begin = home->begin();
+  memo.bytes = static_cast<std::uint32_t>(home->slots() * core::slot_bytes_of(home->size_class));
+  memo.epoch = store.epoch();
+  memo.states = states;
+  return true;
+}
+
+/// Whether no more is noted of slots than their states.
+template <class Engine>
+bool remembers_slabs(const Engine& engine) noexcept {
+  return engine.memory().detail() == core::slot_detail::state && !engine.memory().tells_tools();
+}
+
+/// Where the slot lies in another slab. Requires remembers_slabs().
+template <class Engine>
+bool deallocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key, void* pointer) noexcept {
+  if (!look_up(engine.memory(), own, key, pointer)) return false;
+  const core::slab_memo& memo = own.memo_at(key);
+  std::size_t slot = 0;
+  if (!memo.holds(pointer, memo.epoch) || !memo.find(pointer, slot) || memo.states[slot] != core::slot_state::live)
+    return false;
+  memo.states.set(slot, core::slot_state::freed);
+  if (!own.cursor_at(key).push(pointer)) engine.deallocate_slow(own, pointer, static_cast<core::class_index>(key / 2));
+  return true;
+}
+template <class Engine>
+void* allocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key) noexcept {
+  void* const pointer = own.cursor_at(key).peek();
+  if (pointer == nullptr || !look_up(engine.memory(), own, key, pointer)) return nullptr;
+  return allocate_remembered(&own, key, engine.memory().epoch());
+}
+
+template <class Host>
+class watched_calls {
+ public:
+  explicit watched_calls(Host& host) noexcept : host_(host), engine_(host.engine()), setup_(host.setup()) {}
+
+  /// As the engine's verb; `front` is the caller's cache, or null. Returns null as serve_slow().
+  void* allocate(core::cache* front, std::size_t bytes, std::size_t alignment);
+
+  /// Has no effect but that the violation handler is called, when it finds that the caller may not free that.
+  void deallocate(core::cache* front, void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
+
+  /// Calls f(void* slot, std::size_t slot_bytes, const core::slot_record*) for every live slot of a checked resource. Requires
+  /// that nobody else is inside a call.
+  template <class F>
+  void for_each_live(F f) const;
+
+  /// Before the resource ends or is released: looks whether free slots were written to, and does what the options say about blocks
+  /// that live. `what` completes "the resource ...". Requires that nobody else is inside a call.
+  void look_at_what_is_left(const char* what) const noexcept;
+
+  /// Looks whether free slots were written to, where that is noticed; reports the first. Threads: waits for locks of shelves.
+  void verify_free_slots() const noexcept;
+
+ private:
+  using engine_type = std::remove_reference_t<decltype(std::declval<Host&>().engine())>;
+
+  bool is_checked() const noexcept { return engine_.memory().detail() != core::slot_detail::none; }
+  bool tells_tools() const noexcept { return engine_.memory().tells_tools(); }
+  bool is_recorded() const noexcept { return engine_.memory().detail() == core::slot_detail::record; }
+
+  // A slot that was found.
+  struct place {
+    core::slab* home = nullptr;  // null: no slab of the class holds the pointer, or its header is damaged
+    core::slot_states states;
+    std::size_t slot = 0;
+    bool is_begin = false;  // of the slot
+  };
+  place find(const void* pointer, core::class_index index) const noexcept;
+
+  bool note_allocated(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const;
+  bool note_freed(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const noexcept;
+  bool is_untouched(const core::slab& home, std::size_t number, const core::slot_record& record) const noexcept;
+  void rest(core::watched_cache& own, void* slot, core::class_index index) noexcept;
+  void deallocate_block(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
+  void refuse(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
+  fault find_fault(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
+  void report_copies() const noexcept;
+
+  Host& host_;
+  engine_type& engine_;
+  const resource_setup& setup_;
+};
+
+template <class Host>
+watched_calls<Host> watch(Host& host) noexcept {
+  return watched_calls<Host>(host);
+}
+
+template <class Host>
+auto watched_calls<Host>::find(const void* pointer, core::class_index index) const noexcept -> place {
+  place result;
+  core::slab* const home = engine_.memory().slab_of(pointer);
+  if (home == nullptr) return result;
+  result.states = core::slot_states(*home);
+  if (!result.states.is_sealed(*home) || home->size_class != index) return result;
+  const std::size_t slot_bytes = core::slot_bytes_of(index);
+  const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
+  result.slot = offset / slot_bytes;
+  result.is_begin = offset % slot_bytes == 0;
+  if (result.slot < home->slots()) result.home = home;
+  return result;
+}
+
+template <class Host>
+void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::size_t alignment) {
+  const core::class_index index = setup_.watched_class(bytes, alignment);
+  core::watched_cache* const own = front != nullptr ? front->behind : nullptr;
+  if (index == core::no_class) return engine_.allocate_oversize(own, bytes, alignment);
+  for (;;) {
+    void* slot = own != nullptr ? own->cursors[index].pop() : engine_.allocate_direct(index);
+    if (slot == nullptr && own != nullptr) slot = engine_.allocate_slow(*own, index);
+    if (slot == nullptr) return nullptr;
+    if (!is_checked()) {
+      core::unpoison_allocated(slot, bytes);
+      return slot;
+    }
+    if (note_allocated(find(slot, index), slot, bytes, alignment)) return slot;
+  }
+}
+
+// Returns false when the slot may not be handed out, which is reported.
+template <class Host>
+bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const {
+  if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states[at.slot] == core::slot_state::live)) {
+    fault found = find_fault(slot, 0, 0);
+    found.kind = at.home == nullptr || !at.is_begin ? fault_kind::overwritten_header : fault_kind::handed_out_twice;
+    report_fault(host_.owner(), found);
+    return false;
+  }
+  const core::slot_states states = at.states;
+  if (is_recorded()) {
+    const std::size_t slot_bytes = core::slot_bytes_of(at.home->size_class);
+    core::slot_record& record = states.record(at.slot, at.home->slots());
+    if (states[at.slot] == core::slot_state::freed) is_untouched(*at.home, at.slot, record);
+    record.bytes = static_cast<std::uint32_t>(bytes);
+    record.alignment = static_cast<std::uint32_t>(alignment);
+    record.allocated_by = current_call_stack();
+    record.freed_by = 0;
+    if (tells_tools()) core::restore(slot, slot_bytes);
+    std::memset(slot, fresh_fill, bytes);
+    std::memset(static_cast<std::byte*>(slot) + bytes, red_zone_fill, slot_bytes - bytes);
+    if (tells_tools()) core::poison(slot, slot_bytes);
+  }
+  if (tells_tools()) core::unpoison_allocated(slot, bytes);
+  states.set(at.slot, core::slot_state::live);
+  return true;
+}
+
+template <class Host>
+void watched_calls<Host>::deallocate(core::cache* front, void* pointer, std::size_t bytes,
+                                     std::size_t alignment) noexcept {
+  const core::class_index index = setup_.watched_class(bytes, alignment);
+  if (index == core::no_class) return deallocate_block(pointer, bytes, alignment);
+  core::watched_cache* const own = front != nullptr ? front->behind : nullptr;
+  if (!is_checked()) {
+    core::poison_freed(pointer, core::slot_bytes_of(index));
+    return own != nullptr ? rest(*own, pointer, index) : engine_.deallocate_direct(pointer, index);
+  }
+  place at = find(pointer, index);
+  if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states[at.slot] != core::slot_state::live))
+    return refuse(pointer, bytes, alignment);
+  if (is_recorded() && !note_freed(at, pointer, bytes, alignment)) return;
+  at.states.set(at.slot, core::slot_state::freed);
+  if (tells_tools()) core::poison_freed(pointer, core::slot_bytes_of(index));
+  if (own == nullptr) return engine_.deallocate_direct(pointer, index);
+  if (own->delayed == nullptr) return rest(*own, pointer, index);
+  while (own->delayed->is_full()) {
+    const core::quarantine::resting oldest = own->delayed->take();
+    rest(*own, oldest.slot, oldest.index);
+  }
+  own->delayed->put(pointer, index);
+}
+
+template <class Host>
+void watched_calls<Host>::rest(core::watched_cache& own, void* slot, core::class_index index) noexcept {
+  if (QUARRY_LIKELY(own.cursors[index].push(slot))) return;
+  engine_.deallocate_slow(own, slot, index);
+  if (engine_.take_copies() != 0) report_copies();
+}
+
+// Returns false when the free is refused, which is reported.
+template <class Host>
+bool watched_calls<Host>::note_freed(const place& at, void* slot, std::size_t bytes,
+                                     std::size_t alignment) const noexcept {
+  core::slot_record& record = at.states.record(at.slot, at.home->slots());
+  if (record.bytes != bytes || record.alignment != alignment) {
+    refuse(slot, bytes, alignment);
+    return false;
+  }
+  const std::size_t slot_bytes = core::slot_bytes_of(at.home->size_class);
+  if (tells_tools()) core::restore(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes);
+  const std::size_t behind = first_other(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes, red_zone_fill);
+  if (behind != slot_bytes - bytes) {
+    fault found = find_fault(slot, bytes, alignment);
+    found.kind = fault_kind::overrun;
+    found.damaged_at = bytes + behind;
+    report_fault(host_.owner(), found);
+    return false;
+  }
+  record.freed_by = current_call_stack();
+  std::memset(slot, freed_fill, slot_bytes);
+  return true;
+}
+
+// Returns whether nothing has written to a free slot since it was freed; reports it otherwise.
+template <class Host>
+bool watched_calls<Host>::is_untouched(const core::slab& home, std::size_t number,
+                                       const core::slot_record& record) const noexcept {
+  const std::size_t slot_bytes = core::slot_bytes_of(home.size_class);
+  const std::byte* const slot = home.begin() + number * slot_bytes;
+  if (tells_tools()) core::restore(slot, slot_bytes);
+  const std::size_t written = first_other(slot, slot_bytes, freed_fill);
+  if (tells_tools()) core::poison(slot, slot_bytes);
+  if (written == slot_bytes) return true;
+  fault found;
+  found.kind = fault_kind::write_after_free;
+  found.pointer = found.block_begin = slot;
+  found.slab_begin = home.begin();
+  found.slot = number;
+  found.block_bytes = slot_bytes;
+  found.damaged_at = written;
+  found.record = record;
+  report_fault(host_.owner(), found);
+  return false;
+}
+
+template <class Host>
+void watched_calls<Host>::deallocate_block(void* pointer, std::size_t bytes, std::size_t alignment) noexcept {
+  const auto block = engine_.memory().oversize_at(pointer);
+  if (block.is_live && block.memory == pointer && block.bytes == bytes) {
+    engine_.deallocate_oversize(pointer, bytes);
+    return;
+  }
+  refuse(pointer, bytes, alignment);
+}
+
+template <class Host>
+void watched_calls<Host>::refuse(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept {
+  report_fault(host_.owner(), find_fault(pointer, bytes, alignment));
+}
+
+// Says what is wrong with a pointer that may not be freed as said. Reads nothing of the user's.
+template <class Host>
+fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept {
+  fault found;
+  found.pointer = pointer;
+  found.bytes = bytes;
+  found.alignment = alignment;
+  core::slab* const home = engine_.memory().slab_of(pointer);
+  if (home == nullptr) {
+    const auto block = engine_.memory().oversize_at(pointer);
+    if (block.memory != nullptr) {
+      found.block_begin = block.memory;
+      found.block_bytes = block.bytes;
+      found.kind = !block.is_live            ? fault_kind::double_free
+                   : block.memory != pointer ? fault_kind::interior_pointer
+                                             : fault_kind::wrong_size;
+    } else if (engine_.owns(pointer)) {
+      found.kind = fault_kind::nothing_there;
+    } else if (find_other_owner(host_.owner().owner, pointer).owner != nullptr) {
+      found.kind = fault_kind::wrong_resource;
+    }
+    return found;
+  }
+  const core::slot_states states(*home);
+  found.slab_begin = home->begin();
+  if (!states.is_sealed(*home)) {
+    found.kind = fault_kind::overwritten_header;
+    return found;
+  }
+  const std::size_t slot_bytes = core::slot_bytes_of(home->size_class);
+  const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
+  found.slot = offset / slot_bytes;
+  if (found.slot >= home->slots()) return found;
+  found.block_bytes = slot_bytes;
+  found.block_begin = home->begin() + found.slot * slot_bytes;
+  if (is_recorded()) found.record = states.record(found.slot, home->slots());
+  const core::slot_state state = states[found.slot];
+  if (found.block_begin != pointer) {
+    found.kind = fault_kind::interior_pointer;
+  } else if (state == core::slot_state::fresh) {
+    found.kind = fault_kind::never_allocated;
+  } else if (state == core::slot_state::freed) {
+    found.kind = fault_kind::double_free;
+  } else if (is_recorded() ? found.record.bytes == bytes
+                           : setup_.pooled_class(bytes, 1) == home->size_class) {
+    found.kind = fault_kind::wrong_alignment;
+  } else {
+    found.kind = fault_kind::wrong_size;
+  }
+  return found;
+}
+
+template <class Host>
+void watched_calls<Host>::report_copies() const noexcept {
+  fault found;
+  found.kind = fault_kind::handed_out_twice;
+  report_fault(host_.owner(), found);
+}
+
+template <class Host>
+template <class F>
+void watched_calls<Host>::for_each_live(F f) const {
+  engine_.for_each_shelf([&](auto& shelf) {
+    const std::size_t slot_bytes = shelf.slots.layout().slot_bytes;
+    shelf.slots.for_each_slab([&](core::slab& each) {
+      const core::slot_states states(each);
+      for (std::size_t i = 0; i < each.slots(); ++i)
+        if (states[i] == core::slot_state::live)
+          f(static_cast<void*>(each.begin() + i * slot_bytes), slot_bytes,
+            is_recorded() ? &states.record(i, each.slots()) : nullptr);
+    });
+  });
+}
+
+template <class Host>
+void watched_calls<Host>::look_at_what_is_left(const char* what) const noexcept {
+  verify_free_slots();
+  if (tells_tools()) for_each_live([](void* slot, std::size_t slot_bytes, const core::slot_record*) {
+      core::poison_freed(slot, slot_bytes);
+    });
+  const leak_action action = setup_.options().leaks;
+  if (action == leak_action::quiet) return;
+  live_blocks live;
+  for_each_live([&](void* slot, std::size_t slot_bytes, const core::slot_record* record) {
+    record != nullptr ? live.add(slot, record->bytes, record->allocated_by) : live.add(slot, slot_bytes, 0);
+  });
+  engine_.memory().for_each_oversize([&](void* block, std::size_t bytes) { live.add(block, bytes, 0); });
+  if (live.empty()) return;
+  live.write(host_.owner(), what);
+  if (action == leak_action::abort) end_program("quarry: the option leaks asks for the end of the program here.");
+}
+
+template <class Host>
+void watched_calls<Host>::verify_free_slots() const noexcept {
+  if (!is_recorded()) return;
+  engine_.for_each_shelf([&](auto& shelf) {
+    const core::lock_holder held(shelf.lock);
+    shelf.slots.for_each_slab([&](core::slab& each) {
+      const core::slot_states states(each);
+      for (std::size_t i = 0; i < each.slots(); ++i)
+        if (each.bitmap().is_free(i) && states[i] == core::slot_state::freed &&
+            !is_untouched(each, i, states.record(i, each.slots())))
+          states.set(i, core::slot_state::fresh);  // so it is told once
+    });
+  });
+}
+
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry

@@ -1,0 +1,106 @@
+#include "quarry/core/poison.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "support/sanitizers.hpp"
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#endif
+
+namespace quarry::core {
+namespace {
+
+alignas(64) char memory[256];
+
+#if defined(__SANITIZE_ADDRESS__)
+#define QUARRY_TEST_HAS_ASAN 1
+#elif defined(__has_feature)
+#define QUARRY_TEST_HAS_ASAN __has_feature(address_sanitizer)
+#else
+#define QUARRY_TEST_HAS_ASAN 0
+#endif
+
+#if QUARRY_TEST_HAS_ASAN
+extern "C" int __asan_address_is_poisoned(const volatile void*);  // NOLINT
+
+TEST(Poison, IsSeenByAddressSanitizer) {
+  EXPECT_TRUE(is_watched());
+  poison(memory, 64);
+  EXPECT_TRUE(__asan_address_is_poisoned(memory));
+  EXPECT_TRUE(__asan_address_is_poisoned(memory + 63));
+  EXPECT_FALSE(__asan_address_is_poisoned(memory + 64));
+  unpoison(memory, 64);
+  EXPECT_FALSE(__asan_address_is_poisoned(memory));
+  poison_freed(memory, 64);
+  EXPECT_TRUE(__asan_address_is_poisoned(memory));
+  unpoison_allocated(memory, 64);
+  EXPECT_FALSE(__asan_address_is_poisoned(memory));
+  poison(memory, 64);
+  restore(memory, 64);
+  EXPECT_FALSE(__asan_address_is_poisoned(memory));
+}
+#endif
+
+TEST(Poison, LeavesWhatMemoryHolds) {
+  memory[3] = 7;
+  poison(memory, sizeof(memory));
+  poison_freed(memory, sizeof(memory));
+  restore(memory, sizeof(memory));
+  EXPECT_EQ(memory[3], 7);
+}
+
+#if QUARRY_MAY_BE_WATCHED && __has_include(<valgrind/memcheck.h>)
+TEST(Poison, AsksValgrindByItsOwnNumbers) {
+  using watching::request;
+  EXPECT_EQ(static_cast<std::uintptr_t>(request::no_access), VG_USERREQ__MAKE_MEM_NOACCESS);
+  EXPECT_EQ(static_cast<std::uintptr_t>(request::undefined), VG_USERREQ__MAKE_MEM_UNDEFINED);
+  EXPECT_EQ(static_cast<std::uintptr_t>(request::defined), VG_USERREQ__MAKE_MEM_DEFINED);
+  EXPECT_EQ(static_cast<std::uintptr_t>(request::allocated), VG_USERREQ__MALLOCLIKE_BLOCK);
+  EXPECT_EQ(static_cast<std::uintptr_t>(request::freed), VG_USERREQ__FREELIKE_BLOCK);
+}
+#endif
+
+#if !QUARRY_TEST_HAS_ASAN && defined(__LP64__) && (defined(__x86_64__) || defined(__aarch64__))
+// What memcheck complains of twice.
+void touch_poisoned() {
+  volatile char* const bytes = memory;
+  std::fprintf(stderr, "watched: %d\n", is_watched() ? 1 : 0);
+  poison(memory, 64);
+  (void)bytes[1];
+  unpoison_allocated(memory, 64);
+  bytes[2] = 1;
+  (void)bytes[2];
+  poison_freed(memory, 64);
+  bytes[2] = 2;
+  restore(memory, 64);
+  if (bytes[2] == 2) std::fputs("restored\n", stderr);
+}
+
+TEST(Poison, IsSeenByMemcheck) {
+  if (std::getenv("QUARRY_TEST_IN_MEMCHECK") != nullptr) return touch_poisoned();
+  if (quarry_test::has_thread_sanitizer) GTEST_SKIP() << "Valgrind runs no program that has a sanitizer";
+  if (std::system("valgrind --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "Valgrind is not installed";
+  std::string self(4096, '\0');
+  self.resize(static_cast<std::size_t>(readlink("/proc/self/exe", self.data(), self.size())));
+  const std::string command =
+      "QUARRY_TEST_IN_MEMCHECK=1 valgrind '" + self + "' --gtest_filter=Poison.IsSeenByMemcheck 2>&1";
+  std::string output;
+  std::FILE* const run = popen(command.c_str(), "r");
+  ASSERT_NE(run, nullptr);
+  char part[256];
+  while (std::fgets(part, sizeof(part), run) != nullptr) output += part;
+  pclose(run);
+  for (const char* const wanted :
+       {"watched: 1", "Invalid read of size 1", "Invalid write of size 1",
+        "2 bytes inside a block of size 64 free'd", "restored", "ERROR SUMMARY: 2 errors"})
+    EXPECT_NE(output.find(wanted), std::string::npos) << wanted << " is missing in:\n" << output;
+}
+#endif
+
+}  // namespace
+}  // namespace quarry::core
