@@ -8,7 +8,7 @@ core/ may include.
 What is Quarry's is declared in the inline namespace of its version: right behind each `namespace quarry {` stands
 `inline namespace QUARRY_ABI {`, and the header includes version.hpp, itself or through others.
 
-What only one compiler knows, builtins and attributes, stands in the three headers that spell it for each compiler.
+What only one compiler knows, builtins and attributes, stands in the headers that spell it for each compiler.
 
 A header whose head comment says `Part of NAME.hpp.` holds definitions of NAME.hpp beside it: the two include each other and no
 other header includes the part, so they count as one.
@@ -37,7 +37,7 @@ OPENED = re.compile(r"^namespace quarry\b[^\n]*\n([^\n]*)", re.MULTILINE)
 INLINE = "inline namespace QUARRY_ABI {"
 ONE_COMPILERS_WORD = re.compile(r"\b__builtin_\w+|\b__(?:attribute__|declspec|asm__|asm|thread|forceinline|assume)\b|\[\[(?:gnu|clang|msvc)::"
                                 r"|^\s*#\s*pragma(?!\s+once\b)|\b_Pragma\b|\b__(?:atomic|sync)_\w+", re.MULTILINE)
-SPELLERS = {"portability.hpp", "export.hpp", "core/bits.hpp"}
+SPELLERS = {"portability.hpp", "export.hpp", "core/bits.hpp", "core/poison.hpp"}
 
 
 def find_cycle(graph):

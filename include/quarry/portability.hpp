@@ -1,8 +1,8 @@
 // What compilers spell differently: hints, attributes, and instructions that C++ has no word for.
 //
 // Layer      6. Under every floor: macros only, for any build.
-// Invariant  Builtins and attributes of one compiler are named here, in export.hpp and in core/bits.hpp, nowhere else. All but
-//            QUARRY_THREAD_LOCAL are hints: a compiler that knows none of them gives code that does the same.
+// Invariant  Builtins and attributes of one compiler are named here, in export.hpp, core/bits.hpp and core/poison.hpp, nowhere else.
+//            All but QUARRY_THREAD_LOCAL are hints: a compiler that knows none of them gives code that does the same.
 #pragma once
 
 #if defined(_MSC_VER) && !defined(__clang__)
