@@ -65,12 +65,14 @@ TEST(OsPages, KeepNothingOfWhatAnAlignmentLeavesOver) {
   }
 }
 
+#if !defined(_WIN32)
 TEST(OsPages, LieWhereHugePagesFitWhenTheseAreAskedFor) {
   void* const pages = quarry::map_pages(2 * huge_page_bytes, 4096, true);
   ASSERT_NE(pages, nullptr);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pages) % huge_page_bytes, 0U);
   quarry::unmap_pages(pages, 2 * huge_page_bytes);
 }
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 
