@@ -97,7 +97,9 @@
 #endif
 
 /// On a function whose argument number `of` is a format of std::printf, with arguments from number `first` on.
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__MINGW32__)
+#define QUARRY_PRINTF_FORMAT(of, first) __attribute__((format(gnu_printf, of, first)))
+#elif defined(__GNUC__) || defined(__clang__)
 #define QUARRY_PRINTF_FORMAT(of, first) __attribute__((format(printf, of, first)))
 #else
 #define QUARRY_PRINTF_FORMAT(of, first)
