@@ -53,6 +53,7 @@ std::size_t page_bytes() noexcept {
 
 class os_page_resource_type final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    detail::require_alignment(alignment);
     void* const pages = os_page_source().allocate_pages(bytes == 0 ? 1 : bytes, alignment);
     if (pages == nullptr) detail::refuse_memory();
     return pages;

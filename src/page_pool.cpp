@@ -44,6 +44,7 @@ std::size_t parse_bytes(const char* text, std::size_t otherwise) noexcept {
 
 class pooled_page_resource_type final : public std::pmr::memory_resource {
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    require_alignment(alignment);
     void* const pages = take_pooled_pages(bytes == 0 ? 1 : bytes, alignment);
     if (pages == nullptr) refuse_memory();
     return pages;

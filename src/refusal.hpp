@@ -2,10 +2,13 @@
 // of the program. So no caller ever goes on with what it did not get.
 #pragma once
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
 #include <quarry/version.hpp>
+#include <stdexcept>
+#include <string>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -36,6 +39,17 @@ template <class Error, class... Arguments>
       "quarry: there is no memory, and the call may not return null; this library is compiled without "
       "exceptions, where try_allocate() and slab_cache's members that start with try_ say so by null.");
 #endif
+}
+
+constexpr bool is_alignment(std::size_t number) noexcept {
+  return number != 0 && (number & (number - 1)) == 0;
+}
+
+/// Throws std::invalid_argument where `alignment` is none.
+inline void require_alignment(std::size_t alignment) {
+  if (!is_alignment(alignment))
+    refuse<std::invalid_argument>("quarry: an alignment is " + std::to_string(alignment) +
+                                  "; allowed is a power of two.");
 }
 
 }  // namespace detail

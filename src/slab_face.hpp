@@ -1,8 +1,6 @@
 // The slow ways of the allocating face; each resource's source file instantiates them.
 #pragma once
 
-#include <stdexcept>
-#include <string>
 #include <type_traits>
 
 #include "quarry/detail/slab_face.hpp"
@@ -17,21 +15,12 @@ namespace detail {
 
 inline constexpr std::size_t shortest_run_slots = 8;  // a shorter run goes through the magazine
 
-[[noreturn]] inline void refuse_alignment(std::size_t alignment) {
-  refuse<std::invalid_argument>("quarry: an alignment is " + std::to_string(alignment) +
-                                "; allowed is a power of two.");
-}
-
-constexpr bool is_power_of_two(std::size_t number) noexcept {
-  return number != 0 && (number & (number - 1)) == 0;
-}
-
 template <class Derived>
 void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment) noexcept {
 #if defined(__cpp_exceptions)
   return core::without_throwing([&] { return do_allocate(bytes, alignment); });
 #else
-  if (!is_power_of_two(alignment)) return nullptr;
+  if (!is_alignment(alignment)) return nullptr;
   core::class_key key = 0;
   if (core::find_key(core::last_byte_of(bytes, alignment), key))
     if (core::cache* const own = self().cache_at_hand())
@@ -63,7 +52,7 @@ void* slab_face<Derived>::allocate_watched(std::size_t bytes, std::size_t alignm
 
 template <class Derived>
 void* slab_face<Derived>::allocate_missed(std::size_t bytes, std::size_t alignment) {
-  if (!is_power_of_two(alignment)) refuse_alignment(alignment);
+  require_alignment(alignment);
   void* const result = serve(bytes, alignment);
   if (result == nullptr) refuse_memory();  // past max_bytes or the budget
   return result;

@@ -27,6 +27,12 @@ thread_local thread_end end_of_this_thread;
 
 QUARRY_THREAD_LOCAL thread_entry* thread_table = no_entries;
 
+#if defined(QUARRY_SHARED) && defined(_MSC_VER)
+thread_entry* find_thread_table() noexcept {
+  return thread_table;
+}
+#endif
+
 thread_record& thread_record::of_this_thread() noexcept {
   return record;
 }

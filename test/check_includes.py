@@ -8,7 +8,7 @@ core/ may include.
 What is Quarry's is declared in the inline namespace of its version: right behind each `namespace quarry {` stands
 `inline namespace QUARRY_ABI {`, and the header includes version.hpp, itself or through others.
 
-What only one compiler knows, builtins and attributes, stands in the three headers that spell it for each compiler.
+What only one compiler knows, builtins and attributes, stands in the headers that spell it for each compiler.
 
 A header whose head comment says `Part of NAME.hpp.` holds definitions of NAME.hpp beside it: the two include each other and no
 other header includes the part, so they count as one.

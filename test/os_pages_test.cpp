@@ -65,12 +65,14 @@ TEST(OsPages, KeepNothingOfWhatAnAlignmentLeavesOver) {
   }
 }
 
+#if !defined(_WIN32)
 TEST(OsPages, LieWhereHugePagesFitWhenTheseAreAskedFor) {
   void* const pages = quarry::map_pages(2 * huge_page_bytes, 4096, true);
   ASSERT_NE(pages, nullptr);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pages) % huge_page_bytes, 0U);
   quarry::unmap_pages(pages, 2 * huge_page_bytes);
 }
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 
@@ -357,6 +359,12 @@ TEST(OsPageResource, ThrowsBadAllocForWhatTheSystemRefuses) {
   // Read from memory, so that no compiler judges the call by the number.
   for (const volatile std::size_t bytes : {SIZE_MAX, SIZE_MAX / 2})
     EXPECT_THROW(static_cast<void>(quarry::os_page_resource()->allocate(bytes, 8)), std::bad_alloc);
+}
+
+TEST(OsPageResource, RefusesAnAlignmentThatIsNoPowerOfTwo) {
+  for (const volatile std::size_t alignment : {std::size_t{0}, std::size_t{3}, std::size_t{12288}, SIZE_MAX})
+    EXPECT_THROW(static_cast<void>(quarry::os_page_resource()->allocate(8, alignment)),
+                 std::invalid_argument);
 }
 
 TEST(OsPageResource, IsAnUpstreamForAResource) {

@@ -265,6 +265,12 @@ TEST(PooledPageResource, ServesEvenABlockOfNoBytesAndThrowsForWhatTheSystemRefus
   EXPECT_EQ(quarry::trim_pooled_pages(), 4096U);
 }
 
+TEST(PooledPageResource, RefusesAnAlignmentThatIsNoPowerOfTwo) {
+  for (const volatile std::size_t alignment : {std::size_t{0}, std::size_t{3}, std::size_t{12288}, SIZE_MAX})
+    EXPECT_THROW(static_cast<void>(quarry::pooled_page_resource()->allocate(8, alignment)),
+                 std::invalid_argument);
+}
+
 TEST(PooledPageResource, ServesAResourceForEachRequestTheSamePages) {
   quarry::trim_pooled_pages();
   std::size_t held_bytes = 0;

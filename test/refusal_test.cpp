@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <new>
 #include <stdexcept>
 
@@ -18,6 +20,13 @@ TEST(Refusal, IsTheException) {
   } catch (const std::invalid_argument& refused) {
     EXPECT_STREQ(refused.what(), "what is allowed");
   }
+}
+
+TEST(Refusal, IsOfAnAlignmentThatIsNoPowerOfTwo) {
+  for (const std::size_t alignment : {std::size_t{0}, std::size_t{3}, std::size_t{24}, SIZE_MAX})
+    EXPECT_THROW(quarry::detail::require_alignment(alignment), std::invalid_argument) << alignment;
+  for (const std::size_t alignment : {std::size_t{1}, std::size_t{4096}, SIZE_MAX / 2 + 1})
+    EXPECT_NO_THROW(quarry::detail::require_alignment(alignment)) << alignment;
 }
 
 #else

@@ -154,6 +154,36 @@ TEST_F(SlabAllocator, RefusesArraysWhoseBytesCannotBeCounted) {
   EXPECT_LE(allocator.max_size(), std::numeric_limits<std::size_t>::max() / sizeof(line));
 }
 
+TEST_F(SlabAllocator, RefusesBurstsWhoseBytesCannotBeCountedAtOnce) {
+  using allocator_type = slab_allocator<line>;
+  allocator_type allocator(&resource_);
+  allocator_type::multiallocation_chain chain;
+  allocator.allocate_individual(3, chain);
+  const std::size_t calls = upstream_.calls();
+  const std::size_t live_slots = resource_.stats().live_slots;
+  const std::size_t too_many = allocator.max_size() + 1;
+  for (const std::size_t count : {too_many, SIZE_MAX}) {
+    EXPECT_THROW(allocator.allocate_individual(count, chain), std::bad_array_new_length);
+    EXPECT_THROW(allocator.allocate_many(1, count, chain), std::bad_array_new_length);
+    EXPECT_THROW(allocator.allocate_many(count, 1, chain), std::bad_array_new_length);
+    EXPECT_THROW(allocator.allocate_many(std::size_t{1} << 32, std::size_t{1} << 32, chain),
+                 std::bad_array_new_length);
+    const std::size_t lengths[] = {1, count};
+    EXPECT_THROW(allocator.allocate_many(lengths, 2, chain), std::bad_array_new_length);
+    std::size_t received = count;
+    line* reuse = nullptr;
+    EXPECT_THROW((void)allocator.allocation_command(allocator_type::allocate_new, count, received, reuse),
+                 std::bad_array_new_length);
+    EXPECT_EQ(allocator.allocation_command(allocator_type::allocate_new | allocator_type::nothrow_allocation,
+                                           count, received, reuse),
+              nullptr);
+  }
+  EXPECT_EQ(chain.size(), 3U);
+  EXPECT_EQ(resource_.stats().live_slots, live_slots);
+  EXPECT_EQ(upstream_.calls(), calls);
+  allocator.deallocate_individual(chain);
+}
+
 TEST_F(SlabAllocator, PassesUpstreamsExceptionOnAndChangesNothing) {
   failing_resource failing(&upstream_);
   unsynchronized_slab_resource resource(&failing);

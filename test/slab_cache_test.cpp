@@ -345,6 +345,15 @@ TEST_F(SlabCache, WithoutObjectsTheLastHandleGivesAllMemoryBack) {
   EXPECT_EQ(upstream.live_blocks(), 0U);
 }
 
+TEST_F(SlabCache, ReserveAsksForNothingOfWhatNoMemoryHolds) {
+  test_cache<message> cache(pages);
+  cache.make();
+  const std::size_t calls = upstream.calls();
+  for (const std::size_t objects : {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2, SIZE_MAX / 2 / sizeof(message) + 1})
+    EXPECT_EQ(cache.reserve(objects), slab_errc::out_of_memory);
+  EXPECT_EQ(upstream.calls(), calls);
+}
+
 TEST_F(SlabCache, ReserveLeavesUpstreamAloneForTheNextMakes) {
   test_cache<message> cache(pages);
   constexpr std::size_t objects = 1000;

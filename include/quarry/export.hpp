@@ -9,10 +9,14 @@
 /// shared library is built and for those who use it, QUARRY_BUILDS_SHARED only where it is built; CMake does both.
 #if !defined(QUARRY_SHARED)
 #define QUARRY_EXPORT
-#elif defined(_WIN32) && defined(QUARRY_BUILDS_SHARED)
+#elif defined(_MSC_VER) && defined(QUARRY_BUILDS_SHARED)
 #define QUARRY_EXPORT __declspec(dllexport)
-#elif defined(_WIN32)
+#elif defined(_MSC_VER)
 #define QUARRY_EXPORT __declspec(dllimport)
+#elif defined(_WIN32) && defined(QUARRY_BUILDS_SHARED)
+#define QUARRY_EXPORT [[gnu::dllexport]]
+#elif defined(_WIN32)
+#define QUARRY_EXPORT [[gnu::dllimport]]
 #else
 #define QUARRY_EXPORT [[gnu::visibility("default")]]
 #endif

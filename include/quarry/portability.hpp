@@ -1,11 +1,11 @@
 // What compilers spell differently: hints, attributes, and instructions that C++ has no word for.
 //
 // Layer      6. Under every floor: macros only, for any build.
-// Invariant  Builtins and attributes of one compiler are named here, in export.hpp and in core/bits.hpp, nowhere else. All but
-//            QUARRY_THREAD_LOCAL are hints: a compiler that knows none of them gives code that does the same.
+// Invariant  Builtins and attributes of one compiler are named here, in export.hpp, core/bits.hpp and core/poison.hpp, nowhere else.
+//            All but QUARRY_THREAD_LOCAL are hints: a compiler that knows none of them gives code that does the same.
 #pragma once
 
-#if defined(_MSC_VER)
+#if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 #endif
 
@@ -58,7 +58,8 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define QUARRY_PREFETCH_FOR_WRITE(address) __builtin_prefetch(address, 1)
 #elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
-#define QUARRY_PREFETCH_FOR_WRITE(address) _m_prefetchw(address)
+#define QUARRY_PREFETCH_FOR_WRITE(address) \
+  _mm_prefetch(static_cast<const char*>(static_cast<const void*>(address)), _MM_HINT_T0)
 #else
 #define QUARRY_PREFETCH_FOR_WRITE(address) static_cast<void>(address)
 #endif
@@ -103,7 +104,9 @@
 #endif
 
 /// On a function whose argument number `of` is a format of std::printf, with arguments from number `first` on.
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__MINGW32__)
+#define QUARRY_PRINTF_FORMAT(of, first) __attribute__((format(gnu_printf, of, first)))
+#elif defined(__GNUC__) || defined(__clang__)
 #define QUARRY_PRINTF_FORMAT(of, first) __attribute__((format(printf, of, first)))
 #else
 #define QUARRY_PRINTF_FORMAT(of, first)

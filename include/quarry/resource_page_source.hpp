@@ -39,7 +39,8 @@ class resource_page_source {
 /// Returns a resource that takes whole pages from the operating system and gives them back on deallocation.
 /// Effects     Memory is touched lazily by the system. Requests of exactly 2 MiB, which are extents, are placed
 ///             and advised for huge pages; larger ones may be sparse and are not.
-/// Errors      Its allocate throws std::bad_alloc when the system refuses.
+/// Errors      Its allocate throws std::bad_alloc when the system refuses, std::invalid_argument for an alignment that is no power
+///             of two.
 /// Complexity  O(1); what it allocates and frees takes a call of the system or a few.
 /// Threads     Any number at a time.
 QUARRY_EXPORT std::pmr::memory_resource* os_page_resource() noexcept;
@@ -49,7 +50,8 @@ QUARRY_EXPORT std::pmr::memory_resource* os_page_resource() noexcept;
 /// Effects     The pool is never destroyed and holds at most set_pooled_page_limit() bytes that nobody uses. It
 ///             ages at each visit: what one or two rounds of a busy program left unused goes to the system.
 ///             Contents are what the last user left. Requests of exactly 2 MiB get huge pages, as above.
-/// Errors      Its allocate throws std::bad_alloc when the system refuses.
+/// Errors      Its allocate throws std::bad_alloc when the system refuses, std::invalid_argument for an alignment that is no power
+///             of two.
 /// Complexity  Hit: O(1), no call of the system but one at most that ages, and one of advice from 2 MiB on.
 /// Threads     Any number at a time, a child of fork() included. Each copy of the library has a pool of its own.
 QUARRY_EXPORT std::pmr::memory_resource* pooled_page_resource() noexcept;

@@ -17,9 +17,17 @@ inline namespace QUARRY_ABI {
 
 namespace detail {
 
+// To how many bytes an object may be aligned: object files of Windows know no more than 8192.
+#if defined(_WIN32)
+inline constexpr std::size_t largest_static_alignment = 8192;
+#else
+inline constexpr std::size_t largest_static_alignment = SIZE_MAX / 2 + 1;
+#endif
+
 // Where most slabs may start, without asking linkers for more than they like to give.
 constexpr std::size_t static_alignment_for(std::size_t bytes) noexcept {
-  constexpr std::size_t largest = sizeof(void*) == 8 ? 65536 : 4096;
+  constexpr std::size_t wished = sizeof(void*) == 8 ? 65536 : 4096;
+  constexpr std::size_t largest = wished < largest_static_alignment ? wished : largest_static_alignment;
   std::size_t alignment = 256;
   while (alignment < largest && alignment * 2 <= bytes) alignment *= 2;
   return alignment;
@@ -31,8 +39,8 @@ constexpr std::size_t static_alignment_for(std::size_t bytes) noexcept {
 /// that is given none uses the one that the program has for this type.
 /// Units       bytes; `Bytes` is a multiple of 256. `Alignment` is a power of two from 256 on, the largest slab that is lent.
 ///             The object takes `Bytes` and a bit for each 256 of them, rounded up to `Alignment`. Writing the size of the slabs
-///             instead of the default, the largest power of two in `Bytes` up to 65536 (4096 where a word has 32 bits), saves
-///             memory.
+///             instead of the default, the largest power of two in `Bytes` up to 65536 (4096 where a word has 32 bits, 8192 on
+///             Windows, where it can be no larger), saves memory.
 /// Requires    It outlives every cache on it and every object of theirs. Slabs of more than 256 granules
 ///             times the bits of a word may be refused while another context allocates at that moment.
 /// Complexity  Each member, where it says nothing else: O(1).
@@ -45,6 +53,10 @@ class static_page_source {
       Alignment >= 256 && (Alignment & (Alignment - 1)) == 0,
       "quarry: the alignment of a static_page_source is a power of two from 256 on; write the size of the "
       "largest slab that is taken from it.");
+  static_assert(
+      Alignment <= detail::largest_static_alignment,
+      "quarry: a program for Windows aligns no object to more than 8192 bytes; write 8192 or less as "
+      "the alignment of a static_page_source, and as the size of the slabs that are taken from it.");
 
  public:
   /// The unit in which it lends, and the most that it lends at once to one slab.

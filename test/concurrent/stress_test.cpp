@@ -105,6 +105,20 @@ class exchange {
 
 class Stress : public testing::TestWithParam<int> {
  protected:
+  // Threads make objects, and each destroys what another has left.
+  void exchange_objects(synchronized_slab_resource& resource) {
+    exchange objects;
+    run_threads(GetParam(), [&](int number, const std::atomic<bool>& running) {
+      random_source random(number);
+      while (running && !HasFatalFailure()) {
+        const object other =
+            objects.swap(random.below(512), object::make(resource, random.bytes(), random.pattern()));
+        if (other.bytes != nullptr) other.destroy(resource);
+      }
+    });
+    objects.destroy_all(resource);
+  }
+
   void expect_nothing_live(synchronized_slab_resource& resource, const counting_resource& upstream) {
     const quarry::slab_stats stats = resource.stats();
     EXPECT_EQ(stats.live_slots, 0U);
@@ -122,16 +136,7 @@ TEST_P(Stress, ObjectsFreedByWhoeverTakesThemKeepTheirContents) {
   counting_resource upstream;
   upstream.forget_history();
   synchronized_slab_resource resource(&upstream);
-  exchange objects;
-  run_threads(GetParam(), [&](int number, const std::atomic<bool>& running) {
-    random_source random(number);
-    while (running && !HasFatalFailure()) {
-      const object other =
-          objects.swap(random.below(512), object::make(resource, random.bytes(), random.pattern()));
-      if (other.bytes != nullptr) other.destroy(resource);
-    }
-  });
-  objects.destroy_all(resource);
+  exchange_objects(resource);
   expect_nothing_live(resource, upstream);
 }
 
@@ -141,16 +146,7 @@ TEST_P(Stress, ASmallBoundPerThreadKeepsContentsToo) {
   slab_options options;
   options.thread_cache_bytes = 4096;
   synchronized_slab_resource resource(options, &upstream);
-  exchange objects;
-  run_threads(GetParam(), [&](int number, const std::atomic<bool>& running) {
-    random_source random(number);
-    while (running && !HasFatalFailure()) {
-      const object other =
-          objects.swap(random.below(512), object::make(resource, random.bytes(), random.pattern()));
-      if (other.bytes != nullptr) other.destroy(resource);
-    }
-  });
-  objects.destroy_all(resource);
+  exchange_objects(resource);
   expect_nothing_live(resource, upstream);
 }
 

@@ -77,13 +77,12 @@ class counting_resource final : public std::pmr::memory_resource {
     return counter;
   }
 
-  /// No memory is that large. Such a request must either not wrap when rounded up to its alignment, or be the one that says
-  /// that no memory can serve it.
+  /// No memory is that large. Nobody is asked for more than objects may have, nor for what is more when it is rounded up.
   static void refuse_impossible(std::size_t bytes, std::size_t alignment) {
-    if (bytes <= SIZE_MAX >> (sizeof(std::size_t) == 8 ? 24 : 1)) return;
-    EXPECT_TRUE(bytes <= SIZE_MAX - (alignment - 1) || (bytes == SIZE_MAX && alignment == SIZE_MAX / 2 + 1))
-        << bytes << " bytes aligned to " << alignment << " wrap around";
-    throw std::bad_alloc();
+    EXPECT_TRUE(alignment != 0 && (alignment & (alignment - 1)) == 0) << "aligned to " << alignment;
+    EXPECT_TRUE(alignment <= PTRDIFF_MAX && bytes <= PTRDIFF_MAX - alignment)
+        << bytes << " bytes aligned to " << alignment << " are nonsense";
+    if (bytes > SIZE_MAX >> (sizeof(std::size_t) == 8 ? 24 : 1)) throw std::bad_alloc();
   }
 
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {

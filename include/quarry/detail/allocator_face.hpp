@@ -116,7 +116,7 @@ class allocator_face {
 
   /// Appends memory for `count` objects, each freed on its own, to `chain`: runs of neighbours of one slab, or what
   /// the magazine holds where a run would be shorter than 16 slots.
-  /// Errors      What the resource throws; then nothing has changed.
+  /// Errors      As allocate() for all of them at once; then nothing has changed.
   /// Complexity  O(count), one call of the resource for each run.
   QUARRY_EXCEPTION_MODE void allocate_individual(size_type count, multiallocation_chain& chain);
 
@@ -134,7 +134,7 @@ class allocator_face {
   T* allocation_command(unsigned commands, size_type limit, size_type& size, T*& reuse);
 
   /// Appends `count` arrays of `length` objects each to `chain`.
-  /// Errors      What the resource throws; then nothing has changed.
+  /// Errors      As allocate() for all of them at once; then nothing has changed.
   QUARRY_EXCEPTION_MODE void allocate_many(size_type length, size_type count, multiallocation_chain& chain);
 
   /// Appends `count` arrays to `chain`, the first of lengths[0] objects, and so on.
@@ -212,6 +212,7 @@ class allocator_face {
 template <class Derived, class T, class Resource>
 void allocator_face<Derived, T, Resource>::allocate_individual(size_type count,
                                                                multiallocation_chain& chain) {
+  bytes_of(count);
   rollback burst{*this, chain};
   size_type left = count;
   while (left >= shortest_run) {
@@ -286,6 +287,7 @@ T* allocator_face<Derived, T, Resource>::allocation_command(unsigned commands, s
 template <class Derived, class T, class Resource>
 void allocator_face<Derived, T, Resource>::allocate_many(size_type length, size_type count,
                                                          multiallocation_chain& chain) {
+  if (length != 0 && count > max_size() / length) throw_bad_array_new_length();
   rollback burst{*this, chain, true};
   for (size_type i = 0; i < count; ++i) chain.push_back(allocate(length));
   burst.succeeded = true;

@@ -46,7 +46,15 @@ inline constexpr std::size_t thread_table_entries = 256;
 
 // Where the calling thread looks. Constant-initialised and trivial, so that a look-up has no guard and works at any time of a
 // thread's life; one word, found without a call also in position-independent code.
+#if defined(QUARRY_SHARED) && defined(_MSC_VER)
+extern QUARRY_THREAD_LOCAL thread_entry* thread_table;  // there no other module can name it
+QUARRY_EXPORT thread_entry* find_thread_table() noexcept;
+#else
 QUARRY_EXPORT extern QUARRY_THREAD_LOCAL thread_entry* thread_table QUARRY_INITIAL_EXEC;
+inline thread_entry* find_thread_table() noexcept {
+  return thread_table;
+}
+#endif
 
 /// What a hit reads of a resource. One that nobody has set belongs to no resource: no thread finds a cache by it.
 class QUARRY_EXPORT thread_key {
@@ -55,8 +63,8 @@ class QUARRY_EXPORT thread_key {
 
   /// Returns the calling thread's cache when its table has it, else null. Complexity O(1).
   core::cache* find() const noexcept {
-    return find_in(
-        *reinterpret_cast<const thread_entry*>(reinterpret_cast<const std::byte*>(thread_table) + entry_));
+    return find_in(*reinterpret_cast<const thread_entry*>(
+        reinterpret_cast<const std::byte*>(find_thread_table()) + entry_));
   }
 
   /// Returns the cache of `entry`, or null when it is not this resource's, or not any more. Complexity O(1).

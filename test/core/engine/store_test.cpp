@@ -510,9 +510,21 @@ TEST_F(LimitedStore, HoldsNoMoreThanItsLimit) {
   EXPECT_EQ(on.slabs.take_oversize(granule_bytes, 8), nullptr);
   EXPECT_FALSE(on.slabs.reserve(granule_bytes, false));
   EXPECT_FALSE(on.slabs.insist_on_slab(layout)) << "the limit is no exception";
-  EXPECT_EQ(on.slabs.take_oversize(SIZE_MAX, 8), nullptr);
   on.slabs.release();
   EXPECT_NE(on.slabs.take_slab(layout, index, 1), nullptr);
+}
+
+TEST_F(Store, AsksForNoBlockThatNoMemoryHolds) {
+  EXPECT_FALSE(on.slabs.is_possible(SIZE_MAX, 8));
+  EXPECT_FALSE(on.slabs.is_possible(8, SIZE_MAX / 2 + 1));
+  EXPECT_FALSE(on.slabs.is_possible(SIZE_MAX / 2 - 4095, 4096)) << "rounded up it is too large";
+  EXPECT_TRUE(on.slabs.is_possible(SIZE_MAX / 2 - 4096, 4096));
+  const std::size_t calls = pages.calls;
+  for (const std::size_t bytes : {SIZE_MAX, SIZE_MAX - 4096, SIZE_MAX / 2}) {
+    EXPECT_EQ(on.slabs.take_oversize(bytes, 8), nullptr);
+    EXPECT_EQ(on.slabs.take_oversize(bytes, 8, insist()), nullptr);
+  }
+  EXPECT_EQ(pages.calls, calls);
 }
 
 TEST_F(Store, RemembersTheMostItHeld) {

@@ -63,7 +63,7 @@ class QUARRY_EXPORT engine {
   /// Takes back `count` neighbours of class `index`, the lowest of which is `first`.
   void deallocate_run(class_index index, void* first, std::size_t count) noexcept;
 
-  /// Returns a block of its own, or null as allocate_slow(). Errors: as allocate_slow().
+  /// Returns a block of its own, or null as allocate_slow() or where no memory is as large. Errors: as allocate_slow().
   void* allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment);
   bool deallocate_oversize(void* block, std::size_t bytes = 0) noexcept {
     return store_.give_back_oversize(block, bytes);

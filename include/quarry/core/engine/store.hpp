@@ -147,7 +147,13 @@ class QUARRY_EXPORT store {
     }
   }
 
-  /// Returns a block of its own, or null when the supply refuses or the limit is reached. Complexity O(1) expected.
+  /// Whether there may be a block of so many bytes: supplies may round them up to the alignment, so that must not overflow.
+  static constexpr bool is_possible(std::size_t bytes, std::size_t alignment) noexcept {
+    return alignment <= most_bytes && bytes <= most_bytes - alignment;
+  }
+
+  /// Returns a block of its own, or null when it is not possible, the supply refuses or the limit is reached.
+  /// Complexity  O(1) expected.
   /// Errors      With `insist`, what the supply throws.
   template <class... Insist>
   void* take_oversize(std::size_t bytes, std::size_t alignment, Insist...);
@@ -308,9 +314,6 @@ class QUARRY_EXPORT store {
   static constexpr std::size_t headers_at_once = 4;
   static constexpr std::size_t most_visits = 64;  // slabs or blocks that are looked at under the lock
   static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it
-  // No address has this alignment: asking for it shows the supply's own error, as the standard library's pools do.
-  static constexpr std::size_t impossible_bytes = SIZE_MAX;
-  static constexpr std::size_t impossible_alignment = SIZE_MAX / 2 + 1;
 
   // An extent on its way to the supply.
   struct surplus {

@@ -218,6 +218,7 @@ void slot_cache<Kind, Lock, Shared, PageSource>::destroy_kept() noexcept {
 
 template <class Kind, class Lock, bool Shared, class PageSource>
 bool slot_cache<Kind, Lock, Shared, PageSource>::reserve(std::size_t slots) noexcept {
+  if (slots > SIZE_MAX / 2 / Kind::layout.slabs.slot_bytes) return false;  // no memory is as large
   for (;;) {
     if (!try_open()) return false;
     {
