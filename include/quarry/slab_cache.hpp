@@ -9,15 +9,18 @@
 // Source     Bonwick 1994 (slabs, object caching); docs/design.md.
 #pragma once
 
+#include <quarry/check_level.hpp>
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_cache.hpp>
 #include <quarry/detail/cached_object.hpp>
+#include <quarry/detail/check_report.hpp>
 #include <quarry/recycle_policy.hpp>
 #include <quarry/slab_cache_stats.hpp>
 #include <quarry/slab_errc.hpp>
 #include <quarry/slab_ptr.hpp>
+#include <quarry/violation.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -167,6 +170,31 @@ class slab_cache {
     return slots_.retain(slabs) ? slab_errc::ok : slab_errc::out_of_memory;
   }
 
+  /// Checks from now on what the cache is given, by deallocate() and by owners: docs/checks.md. Each call takes the slow path
+  /// then; the checks take a slab of the page source for themselves, and at full no empty slab goes back before trim().
+  /// Requires    Nobody else uses the cache meanwhile.
+  /// Effects     Where a check fails, `handler` is called outside the lock; without one the program ends in a trap.
+  /// Returns     ok or out_of_memory; then nothing has changed.
+  /// Complexity  O(slots).
+  QUARRY_EXCEPTION_MODE slab_errc set_checks(check_level level, violation_handler handler) noexcept {
+    const auto depth = level == check_level::full       ? core::check_depth::full
+                       : level == check_level::pointers ? core::check_depth::pointers
+                                                        : core::check_depth::none;
+    return slots_.set_checks(depth, &detail::tell_fault<T>, reinterpret_cast<void (*)()>(handler))
+               ? slab_errc::ok
+               : slab_errc::out_of_memory;
+  }
+
+  /// The same with the handler that set_violation_handler() sets, which needs the compiled library; in a freestanding build
+  /// without any.
+  QUARRY_EXCEPTION_MODE slab_errc set_checks(check_level level) noexcept {
+#if __STDC_HOSTED__
+    return set_checks(level, &detail::report_violation);
+#else
+    return set_checks(level, nullptr);
+#endif
+  }
+
   /// Calls f(T&) for every object whose constructor has ended and whose destructor has not begun, also beside threads that
   /// make and destroy others; recycled ones excepted. A slot that allocate() returned must hold an object.
   /// Requires    f does not use the cache; only with null_lock it may destroy the object that it is called with, when
@@ -266,11 +294,13 @@ template <class U>
 void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
   void* const address = const_cast<void*>(static_cast<const volatile void*>(inside));
   auto* const front = slots::front_of(address);
-  // Whether an owner of T may hold an object of another cache: a class derived from T.
-  constexpr bool may_be_other = std::is_class_v<T> && !std::is_final_v<T>;
   if constexpr (std::is_same_v<std::remove_cv_t<U>, object> && std::is_destructible_v<object> &&
                 !std::is_abstract_v<object>) {
-    if (!may_be_other || __builtin_expect(front->destroy == &slots::destroy_inside, 1)) {
+    // Whether an owner of T may hold an object of another cache, of a class derived from T; and whether a checked cache must
+    // look before a destructor runs.
+    constexpr bool asks =
+        (std::is_class_v<T> && !std::is_final_v<T>) || !std::is_trivially_destructible_v<object>;
+    if (!asks || __builtin_expect(front->destroy == &slots::destroy_inside, 1)) {
       if constexpr (std::is_trivially_destructible_v<object>) {
         return slots::push(*front, address);
       } else {
@@ -281,7 +311,7 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
       }
     }
   }
-  front->destroy(address);
+  slots::destroy_owned(*front, address);
 }
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
@@ -311,7 +341,7 @@ slab_errc slab_cache<T, Lock, SlabBytes, PageSource>::try_deallocate(const T* sl
       return slab_errc::double_free;
     case core::slot_fault::damaged:
       return slab_errc::corrupted;
-    case core::slot_fault::foreign:
+    default:
       break;
   }
   return slab_errc::invalid_pointer;
@@ -322,6 +352,7 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
   if constexpr (!keeps_recycled<object>) return;  // the owner frees the slot
   if (owner == nullptr || !slots_.is_mine(owner.get())) return;
   object* const kept = const_cast<object*>(owner.release());
+  if (!slots_.may_keep(kept)) return;
   recycle_policy<object>::clear(*kept);
   slots_.keep(kept);
 }

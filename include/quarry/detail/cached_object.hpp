@@ -68,6 +68,8 @@ struct object_kind {
       "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "
       "the third argument of slab_cache, or leave it out.");
   static void destroy_object(void* slot) noexcept { static_cast<Object*>(slot)->~Object(); }
+  template <class Cache>
+  static void begin_checks(Cache&) noexcept {}
 };
 
 /// Constructs an object of type T, an aggregate also from its members. Errors: what the constructor throws.

@@ -42,6 +42,7 @@ struct kind_of {
   static_assert(layout.root.slots != 0);
   static inline std::multiset<void*> destroyed;
   static void destroy_object(void* slot) noexcept { destroyed.insert(slot); }
+  static void begin_checks(cache_control<Lock, PageSource, magazine_slots, true>&) noexcept {}
 };
 
 template <std::size_t Bytes, std::size_t Alignment, std::size_t SlabBytes,
