@@ -7,12 +7,20 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace detail {
 
+namespace {
+
+constexpr std::size_t smallest_red_zone_bytes = 8;
+
+}  // namespace
+
 resource_setup::resource_setup(const slab_options& given, std::size_t buffer_bytes, bool has_upstream)
     : options_(given.resolved()),
       granule_bytes_(options_.slab_bytes),
       slab_granules_(1),
       has_directory_(true),
-      cache_bytes_(options_.thread_cache_bytes) {
+      cache_bytes_(options_.thread_cache_bytes),
+      is_watched_(is_checked()),
+      red_zone_bytes_(options_.checks == check_level::full ? smallest_red_zone_bytes : 0) {
   constexpr std::size_t smallest_granule_bytes = 256;
   constexpr std::size_t granules_in_supply = 64;
   constexpr std::size_t granules_in_slab = 8;
@@ -25,7 +33,7 @@ resource_setup::resource_setup(const slab_options& given, std::size_t buffer_byt
     granule_bytes_ = smallest_granule_bytes;
     while (granule_bytes_ * 2 <= supply_bytes / granules_in_supply) granule_bytes_ *= 2;
     slab_granules_ = granules_in_slab;
-    has_directory_ = supply_bytes >= least_supply_of_directory_bytes;
+    has_directory_ = is_checked() || supply_bytes >= least_supply_of_directory_bytes;
     const std::size_t share_bytes = supply_bytes / slabs_in_supply / 2;
     if (cache_bytes_ > share_bytes) cache_bytes_ = share_bytes;
   }

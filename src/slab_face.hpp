@@ -3,10 +3,12 @@
 
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "quarry/detail/slab_face.hpp"
 #include "quarry/detail/slab_host.hpp"
 #include "refusal.hpp"
+#include "watched_calls.hpp"
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -24,10 +26,14 @@ constexpr bool is_power_of_two(std::size_t number) noexcept {
 }
 
 // Serves what no hit does. Returns null past max_bytes, and without exceptions also where upstream gives nothing.
-template <class Engine>
-void* serve_slow(const resource_setup& setup, Engine& engine, core::cache* own, std::size_t bytes,
-                 std::size_t alignment) {
-  const core::class_index index = setup.pooled_class(bytes, alignment);
+template <class Derived>
+inline void* slab_face<Derived>::serve_slow(std::size_t bytes, std::size_t alignment) {
+  auto& host = self().host();
+  core::cache* const own = self().cache_or_open();
+  if (host.setup().is_watched())
+    return watched_calls<std::remove_reference_t<decltype(host)>>(host).allocate(own, bytes, alignment);
+  auto& engine = host.engine();
+  const core::class_index index = host.setup().pooled_class(bytes, alignment);
   if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
   if (own == nullptr) return engine.allocate_direct(index);
   return engine.allocate_slow(*own, index);
@@ -43,16 +49,14 @@ void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment)
   if (core::find_key(core::last_byte_of(bytes, alignment), key))
     if (core::cache* const own = self().cache_at_hand())
       if (void* const slot = own->cursor_at(key).pop()) return slot;
-  auto& host = self().host();
-  return serve_slow(host.setup(), host.engine(), self().cache_or_open(), bytes, alignment);
+  return serve_slow(bytes, alignment);
 #endif
 }
 
 template <class Derived>
 void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment) {
   if (!is_power_of_two(alignment)) refuse_alignment(alignment);
-  auto& host = self().host();
-  void* const result = serve_slow(host.setup(), host.engine(), self().cache_or_open(), bytes, alignment);
+  void* const result = serve_slow(bytes, alignment);
   if (result == nullptr) refuse_memory();  // past max_bytes
   return result;
 }
@@ -61,6 +65,9 @@ template <class Derived>
 void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment) noexcept {
   if (pointer == nullptr) return;
   auto& host = self().host();
+  if (host.setup().is_watched())
+    return watched_calls<std::remove_reference_t<decltype(host)>>(host).deallocate(self().cache_or_open(), pointer, bytes,
+                                                                                  alignment);
   auto& engine = host.engine();
   const core::class_index index = host.setup().pooled_class(bytes, alignment);
   if (index == core::no_class) {
@@ -74,8 +81,9 @@ void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::
 
 template <class Derived>
 core::slot_run slab_face<Derived>::allocate_run(std::size_t count, std::size_t bytes, std::size_t alignment) {
-  const core::class_index index = self().host().setup().pooled_class(bytes, alignment);
-  if (index != core::no_class && count >= shortest_run_slots) {
+  const resource_setup& setup = self().host().setup();
+  const core::class_index index = setup.pooled_class(bytes, alignment);
+  if (index != core::no_class && count >= shortest_run_slots && !setup.is_watched()) {
     const core::slot_run run = self().host().engine().allocate_run(index, shortest_run_slots, count);
     if (run.slots != 0) return run;
   }
@@ -85,8 +93,9 @@ core::slot_run slab_face<Derived>::allocate_run(std::size_t count, std::size_t b
 template <class Derived>
 void slab_face<Derived>::deallocate_run(void* first, std::size_t count, std::size_t bytes,
                                         std::size_t alignment) noexcept {
-  const core::class_index index = self().host().setup().pooled_class(bytes, alignment);
-  if (index != core::no_class && count >= shortest_run_slots)
+  const resource_setup& setup = self().host().setup();
+  const core::class_index index = setup.pooled_class(bytes, alignment);
+  if (index != core::no_class && count >= shortest_run_slots && !setup.is_watched())
     return self().host().engine().deallocate_run(index, first, count);
   const std::size_t step = good_size(bytes, alignment);
   for (std::size_t i = 0; i < count; ++i)

@@ -5,8 +5,10 @@
 #include <stdexcept>
 
 #include "quarry/detail/slab_host.hpp"
+#include "checked_owners.hpp"
 #include "refusal.hpp"
 #include "report.hpp"
+#include "watched_calls.hpp"
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -27,6 +29,30 @@ slab_host<Derived, Engine>::slab_host(const slab_options& options, void* buffer,
     refuse<std::invalid_argument>(
         "quarry: the initial buffer is null; allowed is a buffer of the size given, or size 0.");
   if (buffer != nullptr) engine_.memory().start_in(buffer, bytes);
+  if (setup_.is_checked()) begin_checks();
+}
+
+template <class Derived, class Engine>
+owner_facts slab_host<Derived, Engine>::owner() const noexcept {
+  owner_facts facts;
+  facts.owner = &this->self();
+  facts.type = Derived::type_name;
+  facts.name = setup_.options().name;
+  facts.owns = [](const void* owner, const void* pointer) noexcept {
+    return static_cast<const Derived*>(owner)->owns(pointer);
+  };
+  return facts;
+}
+
+template <class Derived, class Engine>
+void slab_host<Derived, Engine>::begin_checks() {
+  enter_checked_owner(owner());
+}
+
+template <class Derived, class Engine>
+void slab_host<Derived, Engine>::end_checks() noexcept {
+  leave_checked_owner(&this->self());
+  watched_calls<slab_host>(*this).verify_free_slots();
 }
 
 template <class Derived, class Engine>

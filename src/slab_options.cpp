@@ -1,5 +1,8 @@
 #include "quarry/slab_options.hpp"
 
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -16,6 +19,19 @@ constexpr std::size_t largest_slab_bytes = std::size_t{1} << 24;
 constexpr std::size_t default_retain_bytes = std::size_t{32} << 20;
 constexpr std::size_t default_thread_cache_bytes = std::size_t{4} << 20;
 constexpr std::size_t least_slots = 2;  // of a slab
+
+// What the environment asks of every resource. What it says wrongly is told once, and asks nothing.
+check_level least_check_level() noexcept {
+  static const check_level level = [] {
+    const char* const said = std::getenv("QUARRY_CHECKS");
+    if (said == nullptr || std::strcmp(said, "") == 0 || std::strcmp(said, "off") == 0) return check_level::off;
+    if (std::strcmp(said, "pointers") == 0) return check_level::pointers;
+    if (std::strcmp(said, "full") == 0) return check_level::full;
+    std::fprintf(stderr, "quarry: QUARRY_CHECKS is '%s'; allowed is off, pointers or full. It changes nothing.\n", said);
+    return check_level::off;
+  }();
+  return level;
+}
 
 [[noreturn]] void refuse(const char* field, std::size_t value, const std::string& allowed) {
   detail::refuse<std::invalid_argument>("quarry::slab_options::" + std::string(field) + " is " +
@@ -53,6 +69,10 @@ slab_options slab_options::resolved() const {
                ")");
   }
   result.max_blocks_per_chunk = result.slab_bytes / core::smallest_slot_bytes;
+  if (checks != check_level::off && checks != check_level::pointers && checks != check_level::full)
+    refuse("checks", static_cast<std::size_t>(checks), "check_level::off, pointers or full");
+  const check_level least = least_check_level();
+  if (result.checks < least) result.checks = least;
   if (retain_bytes == 0) result.retain_bytes = default_retain_bytes;
   if (thread_cache_bytes == 0) result.thread_cache_bytes = default_thread_cache_bytes;
   return result;

@@ -171,7 +171,7 @@ std::size_t thread_caches::cached_slots(core::class_index index) const noexcept 
   const core::lock_holder held(engine_.cache_lock());
   std::size_t slots = 0;
   for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->tie.may_hold_slots()) slots += each->cache->cached_slots(index);
+    if (each->tie.may_hold_slots()) slots += core::slots_resting_in(*each->cache, index);
   return slots;
 }
 

@@ -81,6 +81,7 @@ class QUARRY_EXPORT synchronized_slab_resource final
 
  private:
   static constexpr bool is_for_one_thread = false;
+  static constexpr const char* type_name = "synchronized_slab_resource";
 
   template <class>
   friend class detail::slab_face;

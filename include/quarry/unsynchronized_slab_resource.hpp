@@ -74,16 +74,25 @@ class QUARRY_EXPORT unsynchronized_slab_resource final
 
  private:
   static constexpr bool is_for_one_thread = true;
+  static constexpr const char* type_name = "unsynchronized_slab_resource";
 
   template <class>
   friend class detail::slab_face;
   friend detail::slab_host<unsynchronized_slab_resource, detail::lone_engine>;
 
   core::cache* cache_at_hand() const noexcept { return &cache_; }
-  core::cache* cache_or_open() const noexcept { return &cache_; }
+  core::cache* cache_or_open() noexcept {
+    if (setup_.is_watched() && cache_.behind == nullptr) open_watched();
+    return &cache_;
+  }
   core::cache* opened_cache() const noexcept { return &cache_; }
-  std::size_t slots_in_caches(core::class_index index) const noexcept { return cache_.cached_slots(index); }
+  std::size_t slots_in_caches(core::class_index index) const noexcept {
+    return core::slots_resting_in(cache_, index);
+  }
   void forget_caches() noexcept { cache_.reset(); }
+
+  // Puts a cache behind the one that is at hand, if there is memory for it.
+  void open_watched() noexcept;
 
   // Not inline: the library has the one virtual table.
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override;

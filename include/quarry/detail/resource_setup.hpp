@@ -32,25 +32,44 @@ class resource_setup {
     return index <= last_class_ ? index : core::no_class;
   }
 
+  /// Whether every call takes the slow way: to be checked, or to tell a tool.
+  bool is_watched() const noexcept { return is_watched_; }
+  bool is_checked() const noexcept { return options_.checks != check_level::off; }
+
+  /// Returns the class that serves a request where every call is watched: as pooled_class(), of a slot that has room behind the
+  /// request for what shows that nobody writes there.
+  core::class_index watched_class(std::size_t bytes, std::size_t alignment) const noexcept {
+    return pooled_class(bytes <= core::largest_slot_bytes ? bytes + red_zone_bytes_ : bytes, alignment);
+  }
+
   /// Returns what the engine is made with.
   core::engine_limits limits() const noexcept {
-    return {granule_bytes_,     slab_granules_,        has_directory_,
-            options_.max_bytes, options_.retain_bytes, cache_bytes_};
+    return {granule_bytes_, slab_granules_, has_directory_, options_.max_bytes, options_.retain_bytes,
+            cache_bytes_,   is_watched_,    detail()};
   }
 
   /// Returns the bytes that a request really gets.
   std::size_t good_size(std::size_t bytes, std::size_t alignment) const noexcept {
+    if (red_zone_bytes_ != 0) return bytes;
     const core::class_index index = pooled_class(bytes, alignment);
     return index == core::no_class ? bytes : core::slot_bytes_of(index);
   }
 
  private:
+  core::slot_detail detail() const noexcept {
+    return options_.checks == check_level::full       ? core::slot_detail::record
+           : options_.checks == check_level::pointers ? core::slot_detail::state
+                                                      : core::slot_detail::none;
+  }
+
   slab_options options_;          // resolved
   std::size_t granule_bytes_;     // slabs are made of granules
   std::size_t slab_granules_;     // the fewest that make a slab
   bool has_directory_;            // false where slabs are few
   std::size_t cache_bytes_;       // of slots that one cache may hold
   core::class_index last_class_;  // the largest class that is pooled, by size or by alignment
+  bool is_watched_;
+  std::size_t red_zone_bytes_;  // behind a request, at least; 0 where nothing looks at them
 };
 
 /// Returns `upstream`. Errors: std::invalid_argument when it is null.

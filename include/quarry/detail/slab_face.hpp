@@ -148,6 +148,7 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     deallocate_slow(pointer, bytes, alignment);
   }
 
+  void* serve_slow(std::size_t bytes, std::size_t alignment);
   __attribute__((noinline)) void* allocate_slow(std::size_t bytes, std::size_t alignment);
   __attribute__((noinline)) void deallocate_slow(void* pointer, std::size_t bytes,
                                                  std::size_t alignment) noexcept;

@@ -22,6 +22,8 @@ class slab_thread_view;
 
 namespace detail {
 
+struct owner_facts;  // what messages say of a resource; src/checked_owners.hpp
+
 /// Derived has, beside what slab_face asks for: core::cache* opened_cache() noexcept, the caller's if it has one;
 /// std::size_t slots_in_caches(core::class_index) const; void forget_caches() noexcept.
 template <class Derived, class Engine>
@@ -73,12 +75,16 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   slab_host(const slab_options& options, std::pmr::memory_resource* upstream, std::uint32_t growth_log2);
   slab_host(const slab_options& options, void* buffer, std::size_t bytes, std::pmr::memory_resource* upstream,
             std::uint32_t growth_log2);
-  ~slab_host() override = default;
+  ~slab_host() override {
+    if (setup_.is_checked()) end_checks();
+  }
 
   resource_setup setup_;  // never changes
   Engine engine_;
 
  private:
+  template <class>
+  friend class watched_calls;
   friend class slab_face<Derived>;
   friend class quarry::slab_thread_view;
   friend Derived;
@@ -89,6 +95,10 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   std::size_t resident_bytes() const noexcept {
     return engine_.memory().held_bytes() - engine_.memory().inspect().discarded_bytes;
   }
+
+  void begin_checks();
+  void end_checks() noexcept;
+  owner_facts owner() const noexcept;
 
   const resource_setup& setup() const noexcept { return setup_; }
   Engine& engine() noexcept { return engine_; }

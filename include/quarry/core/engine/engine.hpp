@@ -16,6 +16,7 @@
 #include <quarry/core/engine/shelf.hpp>
 #include <quarry/core/engine/store.hpp>
 #include <quarry/core/magazines/cache.hpp>
+#include <quarry/core/magazines/watched_cache.hpp>
 #include <quarry/export.hpp>
 #include <type_traits>
 
@@ -31,7 +32,10 @@ class QUARRY_EXPORT engine {
 
   /// Units       `growth_log2`: a cache's magazines grow by this power of two.
   engine(Supply supply, const engine_limits& limits, std::uint32_t growth_log2)
-      : store_(supply, limits), cache_bytes_(limits.cache_bytes), growth_log2_(growth_log2) {}
+      : store_(supply, limits),
+        cache_bytes_(limits.cache_bytes),
+        growth_log2_(growth_log2),
+        is_watched_(limits.is_watched) {}
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
 
@@ -64,14 +68,15 @@ class QUARRY_EXPORT engine {
     return store_.give_back_oversize(block, bytes);
   }
 
-  /// Returns a cache whose magazines are empty, or null when memory is short.
+  /// Returns a cache whose magazines are empty, or null when memory is short. Where calls are watched, it has another behind it,
+  /// and is never loaded; the verbs above take that one, those below this one.
   cache* open_cache() noexcept;
 
   /// As open_cache(), after everything that rests was tried. Errors: what the supply throws.
   cache* insist_on_cache() {
     if (cache* const opened = open_cache()) return opened;
     reclaim(nullptr);
-    store_.insist_on_part(sizeof(cache), alignof(cache));
+    store_.insist_on_part(cache_part_bytes(), alignof(cache));
     return open_cache();
   }
 
@@ -149,6 +154,12 @@ class QUARRY_EXPORT engine {
     open_caches_.fetch_sub(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
   }
 
+  /// Returns how many slots, found at their way to the slabs, had come back twice since this was asked last. Threads: any.
+  std::uint32_t take_copies() noexcept {
+    if (copies_.load(std::memory_order_relaxed) == 0) return 0;  // Relaxed, both: a number to report.
+    return copies_.exchange(0, std::memory_order_relaxed);
+  }
+
   store_type& memory() noexcept { return store_; }
   const store_type& memory() const noexcept { return store_; }
   Lock& cache_lock() const noexcept { return cache_lock_; }
@@ -168,6 +179,15 @@ class QUARRY_EXPORT engine {
   slab_layout layout_of(class_index index) const noexcept;
   class_cache* attach(cache& own, class_index index) noexcept;
   magazine* take_magazine() noexcept;
+  std::size_t cache_part_bytes() const noexcept {
+    if (!is_watched_) return sizeof(cache);
+    return sizeof(cache) + sizeof(watched_cache) + (store_.detail() == slot_detail::record ? sizeof(quarantine) : 0);
+  }
+  static cache& used_of(cache& own) noexcept { return own.behind != nullptr ? *own.behind : own; }
+  cache* make_watched(void* place) noexcept;
+  void end_quarantine(watched_cache& own) noexcept;
+  std::size_t without_copies(shelf_type& into, void* const* slots, std::size_t count, slab** homes,
+                             void** checked) noexcept;
   void rest(magazine& empty) noexcept {
     const lock_holder<Lock> held(cache_lock_);
     magazines_.push(empty);
@@ -232,6 +252,8 @@ class QUARRY_EXPORT engine {
   store_type store_;
   const std::size_t cache_bytes_;  // bytes of slots that one cache may hold
   const std::uint32_t growth_log2_;
+  const bool is_watched_;
+  std::atomic<std::uint32_t> copies_{0};  // slots that came back twice; any thread
 };
 
 template <class Supply, class Lock>

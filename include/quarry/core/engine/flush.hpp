@@ -134,7 +134,8 @@ void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& 
   if (__builtin_expect(is_tight, 0) && drain_depot(into, slot)) return;
   const std::size_t old = local.slots_that_are_old();
   void** const oldest = local.oldest();
-  if (const std::size_t run = into.slots.leading_run(oldest, old)) {
+  const std::size_t run = is_watched_ ? 0 : into.slots.leading_run(oldest, old);
+  if (run != 0) {
     local.set_slots_that_are_old(old - run);  // first: the supply may come back
     deallocate_run(into.index, oldest[0] < oldest[1] ? oldest[0] : oldest[run - 1], run);
   } else {
@@ -197,12 +198,49 @@ void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, s
   {
     const lock_holder<Lock> held(into.lock);
     if (__builtin_expect(!are_all_found, 0)) into.slots.find_missing(slots, count, homes);
+    void* checked[portion_slots];
+    if (__builtin_expect(store_.detail() != slot_detail::none, 0)) {
+      count = without_copies(into, slots, count, homes, checked);
+      slots = checked;
+    }
     emptied =
         into.slots.flush(slots, count, [found = &homes[0]](std::size_t i) noexcept { return found[i]; });
     if (__builtin_expect(emptied != nullptr, 0)) into.note_emptied(emptied);
     into.note_limit();
   }
   if (__builtin_expect(emptied != nullptr, 0)) store_.give_back(emptied);
+}
+
+// Writes to `checked` those of the slots that are neither free in their slab nor live again: who freed one twice has let two copies of
+// it into the caches. Returns how many; their homes move along. Requires the shelf's lock.
+template <class Supply, class Lock>
+[[gnu::noinline]] std::size_t engine<Supply, Lock>::without_copies(shelf_type& into, void* const* slots,
+                                                                   std::size_t count, slab** homes,
+                                                                   void** checked) noexcept {
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    slab* const home = homes[i];
+    if (home == nullptr || home->size_class != into.index) continue;
+    const std::size_t slot = home->index_of(slots[i], into.slots.layout());
+    bool is_copy = home->bitmap().is_free(slot) || slot_states(*home)[slot] == slot_state::live;
+    for (std::size_t j = 0; j < left; ++j) is_copy = is_copy || checked[j] == slots[i];
+    if (is_copy) {
+      copies_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.
+      continue;
+    }
+    homes[left] = home;
+    checked[left++] = slots[i];
+  }
+  return left;
+}
+
+// Lets what is in quarantine rest in the magazines, or go to the slabs where these are full.
+template <class Supply, class Lock>
+void engine<Supply, Lock>::end_quarantine(watched_cache& own) noexcept {
+  while (own.delayed != nullptr && !own.delayed->empty()) {
+    const quarantine::resting oldest = own.delayed->take();
+    if (!own.cursors[oldest.index].push(oldest.slot)) deallocate_slow(own, oldest.slot, oldest.index);
+  }
 }
 
 template <class Supply, class Lock>
@@ -251,7 +289,9 @@ void engine<Supply, Lock>::flush_previous(shelf_type& into, class_cache& local, 
 }
 
 template <class Supply, class Lock>
-void engine<Supply, Lock>::flush_cache(cache& own) noexcept {
+void engine<Supply, Lock>::flush_cache(cache& given) noexcept {
+  if (given.behind != nullptr) end_quarantine(*given.behind);
+  cache& own = used_of(given);
   for (class_index index = 0; index < class_count; ++index)
     if (class_cache* const local = own.of(index)) flush_class(own, *shelf_of(index), *local);
 }
@@ -278,8 +318,9 @@ void engine<Supply, Lock>::flush_depots() noexcept {
 template <class Supply, class Lock>
 void engine<Supply, Lock>::close_cache(cache& own) noexcept {
   flush_cache(own);
+  cache& used = used_of(own);
   for (class_index index = 0; index < class_count; ++index)
-    if (class_cache* const local = own.of(index)) drop_share(own, *shelf_of(index), *local);
+    if (class_cache* const local = used.of(index)) drop_share(used, *shelf_of(index), *local);
   const lock_holder<Lock> held(cache_lock_);
   open_caches_.fetch_sub(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
   own.next = caches_;

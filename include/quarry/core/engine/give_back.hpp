@@ -63,7 +63,8 @@ void store<Supply, Lock>::give_back_one(slab& each) noexcept {
     extent* const home = each.is_apart ? extents_.find(each.begin()) : static_cast<extent*>(each.owner);
     run = extents_.run_at(*home, each.begin(), each.granules);
     if (!each.is_apart) directory_.erase(each.begin(), each.granules);
-    headers_.put(&each, slab::header_bytes_for(each.slots()));
+    headers_.put(&each, header_bytes_of(each.slots()));
+    next_epoch();
     has_holes = run.home->discarded != 0;
     const bool is_surplus = free_bytes() + extents_.bytes_of(run) > retain_bytes_;
     if (!is_surplus || !supply_.can_discard() || run.home->is_fixed || extents::would_idle(run)) {
@@ -164,6 +165,7 @@ void store<Supply, Lock>::release(bool keeps) noexcept {
   oversize_.release();
   directory_.release();
   headers_.release();
+  next_epoch();
   loose_slabs_ = loose_bytes_ = 0;
   held_bytes_.store(0, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
   attach_buffer();

@@ -156,8 +156,9 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
     const std::size_t granule_bytes = store_.granule_bytes();
     std::size_t granules = granules_for(slot_bytes, granule_bytes, store_.slab_granules() / 4);
     while (granules * granule_bytes < held_bytes && granules * 2 <= store_.granules_of(layout)) granules *= 2;
-    return store_.take_slab(slab::layout(slot_bytes, granules * granule_bytes), to.index, slabs);
+    return store_.take_slab(store_.layout_of(slot_bytes, granules * granule_bytes), to.index, slabs);
   }
+  if (store_.detail() != slot_detail::none) return store_.take_slab(layout, to.index, slabs);
   std::size_t bytes = next_apart_bytes(slot_bytes, apart_bytes);
   if (const std::size_t room = store_.room_in_buffer(slot_bytes)) {
     if (bytes < apart_bytes / 2) bytes = apart_bytes / 2;
@@ -184,8 +185,9 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
   const std::size_t granule_bytes = store_.granule_bytes();
   for (std::size_t granules = store_.granules_of(layout) / 2; granules * granule_bytes >= slot_bytes;
        granules /= 2)
-    if (slab* const fresh = store_.take_slab(slab::layout(slot_bytes, granules * granule_bytes), to.index, 1))
+    if (slab* const fresh = store_.take_slab(store_.layout_of(slot_bytes, granules * granule_bytes), to.index, 1))
       return fresh;
+  if (store_.detail() != slot_detail::none) return nullptr;
   std::size_t most_bytes = largest_bytes;  // no more than the class has: others want a piece too
   {
     const lock_holder<Lock> held(to.lock);
@@ -204,6 +206,7 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
 // Gives back what rests, so that it can be had again in another form.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::reclaim(cache* own) noexcept {
+  // What is in quarantine stays: it is there to be found written to.
   if (own != nullptr) flush_cache(*own);
   flush_depots();
   store_.trim(0);
@@ -236,7 +239,7 @@ template <class Supply, class Lock>
 slab_layout engine<Supply, Lock>::layout_of(class_index index) const noexcept {
   const std::size_t slot_bytes = slot_bytes_of(index);
   const std::size_t granules = granules_for(slot_bytes, store_.granule_bytes(), store_.slab_granules());
-  return slab::layout(slot_bytes, granules * store_.granule_bytes());
+  return store_.layout_of(slot_bytes, granules * store_.granule_bytes());
 }
 
 template <class Supply, class Lock>
@@ -261,16 +264,24 @@ cache* engine<Supply, Lock>::open_cache() noexcept {
       if (opened != nullptr) {
         caches_ = opened->next;
       } else if (place != nullptr) {
-        opened = ::new (place) cache;
+        opened = is_watched_ ? make_watched(place) : ::new (place) cache;
       }
       if (opened != nullptr) {
         open_caches_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
         return opened;
       }
     }
-    place = store_.take_part(sizeof(cache), alignof(cache));
+    place = store_.take_part(cache_part_bytes(), alignof(cache));
     if (place == nullptr) return nullptr;
   }
+}
+
+template <class Supply, class Lock>
+cache* engine<Supply, Lock>::make_watched(void* place) noexcept {
+  auto* const front = ::new (place) cache;
+  front->behind = ::new (front + 1) watched_cache;
+  if (store_.detail() == slot_detail::record) front->behind->delayed = ::new (front->behind + 1) quarantine;
+  return front;
 }
 
 // Gives a class its first, small magazine in a cache; it is empty and takes nothing until the class has a share.

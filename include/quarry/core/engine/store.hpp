@@ -18,6 +18,7 @@
 #include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/slabs/directory.hpp>
 #include <quarry/core/slabs/slab.hpp>
+#include <quarry/core/slabs/slot_states.hpp>
 #include <quarry/core/slabs/spare_headers.hpp>
 #include <quarry/export.hpp>
 #include <type_traits>
@@ -44,6 +45,8 @@ struct engine_limits {
   std::size_t max_bytes = 0;          // held from the supply at most; 0: no limit
   std::size_t retain_bytes = 0;       // free memory that is kept
   std::size_t cache_bytes = 0;        // of slots that one cache may hold
+  bool is_watched = false;            // every call takes the slow way
+  slot_detail detail = slot_detail::none;  // what is kept of each slot; only where calls are watched
 };
 
 /// Given to a verb, lets what the supply throws pass.
@@ -59,6 +62,7 @@ class QUARRY_EXPORT store {
         retain_bytes_(limits.retain_bytes),
         slab_granules_(limits.slab_granules),
         has_directory_(limits.has_directory),
+        detail_(limits.detail),
         extents_(limits.granule_bytes),
         directory_(limits.granule_bytes),
         headers_(limits.has_directory ? spare_headers::line_bytes : spare_headers::small_bytes) {
@@ -185,6 +189,25 @@ class QUARRY_EXPORT store {
     return found != nullptr ? found->bytes : 0;
   }
 
+  /// What is known of an oversize block.
+  struct block_facts {
+    void* memory = nullptr;  // null: there is none
+    std::size_t bytes = 0;   // as asked for
+    bool is_live = false;    // else it rests
+  };
+  /// Returns the facts of the block that `pointer` lies in. Complexity as oversize_bytes_of(), but O(blocks that rest) where that
+  /// finds none.
+  block_facts oversize_at(const void* pointer) const noexcept {
+    const lock_holder<Lock> held(lock_);
+    block_facts result;
+    if (const oversize_block* const live = oversize_.find(pointer)) return {live->memory, live->bytes, true};
+    oversize_.for_each([&](const oversize_block& each) {
+      const auto offset = reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each.memory);
+      if (!each.is_live && offset < each.held_bytes) result = {each.memory, each.bytes, false};
+    });
+    return result;
+  }
+
   /// What is held from the supply at the moment, and the most that was. Who asks for the peak afterwards gets no less.
   std::size_t held_bytes() const noexcept {
     return held_bytes_.load(std::memory_order_acquire);  // Acquire: pairs with charge() and discharge().
@@ -206,6 +229,22 @@ class QUARRY_EXPORT store {
   bool check_invariants() const noexcept {
     const lock_holder<Lock> held(lock_);
     return extents_.check_invariants() && directory_.check_invariants() && oversize_.check_invariants();
+  }
+
+  /// What is kept of each slot. Anything: every slab is found by slab_of().
+  slot_detail detail() const noexcept { return detail_; }
+
+  /// Returns a number that is another one after a slab has gone back. Threads: any; who uses a slot sees what happened before it
+  /// was handed out.
+  std::uint32_t epoch() const noexcept {
+    return epoch_.load(std::memory_order_relaxed);  // Relaxed: ordered by how the slot came to its user.
+  }
+
+  /// Returns the geometry of slabs of `slab_bytes` bytes here: their headers have room for what is kept of each slot.
+  slab_layout layout_of(std::size_t slot_bytes, std::size_t slab_bytes) const noexcept {
+    slab_layout result = slab::layout(slot_bytes, slab_bytes);
+    result.header_bytes = header_bytes_of(result.total_slots);
+    return result;
   }
 
   const Supply& supply() const noexcept { return supply_; }
@@ -240,6 +279,12 @@ class QUARRY_EXPORT store {
 
   static constexpr std::size_t alignment_of(std::size_t slot_bytes) noexcept {
     return slot_bytes & (~slot_bytes + 1);
+  }
+  std::size_t header_bytes_of(std::size_t slots) const noexcept {
+    return slab::header_bytes_for(slots) + slot_states::bytes_for(slots, detail_);
+  }
+  void next_epoch() noexcept {
+    epoch_.store(epoch() + 1, std::memory_order_relaxed);  // Relaxed: as in epoch().
   }
   static constexpr std::size_t headers_for(std::size_t siblings) noexcept {
     return siblings < 1 ? 1 : siblings < headers_at_once ? siblings : headers_at_once;
@@ -306,6 +351,8 @@ class QUARRY_EXPORT store {
   const std::size_t retain_bytes_;
   const std::size_t slab_granules_;
   const bool has_directory_;
+  const slot_detail detail_;
+  std::atomic<std::uint32_t> epoch_{0};  // counts slabs that went back; written under lock_, read by any thread
   mutable Lock lock_;  // guards what follows, but for what may be read without it
   arena parts_;        // shelves, magazines, headers, records, slabs apart
   extents extents_;

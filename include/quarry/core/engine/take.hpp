@@ -169,6 +169,7 @@ slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& 
   fresh->granules = static_cast<std::uint8_t>(run.count);
   fresh->owner = run.home;
   fresh->is_apart = !has_directory_;
+  if (detail_ != slot_detail::none) slot_states(*fresh).start(*fresh, detail_);
   if (has_directory_) directory_.insert(begin, run.count, fresh);
   return fresh;
 }

@@ -61,6 +61,8 @@ struct class_cache {
   void** oldest() const noexcept { return entries() + old_end - slots_that_are_old() + 1; }
 };
 
+struct watched_cache;
+
 struct alignas(64) cache {
   void* nothing = nullptr;          // the entry of every cursor without a magazine; never written
   std::size_t share_bytes = 0;      // bytes of slots that all classes together may hold now
@@ -69,6 +71,7 @@ struct alignas(64) cache {
   std::uint32_t visits = 0;         // of misses
   cursor cursors[class_count];      // by class; what a hit uses
   std::atomic<class_cache*> classes[class_count] = {};  // by class; what a miss uses; null: not used here
+  watched_cache* behind = nullptr;  // where calls are watched: what they use, while this one is never loaded
 
   cache() noexcept {
 #pragma GCC unroll 8

@@ -1,0 +1,97 @@
+// What is known of each slot of a slab whose users are checked: its state, and who had it.
+//
+//   seal | state of slot 0 | ... | state of slot n-1 | record of slot 0 | ... | record of slot n-1 |    behind the header
+//
+// Layer      4. Freestanding. Lies behind the slab's bitmap, so that looking at a slot touches nothing of the user's.
+// Invariant  A slot's state is written by whoever the slot belongs to: its user, or the cache that it rests in. So no store needs a
+//            lock, and two users who free one slot at once are told apart when its second copy leaves a cache.
+// Threads    Any number at a time: each slot's by its owner, any of them read by any thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <quarry/core/slabs/slab.hpp>
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
+
+enum class slot_state : std::uint8_t { fresh, live, freed };
+
+/// How much is kept of each slot.
+enum class slot_detail : std::uint8_t { none, state, record };
+
+/// Of the request that a slot serves, or served last.
+struct slot_record {
+  std::uint32_t bytes = 0;         // asked for
+  std::uint32_t alignment = 0;     // asked for
+  std::uint32_t allocated_by = 0;  // number of a call stack; 0: unknown
+  std::uint32_t freed_by = 0;      // as allocated_by
+};
+
+class slot_states {
+ public:
+  slot_states() noexcept = default;
+
+  /// Those of a slab that has them.
+  explicit slot_states(slab& of) noexcept
+      : begin_(reinterpret_cast<std::byte*>(&of) + slab::header_bytes_for(of.slots())) {}
+
+  /// Returns the bytes that must follow the header of a slab of `slots` slots.
+  static constexpr std::size_t bytes_for(std::size_t slots, slot_detail detail) noexcept {
+    if (detail == slot_detail::none) return 0;
+    return detail == slot_detail::state ? sizeof(seal_type) + slots
+                                        : records_at(slots) + slots * sizeof(slot_record);
+  }
+
+  /// Makes every slot fresh and seals the header. Complexity O(slots).
+  void start(const slab& of, slot_detail detail) noexcept {
+    ::new (begin_) seal_type(seal_of(of));
+    for (std::size_t i = 0; i < of.slots(); ++i) ::new (at(i)) state_type(slot_state::fresh);
+    if (detail != slot_detail::record) return;
+    for (std::size_t i = 0; i < of.slots(); ++i) ::new (&record(i, of.slots())) slot_record;
+  }
+
+  /// Returns whether nothing has written over what never changes in the header. Complexity O(1).
+  bool is_sealed(const slab& of) const noexcept {
+    return *std::launder(reinterpret_cast<const seal_type*>(begin_)) == seal_of(of);
+  }
+
+  slot_state operator[](std::size_t slot) const noexcept {
+    return at(slot)->load(std::memory_order_relaxed);  // Relaxed: the owner's own, or that of who gave it the slot.
+  }
+  void set(std::size_t slot, slot_state state) noexcept {
+    at(slot)->store(state, std::memory_order_relaxed);  // Relaxed: as above.
+  }
+
+  /// Requires    slot_detail::record; `slots` is how many the slab has.
+  slot_record& record(std::size_t slot, std::size_t slots) const noexcept {
+    return reinterpret_cast<slot_record*>(begin_ + records_at(slots))[slot];
+  }
+
+ private:
+  using state_type = std::atomic<slot_state>;
+  using seal_type = std::uint32_t;
+
+  static constexpr std::size_t records_at(std::size_t slots) noexcept {
+    return (sizeof(seal_type) + slots + alignof(slot_record) - 1) / alignof(slot_record) * alignof(slot_record);
+  }
+
+  static seal_type seal_of(const slab& of) noexcept {
+    const auto begin = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(of.begin()));
+    const std::uint64_t rest = std::uint64_t{of.slots()} << 16 | std::uint64_t{of.size_class} << 8 | of.granules;
+    return static_cast<seal_type>((begin ^ rest * 0x9E3779B97F4A7C15U) * 0xBF58476D1CE4E5B9U >> 32);
+  }
+
+  state_type* at(std::size_t slot) const noexcept {
+    return reinterpret_cast<state_type*>(begin_ + sizeof(seal_type)) + slot;
+  }
+
+  std::byte* begin_ = nullptr;
+};
+
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry

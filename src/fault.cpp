@@ -1,0 +1,117 @@
+#include "fault.hpp"
+
+#include <cstdint>
+
+#include "call_stacks.hpp"
+#include "quarry/violation.hpp"
+#include "sentence.hpp"
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace detail {
+namespace {
+
+struct kind_facts {
+  slab_errc error;
+  const char* what;
+  const char* look_for;
+  const char* section;  // of docs/checks.md
+};
+
+kind_facts facts_of(fault_kind kind) noexcept {
+  switch (kind) {
+    case fault_kind::double_free:
+      return {slab_errc::double_free, "a block is freed that is free already",
+              "two owners of one block: a copied handle, an erase in a loop, a destructor that ran twice", "double-free"};
+    case fault_kind::handed_out_twice:
+      return {slab_errc::double_free, "a block came back twice: two threads freed it at the same moment",
+              "an object that two threads believe to own", "double-free"};
+    case fault_kind::interior_pointer:
+      return {slab_errc::invalid_pointer, "the pointer does not point to the begin of its block",
+              "a pointer that was moved, a base class at another address, a member freed in place of its object",
+              "interior-pointer"};
+    case fault_kind::never_allocated:
+      return {slab_errc::invalid_pointer, "the block was never allocated",
+              "a pointer that was computed, or read from memory that was overwritten", "never-allocated"};
+    case fault_kind::wrong_size:
+      return {slab_errc::size_mismatch, "the size is not the one that the block was allocated with",
+              "a container that frees another count than it took, a derived object freed as its base", "wrong-size"};
+    case fault_kind::wrong_alignment:
+      return {slab_errc::alignment_mismatch, "the alignment is not the one that the block was allocated with",
+              "allocate and deallocate that name different alignments", "wrong-alignment"};
+    case fault_kind::wrong_resource:
+      return {slab_errc::invalid_pointer, "the block belongs to another resource",
+              "a container that was moved or swapped between resources, an allocator that changed its resource",
+              "wrong-resource"};
+    case fault_kind::not_a_block:
+      return {slab_errc::invalid_pointer, "the pointer is no block of this resource",
+              "memory of malloc, of the stack or of a resource that has ended", "invalid-pointer"};
+    case fault_kind::overwritten_header:
+      return {slab_errc::corrupted, "the header of a slab was overwritten",
+              "a write through a wild pointer: headers lie apart from blocks", "overwritten-header"};
+    case fault_kind::write_after_free:
+      return {slab_errc::corrupted, "a block was written to after it was freed",
+              "a pointer or iterator that is used after its object's end", "write-after-free"};
+    case fault_kind::overrun:
+      return {slab_errc::corrupted, "something was written behind the end of a block",
+              "an index or length that is one too large", "overrun"};
+  }
+  return {slab_errc::corrupted, "", "", ""};
+}
+
+void add_owner(sentence& out, const owner_facts& owner) noexcept {
+  if (owner.name != nullptr) out.add("'%s', ", owner.name);
+  out.add("quarry::%s at %p", owner.type, owner.owner);
+}
+
+void add_block(sentence& out, const fault& found) noexcept {
+  if (found.block_begin == nullptr) return;
+  out.add("  block     ");
+  if (found.slab_begin != nullptr)
+    out.add("slot %zu of the slab at %p, %zu bytes from %p on", found.slot, found.slab_begin, found.block_bytes,
+            found.block_begin);
+  else
+    out.add("%zu bytes from %p on", found.block_bytes, found.block_begin);
+  if (found.pointer != found.block_begin)
+    out.add("; the pointer lies %zu bytes in it",
+            static_cast<std::size_t>(static_cast<const char*>(found.pointer) -
+                                     static_cast<const char*>(found.block_begin)));
+  if (found.record.bytes != 0 || found.record.alignment != 0)
+    out.add("; allocated for %u bytes aligned to %u", found.record.bytes, found.record.alignment);
+  if (found.kind == fault_kind::write_after_free || found.kind == fault_kind::overrun)
+    out.add("; first written byte: %zu", found.damaged_at);
+  out.add("\n");
+}
+
+void add_stack(sentence& out, const char* what, std::uint32_t stack) noexcept {
+  if (stack == 0) return;
+  out.add("    %s by\n", what);
+  write_call_stack(out, stack);
+}
+
+}  // namespace
+
+void report_fault(const owner_facts& owner, const fault& found) {
+  const kind_facts kind = facts_of(found.kind);
+  sentence text;
+  text.add("quarry: %s.\n", kind.what);
+  if (found.alignment != 0)
+    text.add("  call      deallocate(%p, %zu, %zu)\n", found.pointer, found.bytes, found.alignment);
+  text.add("  resource  ");
+  add_owner(text, owner);
+  text.add("\n");
+  add_block(text, found);
+  if (found.kind == fault_kind::wrong_resource) {
+    text.add("  owner     ");
+    add_owner(text, find_other_owner(owner.owner, found.pointer));
+    text.add("\n");
+  }
+  add_stack(text, "allocated", found.record.allocated_by);
+  add_stack(text, "freed", found.record.freed_by);
+  text.add("  look for  %s; docs/checks.md#%s\n", kind.look_for, kind.section);
+  report_violation({kind.error, found.pointer, owner.owner, text.text()});
+}
+
+}  // namespace detail
+}  // namespace QUARRY_ABI
+}  // namespace quarry
