@@ -5,6 +5,7 @@
 #include <new>
 
 #include "quarry/page_sources.hpp"
+#include "quarry/slab_options.hpp"
 #include "refusal.hpp"
 
 #if defined(_WIN32)
@@ -37,6 +38,11 @@ __attribute__((weak)) void __lsan_unregister_root_region(const void* begin, std:
 
 namespace quarry {
 inline namespace QUARRY_ABI {
+
+// Typed caches ask the environment by a weak name, which takes no file out of a static library. Who takes pages here takes that file
+// too.
+[[gnu::used]] static slab_options (slab_options::*const asked_by_typed_caches)() const = &slab_options::resolved;
+
 namespace {
 
 std::size_t page_bytes() noexcept {

@@ -173,14 +173,13 @@ class slab_cache {
   /// Checks from now on what the cache is given, by deallocate() and by owners: docs/checks.md. Each call takes the slow path
   /// then; the checks take a slab of the page source for themselves, and at full no empty slab goes back before trim().
   /// Requires    Nobody else uses the cache meanwhile.
-  /// Effects     Where a check fails, `handler` is called outside the lock; without one the program ends in a trap.
+  /// Effects     Where the environment's QUARRY_CHECKS asks for more than `level`, that. Where a check fails, `handler` is called outside the lock; without one the program ends in a trap.
   /// Returns     ok or out_of_memory; then nothing has changed.
   /// Complexity  O(slots).
   QUARRY_EXCEPTION_MODE slab_errc set_checks(check_level level, violation_handler handler) noexcept {
-    const auto depth = level == check_level::full       ? core::check_depth::full
-                       : level == check_level::pointers ? core::check_depth::pointers
-                                                        : core::check_depth::none;
-    return slots_.set_checks(depth, &detail::tell_fault<T>, reinterpret_cast<void (*)()>(handler))
+    const check_level least = detail::checks_asked_for().level;
+    return slots_.set_checks(detail::depth_of(level < least ? least : level), &detail::tell_fault<T>,
+                             reinterpret_cast<void (*)()>(handler))
                ? slab_errc::ok
                : slab_errc::out_of_memory;
   }
@@ -208,22 +207,30 @@ class slab_cache {
   }
 
   /// Returns whether `pointer` lies in one of the cache's slots. Complexity O(slabs).
-  bool owns(const void* pointer) const noexcept { return slots_.owns(pointer); }
+  bool owns(const void* pointer) const noexcept {
+    return slots_.owns(pointer);
+  }
 
   /// Returns a number for the object's slot, for tables beside the cache. Slabs are numbered from 0 on in the
   /// order in which this function meets them; a number is free again when its slab went back.
   /// Requires    *living lives in this cache.
   /// Complexity  O(1), for the first object of each slab O(slabs).
-  std::uint32_t index_of(const T* living) noexcept { return slots_.index_of(living); }
+  std::uint32_t index_of(const T* living) noexcept {
+    return slots_.index_of(living);
+  }
 
   /// Returns the slot for which index_of() gave or would give `index`, whether or not an object lives there; null
   /// when there is none.
   /// Complexity  O(slabs).
-  T* at(std::uint32_t index) noexcept { return static_cast<object*>(slots_.at(index)); }
+  T* at(std::uint32_t index) noexcept {
+    return static_cast<object*>(slots_.at(index));
+  }
 
   slab_cache_stats stats() const noexcept;
 
-  void swap(slab_cache& other) noexcept { slots_.swap(other.slots_); }
+  void swap(slab_cache& other) noexcept {
+    slots_.swap(other.slots_);
+  }
 
   /// Destroys an object of any cache whose slabs have this size and gives its slot back. `inside` may point to
   /// any base of the object. For slab_ptr.

@@ -48,7 +48,7 @@ class check_message {
     return *this;
   }
 
-  char text_[400] = {};
+  char text_[512] = {};
   std::size_t length_ = 0;  // letters; the rest is zero
 };
 
@@ -71,54 +71,76 @@ inline void add_name(check_message& to, const char* text) noexcept {
   (void)to.add(begin, *end == ';' || last == begin ? end : last);
 }
 
+/// How a fault is told.
 struct fault_words {
   slab_errc error;
-  const char* words;   // what is wrong with the pointer
-  const char* anchor;  // of docs/checks.md
+  const char* what;
+  const char* look_for;
+  const char* section;  // of docs/checks.md
 };
 
-/// Returns how `fault` is told.
-constexpr fault_words words_of(core::slot_fault fault, bool in_a_slab) noexcept {
+constexpr fault_words words_of(core::slot_fault fault) noexcept {
   switch (fault) {
-    case core::slot_fault::interior:
-      return {slab_errc::invalid_pointer, "points into an object, not at its begin", "interior-pointer"};
-    case core::slot_fault::misaligned:
-      return {slab_errc::alignment_mismatch, "is aligned as no object of the type is", "wrong-alignment"};
     case core::slot_fault::free:
-      return {slab_errc::double_free, "is freed a second time", "double-free"};
+      return {slab_errc::double_free, "an object is freed that is free already",
+              "two owners of one object, or an owner beside a call of deallocate", "double-free"};
     case core::slot_fault::never_out:
-      return {slab_errc::invalid_pointer, "is freed, and was never allocated", "never-allocated"};
+      return {slab_errc::invalid_pointer, "an object is freed that was never allocated",
+              "a pointer that was computed, or read from memory that was overwritten", "never-allocated"};
+    case core::slot_fault::interior:
+      return {slab_errc::invalid_pointer, "the pointer does not point to the begin of its object",
+              "a member or element freed in place of its object", "interior-pointer"};
+    case core::slot_fault::misaligned:
+      return {slab_errc::alignment_mismatch, "the pointer is aligned as no object of its type is",
+              "a pointer that was computed or cast", "wrong-alignment"};
     case core::slot_fault::damaged:
-      return {slab_errc::corrupted, "is in a slab whose header was overwritten", "overwritten-header"};
+      return {slab_errc::corrupted, "the header of a slab was overwritten",
+              "a write behind the last object of the slab before, or ahead of this one's first",
+              "overwritten-header"};
     case core::slot_fault::written:
-      return {slab_errc::corrupted, "was written while it was free", "write-after-free"};
+      return {slab_errc::corrupted, "an object was written to after it was freed",
+              "a pointer that is used after its object's end, or a write behind the object before",
+              "write-after-free"};
     default:
-      return {slab_errc::invalid_pointer,
-              in_a_slab ? "points into a slab of this cache, where no object is"
-                        : "was not allocated from this cache",
-              "invalid-pointer"};
+      return {slab_errc::invalid_pointer, "the pointer is no object of this cache",
+              "an object of another cache, of malloc or of the stack", "invalid-pointer"};
   }
 }
 
-inline void compose(check_message& message, const core::found_fault& found, const char* name_text) noexcept {
-  const fault_words words = words_of(found.fault, found.slab != nullptr);
-  (void)message.add("quarry: ").add(found.pointer).add(" ").add(words.words);
-  if (found.slab != nullptr && found.fault != core::slot_fault::damaged &&
-      found.fault != core::slot_fault::foreign)
-    (void)message.add("; slot ").add(found.slot);
-  if (found.slab != nullptr) (void)message.add(" in the slab at ").add(found.slab);
-  (void)message.add("\n  cache of ");
+inline void compose(check_message& message, const core::found_fault& found, const void* owner,
+                    const char* name_text) noexcept {
+  const fault_words words = words_of(found.fault);
+  (void)message.add("quarry: ").add(words.what).add(".\n  pointer   ").add(found.pointer);
+  (void)message.add("\n  cache     quarry::slab_cache of ");
   add_name(message, name_text);
-  (void)message.add(", ").add(found.slot_bytes).add(" bytes each; see docs/checks.md#").add(words.anchor);
+  (void)message.add(" at ").add(owner);
+  if (found.slab != nullptr) (void)message.add("\n  object    ");
+  if (found.begin != nullptr)
+    (void)message.add("slot ")
+        .add(found.slot)
+        .add(", ")
+        .add(found.slot_bytes)
+        .add(" bytes from ")
+        .add(found.begin)
+        .add(" on, ");
+  if (found.slab != nullptr) (void)message.add("in the slab at ").add(found.slab);
+  if (found.fault == core::slot_fault::written)
+    (void)message.add("; first written byte: ").add(found.byte);
+  else if (found.byte != 0)
+    (void)message.add("; the pointer lies ").add(found.byte).add(" bytes in it");
+  (void)message.add("\n  look for  ")
+      .add(words.look_for)
+      .add("; docs/checks.md#")
+      .add(words.section)
+      .add("\n");
 }
 
 /// Tells `handler`, a violation_handler, of what the checks of a cache of T found; without one the program ends in a trap.
 template <class T>
 void tell_fault(const core::found_fault& found, const void* owner, void (*handler)()) {
   check_message message;
-  compose(message, found, text_with_name<T>());
-  const violation told{words_of(found.fault, found.slab != nullptr).error, found.pointer, owner,
-                       message.text()};
+  compose(message, found, owner, text_with_name<T>());
+  const violation told{words_of(found.fault).error, found.pointer, owner, message.text()};
   if (handler == nullptr) __builtin_trap();
   reinterpret_cast<violation_handler>(handler)(told);
 }

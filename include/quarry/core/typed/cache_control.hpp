@@ -123,7 +123,9 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
  private:
   static std::nullptr_t address_of() noexcept { return nullptr; }
   template <class Transit>
-  static Transit* address_of(Transit& mine) noexcept { return &mine; }
+  static Transit* address_of(Transit& mine) noexcept {
+    return &mine;
+  }
 
   cache_control(const attached& from, const cache_layout& layout, slab& first,
                 void (*destroyer)(void*) noexcept)

@@ -47,7 +47,9 @@ struct found_fault {
   slot_fault fault = slot_fault::none;
   const void* pointer = nullptr;  // that was passed, or the slot that was written
   const void* slab = nullptr;     // where the slab's memory begins; null when no slab is meant
-  std::size_t slot = 0;           // the slot's index in its slab, where the fault is one of a slot
+  const void* begin = nullptr;    // of the slot; null when no slot is meant
+  std::size_t slot = 0;           // its index in its slab
+  std::size_t byte = 0;           // of the slot: that the pointer leads to, or that was written first
   std::size_t slot_bytes = 0;
 };
 

@@ -71,8 +71,8 @@ class QUARRY_EXCEPTION_MODE checked_calls {
   static void poison_free(const slab& each) noexcept;
   static void touch(const void* slot) noexcept { (void)*static_cast<const volatile unsigned char*>(slot); }
 
-  static inline check_hooks hooks_{&allocate, &deallocate, &try_deallocate, &grow, &destroy_owned,
-                                   &leave, &end_quarantine, &look_at, nullptr};
+  static inline check_hooks hooks_{&allocate, &deallocate,     &try_deallocate, &grow,  &destroy_owned,
+                                   &leave,    &end_quarantine, &look_at,        nullptr};
 };
 
 template <class Kind, class Control>
@@ -96,8 +96,7 @@ bool checked_calls<Kind, Control>::set(Control& block, check_depth depth, const 
       block.checks = watched ? &hooks_ : nullptr;
       block.destroy = usual;
       if (state->full()) block.root.end_reserve();
-      return give_blocks(*state,
-                         block.root.resize_magazine(block, watched ? 0 : Control::magazine_slots));
+      return give_blocks(*state, block.root.resize_magazine(block, watched ? 0 : Control::magazine_slots));
     });
     late.send();
     return true;
@@ -300,8 +299,8 @@ bool checked_calls<Kind, Control>::take_extension(Control& block) {
 // Returns memory for a slot_checks or a block of its table, or null when there is none.
 template <class Kind, class Control>
 void* checked_calls<Kind, Control>::take_block(Control& block) noexcept {
-  slab* const taken = without_throwing(
-      [&] { return Control::take_slab(block, Kind::layout, Kind::layout.extension); });
+  slab* const taken =
+      without_throwing([&] { return Control::take_slab(block, Kind::layout, Kind::layout.extension); });
   return taken != nullptr ? base_of(taken, Kind::layout.slabs.slab_bytes) : nullptr;
 }
 

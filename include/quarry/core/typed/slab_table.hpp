@@ -81,8 +81,7 @@ class slab_table {
   slab_entry* find_in(const block& of, const slab* header) const noexcept {
     slab_entry* const entries = of.entries();
     std::size_t place = first_place(of, header);
-    while (entries[place].header != header && entries[place].header != nullptr)
-      place = next_place(of, place);
+    while (entries[place].header != header && entries[place].header != nullptr) place = next_place(of, place);
     return entries[place].header != nullptr ? entries + place : nullptr;
   }
 

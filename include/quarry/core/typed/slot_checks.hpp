@@ -12,8 +12,8 @@
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/core/typed/cache_root.hpp>
-#include <quarry/core/typed/quarantine.hpp>
 #include <quarry/core/typed/slab_table.hpp>
+#include <quarry/core/typed/waiting_slots.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +25,7 @@ namespace core {
 
 class slot_checks : public check_hooks {
  public:
-  static constexpr unsigned char free_byte = 0xDB;
+  static constexpr unsigned char free_byte = 0xDD;
   static constexpr std::size_t most_waiting_bytes = std::size_t{1} << 18;  // in quarantine
 
   /// Lies at the begin of `bytes` bytes at `block`, the rest of which it uses. Returns null when they are too few.
@@ -97,7 +97,18 @@ class slot_checks : public check_hooks {
 
   slab* home_of(const void* pointer) const noexcept { return core::home_of(pointer, layout_.slabs); }
   found_fault fault_at(slot_fault fault, const void* pointer) const noexcept {
-    return {fault, pointer, base_of(pointer, layout_.slabs.slab_bytes), 0, layout_.slabs.slot_bytes};
+    return {
+        fault, pointer, base_of(pointer, layout_.slabs.slab_bytes), nullptr, 0, 0, layout_.slabs.slot_bytes};
+  }
+  // The same with the slot that `pointer` leads into. Requires a sound header and a pointer between its slots' begin and end.
+  found_fault fault_in_slot(slot_fault fault, const void* pointer) const noexcept {
+    found_fault found = fault_at(fault, pointer);
+    const slab& home = *home_of(pointer);
+    const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home.begin());
+    found.slot = offset / layout_.slabs.slot_bytes;
+    found.byte = offset % layout_.slabs.slot_bytes;
+    found.begin = home.slot_at(found.slot, layout_.slabs);
+    return found;
   }
   bool knows_links(const slab& each, bool in_bin) const noexcept;
   bool is_sound(const slab_entry& entry, const cache_front& front) const noexcept;
@@ -111,15 +122,17 @@ class slot_checks : public check_hooks {
     auto* const bytes = static_cast<unsigned char*>(slot);
     for (std::size_t i = 0; i < layout_.slabs.slot_bytes; ++i) bytes[i] = free_byte;
   }
-  bool is_filled(const void* slot) const noexcept {
+  // Returns the first byte of a free slot that was written, or slot_bytes.
+  std::size_t first_written(const void* slot) const noexcept {
     const auto* const bytes = static_cast<const unsigned char*>(slot);
-    unsigned differences = 0;
-    for (std::size_t i = 0; i < layout_.slabs.slot_bytes; ++i) differences |= bytes[i] ^ free_byte;
-    return differences == 0;
+    std::size_t first = 0;
+    while (first < layout_.slabs.slot_bytes && bytes[first] == free_byte) ++first;
+    return first;
   }
+  bool is_filled(const void* slot) const noexcept { return first_written(slot) == layout_.slabs.slot_bytes; }
   found_fault written(const void* slot) const noexcept {
-    found_fault found = fault_at(slot_fault::written, slot);
-    found.slot = home_of(slot)->index_of(slot, layout_.slabs);
+    found_fault found = fault_in_slot(slot_fault::written, slot);
+    found.byte = first_written(slot);
     return found;
   }
   void note(const found_fault& found, fault_report& into) const noexcept {
@@ -131,7 +144,7 @@ class slot_checks : public check_hooks {
   const cache_layout& layout_;
   fault_report target_;
   slab_table slabs_;
-  quarantine quarantine_;
+  waiting_slots quarantine_;
   bool full_ = false;
   bool fills_ = false;
 };
@@ -162,7 +175,9 @@ inline bool slot_checks::add(slab& fresh, bool is_root, bool used) noexcept {
 
 // Whether the slab's list leads to slabs of the cache, and from these back. Slabs that rest are chained one way.
 inline bool slot_checks::knows_links(const slab& each, bool in_bin) const noexcept {
-  const auto is_null_or_known = [&](const slab* other) { return other == nullptr || slabs_.find(other) != nullptr; };
+  const auto is_null_or_known = [&](const slab* other) {
+    return other == nullptr || slabs_.find(other) != nullptr;
+  };
   if (!is_null_or_known(each.next)) return false;
   if (!in_bin) return true;
   if (!is_null_or_known(each.previous)) return false;
@@ -184,15 +199,15 @@ inline found_fault slot_checks::fault_of(const cache_root& root, const cache_fro
                                          const void* slot) const noexcept {
   const slab* const home = home_of(slot);
   const slab_entry* const entry = slabs_.find(home);
-  if (entry == nullptr) return {slot_fault::foreign, slot, nullptr, 0, layout_.slabs.slot_bytes};
+  if (entry == nullptr) return {slot_fault::foreign, slot, nullptr, nullptr, 0, 0, layout_.slabs.slot_bytes};
   if (!is_sound(*entry, front)) return fault_at(slot_fault::damaged, slot);
-  const auto offset = reinterpret_cast<std::uintptr_t>(slot) - reinterpret_cast<std::uintptr_t>(home->begin());
+  const auto offset =
+      reinterpret_cast<std::uintptr_t>(slot) - reinterpret_cast<std::uintptr_t>(home->begin());
   if (offset >= home->slots() * layout_.slabs.slot_bytes) return fault_at(slot_fault::foreign, slot);
-  found_fault found = fault_at(slot_fault::none, slot);
-  found.slot = offset / layout_.slabs.slot_bytes;
+  found_fault found = fault_in_slot(slot_fault::none, slot);
   if (reinterpret_cast<std::uintptr_t>(slot) % layout_.slot_alignment != 0) {
     found.fault = slot_fault::misaligned;
-  } else if (offset % layout_.slabs.slot_bytes != 0) {
+  } else if (found.byte != 0) {
     found.fault = slot_fault::interior;
   } else if (home->bitmap().is_free(found.slot)) {
     found.fault = found.slot < entry->ever_out ? slot_fault::free : slot_fault::never_out;

@@ -1,4 +1,5 @@
-// Freed slots that wait before they are free, so that what is done to them too late is found: first in, first out.
+// The quarantine of a checked typed cache: freed slots that wait, first in, first out, so that what is done to them too late is
+// found.
 //
 // Layer      4. Freestanding. The slots' addresses lie in memory that is lent to it.
 // Invariant  A slot that waits counts as used in its slab.
@@ -12,10 +13,10 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-class quarantine {
+class waiting_slots {
  public:
   /// Has room for `capacity` slots at `places`.
-  quarantine(void** places, std::size_t capacity) noexcept : places_(places), capacity_(capacity) {}
+  waiting_slots(void** places, std::size_t capacity) noexcept : places_(places), capacity_(capacity) {}
 
   std::size_t count() const noexcept { return count_; }
   std::size_t capacity() const noexcept { return capacity_; }
