@@ -317,8 +317,10 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
         return slots::push(*front, address, mine);
       }
     }
+    return slots::destroy_owned(*front, address);
+  } else {
+    front->destroy(address);
   }
-  slots::destroy_owned(*front, address);
 }
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
