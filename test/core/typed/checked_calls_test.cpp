@@ -21,7 +21,7 @@ using quarry::core::slot_fault;
 using quarry_test::null_on_failure_source;
 using quarry_test::watching_lock;
 
-constexpr std::size_t slab_bytes = 512;  // the first block of a table has room for few slabs
+constexpr std::size_t slab_bytes = 1024;
 
 template <class Lock>
 struct kind {
@@ -30,6 +30,7 @@ struct kind {
   static constexpr bool has_destructor = true;
   using control = cache_control<Lock, null_on_failure_source, magazine_slots, marks_kept>;
   static constexpr cache_layout layout = make_cache_layout({48, 8, control::bytes, marks_kept}, slab_bytes);
+  static_assert(layout.root.slots != 0);
   static inline int destroyed = 0;
   static void destroy_object(void*) noexcept {
     EXPECT_EQ(watching_lock::depth, 0);
