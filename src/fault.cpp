@@ -46,6 +46,9 @@ kind_facts facts_of(fault_kind kind) noexcept {
     case fault_kind::not_a_block:
       return {slab_errc::invalid_pointer, "the pointer is no block of this resource",
               "memory of malloc, of the stack or of a resource that has ended", "invalid-pointer"};
+    case fault_kind::nothing_there:
+      return {slab_errc::invalid_pointer, "the resource holds that memory, but no block lies there now",
+              "a block that was freed before, and whose slab went back since", "double-free"};
     case fault_kind::overwritten_header:
       return {slab_errc::corrupted, "the header of a slab was overwritten",
               "a write through a wild pointer: headers lie apart from blocks", "overwritten-header"};

@@ -22,6 +22,7 @@ enum class fault_kind : std::uint8_t {
   wrong_alignment,
   wrong_resource,
   not_a_block,
+  nothing_there,
   overwritten_header,
   write_after_free,
   overrun

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <quarry/portability.hpp>
 #include <thread>
 
 namespace quarry {
@@ -12,7 +13,7 @@ namespace {
 constexpr int most_naps = 200;  // that a thread waits
 
 std::atomic<int> forks{0};  // that wait or run; any thread
-__thread unsigned depth = 0;
+QUARRY_THREAD_LOCAL unsigned depth = 0;
 
 }  // namespace
 

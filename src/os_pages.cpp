@@ -20,6 +20,7 @@
 #include <cstring>
 #include <mutex>
 #include <quarry/detail/sleeping_lock.hpp>
+#include <quarry/portability.hpp>
 
 #include "spare_ranges.hpp"
 #endif
@@ -31,8 +32,8 @@
 #if defined(__ELF__)
 // Defined where the program is built with a sanitizer that looks for leaks, however this file is built.
 extern "C" {
-__attribute__((weak)) void __lsan_register_root_region(const void* begin, std::size_t bytes);    // NOLINT
-__attribute__((weak)) void __lsan_unregister_root_region(const void* begin, std::size_t bytes);  // NOLINT
+QUARRY_WEAK void __lsan_register_root_region(const void* begin, std::size_t bytes);    // NOLINT
+QUARRY_WEAK void __lsan_unregister_root_region(const void* begin, std::size_t bytes);  // NOLINT
 }
 #endif
 
@@ -146,7 +147,7 @@ class errno_keeper {
 
 // The lock is taken last and let go first: registered when the program or library is loaded, before any handler
 // of a resource, so that no thread waits for it with a resource's lock in hand that fork() waits for.
-__attribute__((constructor(101))) void install_fork_handlers() noexcept {
+QUARRY_AT_LOAD(101) void install_fork_handlers() noexcept {
   pthread_atfork([] { spare_lock.lock(); }, [] { spare_lock.unlock(); }, [] { spare_lock.unlock(); });
 }
 

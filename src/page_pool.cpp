@@ -7,6 +7,8 @@
 #include <memory_resource>
 #include <mutex>
 #include <new>
+#include <quarry/core/bits.hpp>
+#include <quarry/portability.hpp>
 #include <type_traits>
 
 #include "os_pages.hpp"
@@ -65,7 +67,7 @@ struct page_pool_fork_handlers {
 
   // Registered when the program or library is loaded, before any handler of a resource: handlers before a fork
   // run in reverse, so the leaf is locked last, when no thread can hold it and wait for a resource's lock.
-  __attribute__((constructor(101))) static void install() noexcept {
+  QUARRY_AT_LOAD(101) static void install() noexcept {
     pthread_atfork(lock, unlock, unlock);
   }
 #endif
@@ -194,7 +196,7 @@ bool page_pool::check_invariants() const noexcept {
 page_pool::list_of_size& page_pool::list_for(std::size_t bytes) noexcept {
   const std::size_t pages = bytes >> page_log2;
   if ((pages & (pages - 1)) == 0 && pages >> lists_of_powers == 0)
-    return by_size_[pages == 0 ? 0 : static_cast<std::size_t>(__builtin_ctzll(pages))];
+    return by_size_[pages == 0 ? 0 : core::lowest_bit(pages)];
   return by_size_[lists_of_powers + pages % lists_of_others];
 }
 

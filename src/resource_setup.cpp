@@ -1,4 +1,7 @@
 #include <quarry/detail/resource_setup.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <quarry/core/poison.hpp>
 #include <stdexcept>
 
 #include "refusal.hpp"
@@ -11,6 +14,15 @@ namespace {
 
 constexpr std::size_t smallest_red_zone_bytes = 8;
 
+// Whether a tool runs that wants to know which memory rests. QUARRY_TOOLS=off in the environment keeps it from asking.
+bool has_tools() noexcept {
+  static const bool is_told = [] {
+    const char* const said = std::getenv("QUARRY_TOOLS");
+    return (said == nullptr || std::strcmp(said, "off") != 0) && core::is_watched();
+  }();
+  return is_told;
+}
+
 }  // namespace
 
 resource_setup::resource_setup(const slab_options& given, std::size_t buffer_bytes, bool has_upstream)
@@ -19,7 +31,8 @@ resource_setup::resource_setup(const slab_options& given, std::size_t buffer_byt
       slab_granules_(1),
       has_directory_(true),
       cache_bytes_(options_.thread_cache_bytes),
-      is_watched_(is_checked()),
+      is_watched_(is_checked() || has_tools()),
+      tells_tools_(has_tools()),
       red_zone_bytes_(options_.checks == check_level::full ? smallest_red_zone_bytes : 0) {
   constexpr std::size_t smallest_granule_bytes = 256;
   constexpr std::size_t granules_in_supply = 64;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <new>
+#include <quarry/portability.hpp>
 
 #include "os_pages.hpp"
 #include "page_pool.hpp"
@@ -66,9 +67,9 @@ void* resource_supply::allocate_pages(std::size_t bytes, std::size_t alignment) 
   const asking now(is_asking_);
   void* pages = ask(*upstream_, bytes, alignment);
   // Standard libraries declare that it is neither null nor less aligned, and compilers believe them.
-  __asm__("" : "+r"(pages));
+  QUARRY_FORGET(pages);
   const bool is_aligned = (reinterpret_cast<std::uintptr_t>(pages) & (alignment - 1)) == 0;
-  if (__builtin_expect(pages != nullptr && is_aligned, 1)) return pages;
+  if (QUARRY_LIKELY(pages != nullptr && is_aligned)) return pages;
   if (pages != nullptr) upstream_->deallocate(pages, bytes, alignment);
   return fail(upstream_fault(*upstream_, pages, bytes, alignment));
 }

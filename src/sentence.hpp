@@ -6,6 +6,7 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdio>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -19,9 +20,7 @@ class sentence {
   sentence() noexcept { text_[0] = '\0'; }
 
   /// Appends as std::printf does.
-#if defined(__GNUC__)
-  __attribute__((format(printf, 2, 3)))
-#endif
+  QUARRY_PRINTF_FORMAT(2, 3)
   sentence& add(const char* format, ...) noexcept {
     std::va_list arguments;
     va_start(arguments, format);

@@ -25,20 +25,6 @@ constexpr bool is_power_of_two(std::size_t number) noexcept {
   return number != 0 && (number & (number - 1)) == 0;
 }
 
-// Serves what no hit does. Returns null past max_bytes, and without exceptions also where upstream gives nothing.
-template <class Derived>
-inline void* slab_face<Derived>::serve_slow(std::size_t bytes, std::size_t alignment) {
-  auto& host = self().host();
-  core::cache* const own = self().cache_or_open();
-  if (host.setup().is_watched())
-    return watched_calls<std::remove_reference_t<decltype(host)>>(host).allocate(own, bytes, alignment);
-  auto& engine = host.engine();
-  const core::class_index index = host.setup().pooled_class(bytes, alignment);
-  if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
-  if (own == nullptr) return engine.allocate_direct(index);
-  return engine.allocate_slow(*own, index);
-}
-
 template <class Derived>
 void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment) noexcept {
 #if defined(__cpp_exceptions)
@@ -49,31 +35,86 @@ void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment)
   if (core::find_key(core::last_byte_of(bytes, alignment), key))
     if (core::cache* const own = self().cache_at_hand())
       if (void* const slot = own->cursor_at(key).pop()) return slot;
-  return serve_slow(bytes, alignment);
+  return serve(bytes, alignment);
 #endif
 }
 
+// Where calls are watched, all of them come here, and most end in the first step.
 template <class Derived>
-void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment) {
+void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key) {
+  auto& host = self().host();
+  if (host.setup().is_watched()) {
+    core::watched_cache* const own = self().cache_at_hand()->behind;
+    if (void* const slot = allocate_remembered(own, key, host.engine().memory().epoch())) return slot;
+    return allocate_watched(bytes, alignment, key);
+  }
+  return allocate_missed(bytes, alignment);
+}
+
+template <class Derived>
+void* slab_face<Derived>::allocate_watched(std::size_t bytes, std::size_t alignment, core::class_key key) {
+  auto& engine = self().host().engine();
+  core::watched_cache* const own = self().cache_at_hand()->behind;
+  if (own != nullptr && remembers_slabs(engine))
+    if (void* const slot = allocate_looked_up(engine, *own, key)) return slot;
+  return allocate_missed(bytes, alignment);
+}
+
+template <class Derived>
+void* slab_face<Derived>::allocate_missed(std::size_t bytes, std::size_t alignment) {
   if (!is_power_of_two(alignment)) refuse_alignment(alignment);
-  void* const result = serve_slow(bytes, alignment);
+  void* const result = serve(bytes, alignment);
   if (result == nullptr) refuse_memory();  // past max_bytes
   return result;
 }
 
+// Serves what no hit does. Returns null past max_bytes, and without exceptions also where upstream gives nothing.
 template <class Derived>
-void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment) noexcept {
+void* slab_face<Derived>::serve(std::size_t bytes, std::size_t alignment) {
+  auto& host = self().host();
+  auto& engine = host.engine();
+  core::cache* const own = self().cache_or_open();
+  if (host.setup().is_watched()) return watch(host).allocate(own, bytes, alignment);
+  const core::class_index index = host.setup().pooled_class(bytes, alignment);
+  if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
+  if (own == nullptr) return engine.allocate_direct(index);
+  return engine.allocate_slow(*own, index);
+}
+
+template <class Derived>
+void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment,
+                                         core::class_key key) noexcept {
+  auto& host = self().host();
+  if (host.setup().is_watched()) {
+    core::watched_cache* const own = self().cache_at_hand()->behind;
+    if (deallocate_remembered(own, key, host.engine().memory().epoch(), pointer)) return;
+    return deallocate_watched(pointer, bytes, alignment, key);
+  }
+  deallocate_missed(pointer, bytes, alignment);
+}
+
+template <class Derived>
+void slab_face<Derived>::deallocate_watched(void* pointer, std::size_t bytes, std::size_t alignment,
+                                            core::class_key key) noexcept {
+  auto& engine = self().host().engine();
+  core::watched_cache* const own = self().cache_at_hand()->behind;
+  const bool is_done =
+      own != nullptr && remembers_slabs(engine) && deallocate_looked_up(engine, *own, key, pointer);
+  if (!is_done) deallocate_missed(pointer, bytes, alignment);
+}
+
+template <class Derived>
+void slab_face<Derived>::deallocate_missed(void* pointer, std::size_t bytes, std::size_t alignment) noexcept {
   if (pointer == nullptr) return;
   auto& host = self().host();
   if (host.setup().is_watched())
-    return watched_calls<std::remove_reference_t<decltype(host)>>(host).deallocate(self().cache_or_open(), pointer, bytes,
-                                                                                  alignment);
+    return watch(host).deallocate(self().cache_or_open(), pointer, bytes, alignment);
   auto& engine = host.engine();
   const core::class_index index = host.setup().pooled_class(bytes, alignment);
   if (index == core::no_class) {
     engine.deallocate_oversize(pointer, bytes);
-  } else if (core::cache* const own = self().cache_or_open()) {
-    engine.deallocate_slow(*own, pointer, index);
+  } else if (core::cache* const opened = self().cache_or_open()) {
+    engine.deallocate_slow(*opened, pointer, index);
   } else {
     engine.deallocate_direct(pointer, index);
   }

@@ -52,12 +52,13 @@ void slab_host<Derived, Engine>::begin_checks() {
 template <class Derived, class Engine>
 void slab_host<Derived, Engine>::end_checks() noexcept {
   leave_checked_owner(&this->self());
-  watched_calls<slab_host>(*this).verify_free_slots();
+  watch(*this).look_at_what_is_left("ended");
 }
 
 template <class Derived, class Engine>
 void slab_host<Derived, Engine>::release() noexcept {
   if (engine_.memory().untouched()) return;
+  if (setup_.is_checked()) watch(*this).look_at_what_is_left("was released");
   this->self().forget_caches();
   engine_.release();
 }
@@ -67,6 +68,7 @@ std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
   const std::size_t before_bytes = resident_bytes();
   if (core::cache* const own = this->self().opened_cache()) engine_.flush_cache(*own);
   engine_.flush_depots();
+  if (setup_.is_checked()) watch(*this).verify_free_slots();
   if constexpr (Derived::is_for_one_thread) {
     if (keep_bytes == 0 && engine_.used_slots() == 0 && engine_.has_no_block()) {
       this->self().forget_caches();

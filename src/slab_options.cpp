@@ -7,6 +7,7 @@
 #include <string>
 
 #include "quarry/core/bins/size_class.hpp"
+#include "quarry/core/poison.hpp"
 #include "quarry/detail/environment_checks.hpp"
 #include "refusal.hpp"
 
@@ -78,8 +79,15 @@ slab_options slab_options::resolved() const {
   result.max_blocks_per_chunk = result.slab_bytes / core::smallest_slot_bytes;
   if (checks != check_level::off && checks != check_level::pointers && checks != check_level::full)
     refuse("checks", static_cast<std::size_t>(checks), "check_level::off, pointers or full");
+  if (leaks != leak_action::by_level && leaks != leak_action::quiet && leaks != leak_action::report &&
+      leaks != leak_action::abort)
+    refuse("leaks", static_cast<std::size_t>(leaks), "leak_action::by_level, quiet, report or abort");
   const check_level least = least_check_level();
   if (result.checks < least) result.checks = least;
+  // memcheck is told of each block's begin and end, so what lives at an end must be known.
+  if (result.checks == check_level::off && core::has_memcheck()) result.checks = check_level::pointers;
+  if (leaks == leak_action::by_level)
+    result.leaks = result.checks == check_level::full ? leak_action::report : leak_action::quiet;
   if (retain_bytes == 0) result.retain_bytes = default_retain_bytes;
   if (thread_cache_bytes == 0) result.thread_cache_bytes = default_thread_cache_bytes;
   return result;

@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <quarry/portability.hpp>
 
 #include <cerrno>
 #else
@@ -46,7 +47,7 @@ void sleep_on([[maybe_unused]] std::atomic<std::uint32_t>& word,
 
 void sleeping_lock::lock_slow() noexcept {
   for (int spin = 0; spin < most_spins; ++spin) {
-    pause_processor();
+    QUARRY_PAUSE();
     // Relaxed: only a look.
     if (state_.load(std::memory_order_relaxed) == 0 && try_lock()) return;
   }

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <mutex>
 #include <quarry/detail/thread_caches.hpp>
+#include <quarry/portability.hpp>
 
 #include "back_off.hpp"
 #include "cache_node.hpp"
@@ -23,7 +24,7 @@ thread_registry registry;
 #if defined(__unix__) || defined(__APPLE__)
 // When the program or library is loaded: handlers before a fork run in reverse, so those of the program come first, and those
 // of the page pool, whose lock is a leaf, last.
-__attribute__((constructor(102))) void install_fork_handlers() noexcept {
+QUARRY_AT_LOAD(102) void install_fork_handlers() noexcept {
   fork_handlers::install();
 }
 #endif

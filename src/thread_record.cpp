@@ -1,5 +1,7 @@
 #include "thread_record.hpp"
 
+#include <quarry/portability.hpp>
+
 #include "os_pages.hpp"
 
 namespace quarry {
@@ -11,7 +13,7 @@ namespace {
 // The table of a thread that has none: no resource has the id 0.
 thread_entry no_entries[thread_table_entries];
 
-__thread thread_record record;
+QUARRY_THREAD_LOCAL thread_record record;
 
 // The one thread_local with a destructor; touched when a thread opens its first cache.
 struct thread_end {
@@ -23,7 +25,7 @@ thread_local thread_end end_of_this_thread;
 
 }  // namespace
 
-__thread thread_entry* thread_table = no_entries;
+QUARRY_THREAD_LOCAL thread_entry* thread_table = no_entries;
 
 thread_record& thread_record::of_this_thread() noexcept {
   return record;

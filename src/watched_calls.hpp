@@ -14,8 +14,11 @@
 #include "call_stacks.hpp"
 #include "checked_owners.hpp"
 #include "fault.hpp"
+#include "live_blocks.hpp"
 #include "quarry/core/engine/engine.hpp"
+#include "quarry/core/poison.hpp"
 #include "quarry/detail/resource_setup.hpp"
+#include "refusal.hpp"
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -34,6 +37,74 @@ inline std::size_t first_other(const void* begin, std::size_t bytes, unsigned ch
   return first;
 }
 
+// What most calls of a checked resource come to. `own` is the cache behind the caller's, or null; `key` that of the request's
+// class. They return null, or false, having changed nothing but what rests in the cache, where watched_calls must look further.
+
+/// Where the slot lies in the slab that was looked at last in its class; `epoch` is the store's.
+inline void* allocate_remembered(core::watched_cache* own, core::class_key key, std::uint32_t epoch) noexcept {
+  if (own == nullptr) return nullptr;
+  core::cursor& loaded = own->cursor_at(key);
+  void* const pointer = loaded.peek();
+  const core::slab_memo& memo = own->memo_at(key);
+  std::size_t slot = 0;
+  if (!memo.holds(pointer, epoch) || !memo.find(pointer, slot) || memo.states[slot] == core::slot_state::live)
+    return nullptr;
+  memo.states.set(slot, core::slot_state::live);
+  return loaded.pop();
+}
+inline bool deallocate_remembered(core::watched_cache* own, core::class_key key, std::uint32_t epoch,
+                                  void* pointer) noexcept {
+  if (own == nullptr) return false;
+  const core::slab_memo& memo = own->memo_at(key);
+  std::size_t slot = 0;
+  if (!memo.holds(pointer, epoch) || !memo.find(pointer, slot) || memo.states[slot] != core::slot_state::live ||
+      !own->cursor_at(key).push(pointer))
+    return false;
+  memo.states.set(slot, core::slot_state::freed);
+  return true;
+}
+
+/// Looks up the slab of `pointer`, and lets `memo` know it. Returns false where it is none of the class, or its header is damaged.
+template <class Store>
+bool look_up(const Store& store, core::watched_cache& own, core::class_key key, const void* pointer) noexcept {
+  core::slab_memo& memo = own.memo_at(key);
+  core::slab* const home = store.slab_of(pointer);
+  if (home == nullptr || home->size_class != key / 2) return false;
+  const core::slot_states states(*home);
+  if (!states.is_sealed(*home)) return false;
+  memo.reciprocal = own.reciprocals[key / 2];
+  memo.begin = home->begin();
+  memo.bytes = static_cast<std::uint32_t>(home->slots() * core::slot_bytes_of(home->size_class));
+  memo.epoch = store.epoch();
+  memo.states = states;
+  return true;
+}
+
+/// Whether no more is noted of slots than their states.
+template <class Engine>
+bool remembers_slabs(const Engine& engine) noexcept {
+  return engine.memory().detail() == core::slot_detail::state && !engine.memory().tells_tools();
+}
+
+/// Where the slot lies in another slab. Requires remembers_slabs().
+template <class Engine>
+bool deallocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key, void* pointer) noexcept {
+  if (!look_up(engine.memory(), own, key, pointer)) return false;
+  const core::slab_memo& memo = own.memo_at(key);
+  std::size_t slot = 0;
+  if (!memo.holds(pointer, memo.epoch) || !memo.find(pointer, slot) || memo.states[slot] != core::slot_state::live)
+    return false;
+  memo.states.set(slot, core::slot_state::freed);
+  if (!own.cursor_at(key).push(pointer)) engine.deallocate_slow(own, pointer, static_cast<core::class_index>(key / 2));
+  return true;
+}
+template <class Engine>
+void* allocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key) noexcept {
+  void* const pointer = own.cursor_at(key).peek();
+  if (pointer == nullptr || !look_up(engine.memory(), own, key, pointer)) return nullptr;
+  return allocate_remembered(&own, key, engine.memory().epoch());
+}
+
 template <class Host>
 class watched_calls {
  public:
@@ -50,33 +121,31 @@ class watched_calls {
   template <class F>
   void for_each_live(F f) const;
 
+  /// Before the resource ends or is released: looks whether free slots were written to, and does what the options say about blocks
+  /// that live. `what` completes "the resource ...". Requires that nobody else is inside a call.
+  void look_at_what_is_left(const char* what) const noexcept;
+
   /// Looks whether free slots were written to, where that is noticed; reports the first. Threads: waits for locks of shelves.
   void verify_free_slots() const noexcept;
 
  private:
   using engine_type = std::remove_reference_t<decltype(std::declval<Host&>().engine())>;
 
+  bool is_checked() const noexcept { return engine_.memory().detail() != core::slot_detail::none; }
+  bool tells_tools() const noexcept { return engine_.memory().tells_tools(); }
   bool is_recorded() const noexcept { return engine_.memory().detail() == core::slot_detail::record; }
 
-  // Lets `memo` know the slab of `pointer`. Returns false when no slab of the class holds it, or its header is damaged.
-  bool look(core::slab_memo& memo, const void* pointer, core::class_index index) const noexcept {
-    const std::uintptr_t offset =
-        reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(memo.begin);
-    if (__builtin_expect(offset < memo.bytes && memo.epoch == engine_.memory().epoch(), 1)) return true;
-    return look_slow(memo, pointer, index);
-  }
-  __attribute__((noinline)) bool look_slow(core::slab_memo& memo, const void* pointer,
-                                           core::class_index index) const noexcept;
+  // A slot that was found.
+  struct place {
+    core::slab* home = nullptr;  // null: no slab of the class holds the pointer, or its header is damaged
+    core::slot_states states;
+    std::size_t slot = 0;
+    bool is_begin = false;  // of the slot
+  };
+  place find(const void* pointer, core::class_index index) const noexcept;
 
-  static std::size_t slot_of(const core::slab_memo& memo, const void* pointer) noexcept {
-    const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - memo.begin);
-    return static_cast<std::size_t>(offset * memo.reciprocal >> 40);
-  }
-
-  bool note_allocated(core::slab_memo& memo, void* slot, core::class_index index, std::size_t bytes,
-                      std::size_t alignment) const;
-  bool note_freed(core::slab_memo& memo, void* slot, std::size_t number, std::size_t bytes,
-                  std::size_t alignment) const noexcept;
+  bool note_allocated(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const;
+  bool note_freed(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const noexcept;
   bool is_untouched(const core::slab& home, std::size_t number, const core::slot_record& record) const noexcept;
   void rest(core::watched_cache& own, void* slot, core::class_index index) noexcept;
   void deallocate_block(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
@@ -90,24 +159,23 @@ class watched_calls {
 };
 
 template <class Host>
-bool watched_calls<Host>::look_slow(core::slab_memo& memo, const void* pointer,
-                                    core::class_index index) const noexcept {
-  const std::uint32_t epoch = engine_.memory().epoch();
+watched_calls<Host> watch(Host& host) noexcept {
+  return watched_calls<Host>(host);
+}
+
+template <class Host>
+auto watched_calls<Host>::find(const void* pointer, core::class_index index) const noexcept -> place {
+  place result;
   core::slab* const home = engine_.memory().slab_of(pointer);
-  if (home == nullptr) return false;
-  const core::slot_states states(*home);
-  if (!states.is_sealed(*home) || home->size_class != index) return false;
+  if (home == nullptr) return result;
+  result.states = core::slot_states(*home);
+  if (!result.states.is_sealed(*home) || home->size_class != index) return result;
   const std::size_t slot_bytes = core::slot_bytes_of(index);
   const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
-  if (offset >= home->slots() * slot_bytes) return false;
-  memo.begin = home->begin();
-  memo.bytes = home->slots() * slot_bytes;
-  memo.reciprocal = ((std::uint64_t{1} << 40) + slot_bytes - 1) / slot_bytes;
-  memo.slot_bytes = slot_bytes;
-  memo.states = states;
-  memo.home = home;
-  memo.epoch = epoch;
-  return true;
+  result.slot = offset / slot_bytes;
+  result.is_begin = offset % slot_bytes == 0;
+  if (result.slot < home->slots()) result.home = home;
+  return result;
 }
 
 template <class Host>
@@ -115,44 +183,43 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
   const core::class_index index = setup_.watched_class(bytes, alignment);
   core::watched_cache* const own = front != nullptr ? front->behind : nullptr;
   if (index == core::no_class) return engine_.allocate_oversize(own, bytes, alignment);
-  core::slab_memo other;
-  core::slab_memo& memo = own != nullptr ? own->memos[index] : other;
   for (;;) {
     void* slot = own != nullptr ? own->cursors[index].pop() : engine_.allocate_direct(index);
     if (slot == nullptr && own != nullptr) slot = engine_.allocate_slow(*own, index);
-    if (slot == nullptr || note_allocated(memo, slot, index, bytes, alignment)) return slot;
+    if (slot == nullptr) return nullptr;
+    if (!is_checked()) {
+      core::unpoison_allocated(slot, bytes);
+      return slot;
+    }
+    if (note_allocated(find(slot, index), slot, bytes, alignment)) return slot;
   }
 }
 
 // Returns false when the slot may not be handed out, which is reported.
 template <class Host>
-bool watched_calls<Host>::note_allocated(core::slab_memo& memo, void* slot, core::class_index index,
-                                         std::size_t bytes, std::size_t alignment) const {
-  if (__builtin_expect(!look(memo, slot, index), 0)) {
+bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const {
+  if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states[at.slot] == core::slot_state::live)) {
     fault found = find_fault(slot, 0, 0);
-    found.kind = fault_kind::overwritten_header;
+    found.kind = at.home == nullptr || !at.is_begin ? fault_kind::overwritten_header : fault_kind::handed_out_twice;
     report_fault(host_.owner(), found);
     return false;
   }
-  const std::size_t number = slot_of(memo, slot);
-  const core::slot_state state = memo.states[number];
-  if (__builtin_expect(state == core::slot_state::live, 0)) {
-    fault found = find_fault(slot, 0, 0);
-    found.kind = fault_kind::handed_out_twice;
-    report_fault(host_.owner(), found);
-    return false;
-  }
-  if (__builtin_expect(is_recorded(), 0)) {
-    core::slot_record& record = memo.states.record(number, memo.home->slots());
-    if (state == core::slot_state::freed) is_untouched(*memo.home, number, record);
+  const core::slot_states states = at.states;
+  if (is_recorded()) {
+    const std::size_t slot_bytes = core::slot_bytes_of(at.home->size_class);
+    core::slot_record& record = states.record(at.slot, at.home->slots());
+    if (states[at.slot] == core::slot_state::freed) is_untouched(*at.home, at.slot, record);
     record.bytes = static_cast<std::uint32_t>(bytes);
     record.alignment = static_cast<std::uint32_t>(alignment);
     record.allocated_by = current_call_stack();
     record.freed_by = 0;
+    if (tells_tools()) core::restore(slot, slot_bytes);
     std::memset(slot, fresh_fill, bytes);
-    std::memset(static_cast<std::byte*>(slot) + bytes, red_zone_fill, memo.slot_bytes - bytes);
+    std::memset(static_cast<std::byte*>(slot) + bytes, red_zone_fill, slot_bytes - bytes);
+    if (tells_tools()) core::poison(slot, slot_bytes);
   }
-  memo.states.set(number, core::slot_state::live);
+  if (tells_tools()) core::unpoison_allocated(slot, bytes);
+  states.set(at.slot, core::slot_state::live);
   return true;
 }
 
@@ -162,44 +229,45 @@ void watched_calls<Host>::deallocate(core::cache* front, void* pointer, std::siz
   const core::class_index index = setup_.watched_class(bytes, alignment);
   if (index == core::no_class) return deallocate_block(pointer, bytes, alignment);
   core::watched_cache* const own = front != nullptr ? front->behind : nullptr;
-  core::slab_memo other;
-  core::slab_memo& memo = own != nullptr ? own->memos[index] : other;
-  if (__builtin_expect(!look(memo, pointer, index), 0)) return refuse(pointer, bytes, alignment);
-  const std::size_t number = slot_of(memo, pointer);
-  const bool is_live = memo.begin + number * memo.slot_bytes == pointer &&
-                       memo.states[number] == core::slot_state::live;
-  if (__builtin_expect(!is_live, 0)) return refuse(pointer, bytes, alignment);
-  if (__builtin_expect(is_recorded(), 0) && !note_freed(memo, pointer, number, bytes, alignment)) return;
-  memo.states.set(number, core::slot_state::freed);
-  if (own == nullptr) return engine_.deallocate_direct(pointer, index);
-  if (own->delayed != nullptr) {
-    while (own->delayed->is_full()) {
-      const core::quarantine::resting oldest = own->delayed->take();
-      rest(*own, oldest.slot, oldest.index);
-    }
-    return own->delayed->put(pointer, index);
+  if (!is_checked()) {
+    core::poison_freed(pointer, core::slot_bytes_of(index));
+    return own != nullptr ? rest(*own, pointer, index) : engine_.deallocate_direct(pointer, index);
   }
-  rest(*own, pointer, index);
+  place at = find(pointer, index);
+  if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states[at.slot] != core::slot_state::live))
+    return refuse(pointer, bytes, alignment);
+  if (is_recorded() && !note_freed(at, pointer, bytes, alignment)) return;
+  at.states.set(at.slot, core::slot_state::freed);
+  if (tells_tools()) core::poison_freed(pointer, core::slot_bytes_of(index));
+  if (own == nullptr) return engine_.deallocate_direct(pointer, index);
+  if (own->delayed == nullptr) return rest(*own, pointer, index);
+  while (own->delayed->is_full()) {
+    const core::quarantine::resting oldest = own->delayed->take();
+    rest(*own, oldest.slot, oldest.index);
+  }
+  own->delayed->put(pointer, index);
 }
 
 template <class Host>
 void watched_calls<Host>::rest(core::watched_cache& own, void* slot, core::class_index index) noexcept {
-  if (__builtin_expect(own.cursors[index].push(slot), 1)) return;
+  if (QUARRY_LIKELY(own.cursors[index].push(slot))) return;
   engine_.deallocate_slow(own, slot, index);
-  if (const std::uint32_t copies = engine_.take_copies(); copies != 0) report_copies();
+  if (engine_.take_copies() != 0) report_copies();
 }
 
 // Returns false when the free is refused, which is reported.
 template <class Host>
-bool watched_calls<Host>::note_freed(core::slab_memo& memo, void* slot, std::size_t number, std::size_t bytes,
+bool watched_calls<Host>::note_freed(const place& at, void* slot, std::size_t bytes,
                                      std::size_t alignment) const noexcept {
-  core::slot_record& record = memo.states.record(number, memo.home->slots());
+  core::slot_record& record = at.states.record(at.slot, at.home->slots());
   if (record.bytes != bytes || record.alignment != alignment) {
     refuse(slot, bytes, alignment);
     return false;
   }
-  const std::size_t behind = first_other(static_cast<std::byte*>(slot) + bytes, memo.slot_bytes - bytes, red_zone_fill);
-  if (behind != memo.slot_bytes - bytes) {
+  const std::size_t slot_bytes = core::slot_bytes_of(at.home->size_class);
+  if (tells_tools()) core::restore(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes);
+  const std::size_t behind = first_other(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes, red_zone_fill);
+  if (behind != slot_bytes - bytes) {
     fault found = find_fault(slot, bytes, alignment);
     found.kind = fault_kind::overrun;
     found.damaged_at = bytes + behind;
@@ -207,7 +275,7 @@ bool watched_calls<Host>::note_freed(core::slab_memo& memo, void* slot, std::siz
     return false;
   }
   record.freed_by = current_call_stack();
-  std::memset(slot, freed_fill, memo.slot_bytes);
+  std::memset(slot, freed_fill, slot_bytes);
   return true;
 }
 
@@ -217,7 +285,9 @@ bool watched_calls<Host>::is_untouched(const core::slab& home, std::size_t numbe
                                        const core::slot_record& record) const noexcept {
   const std::size_t slot_bytes = core::slot_bytes_of(home.size_class);
   const std::byte* const slot = home.begin() + number * slot_bytes;
+  if (tells_tools()) core::restore(slot, slot_bytes);
   const std::size_t written = first_other(slot, slot_bytes, freed_fill);
+  if (tells_tools()) core::poison(slot, slot_bytes);
   if (written == slot_bytes) return true;
   fault found;
   found.kind = fault_kind::write_after_free;
@@ -262,7 +332,9 @@ fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes, st
       found.kind = !block.is_live            ? fault_kind::double_free
                    : block.memory != pointer ? fault_kind::interior_pointer
                                              : fault_kind::wrong_size;
-    } else if (!engine_.owns(pointer) && find_other_owner(host_.owner().owner, pointer).owner != nullptr) {
+    } else if (engine_.owns(pointer)) {
+      found.kind = fault_kind::nothing_there;
+    } else if (find_other_owner(host_.owner().owner, pointer).owner != nullptr) {
       found.kind = fault_kind::wrong_resource;
     }
     return found;
@@ -319,6 +391,24 @@ void watched_calls<Host>::for_each_live(F f) const {
 }
 
 template <class Host>
+void watched_calls<Host>::look_at_what_is_left(const char* what) const noexcept {
+  verify_free_slots();
+  if (tells_tools()) for_each_live([](void* slot, std::size_t slot_bytes, const core::slot_record*) {
+      core::poison_freed(slot, slot_bytes);
+    });
+  const leak_action action = setup_.options().leaks;
+  if (action == leak_action::quiet) return;
+  live_blocks live;
+  for_each_live([&](void* slot, std::size_t slot_bytes, const core::slot_record* record) {
+    record != nullptr ? live.add(slot, record->bytes, record->allocated_by) : live.add(slot, slot_bytes, 0);
+  });
+  engine_.memory().for_each_oversize([&](void* block, std::size_t bytes) { live.add(block, bytes, 0); });
+  if (live.empty()) return;
+  live.write(host_.owner(), what);
+  if (action == leak_action::abort) end_program("quarry: the option leaks asks for the end of the program here.");
+}
+
+template <class Host>
 void watched_calls<Host>::verify_free_slots() const noexcept {
   if (!is_recorded()) return;
   engine_.for_each_shelf([&](auto& shelf) {
@@ -328,7 +418,7 @@ void watched_calls<Host>::verify_free_slots() const noexcept {
       for (std::size_t i = 0; i < each.slots(); ++i)
         if (each.bitmap().is_free(i) && states[i] == core::slot_state::freed &&
             !is_untouched(each, i, states.record(i, each.slots())))
-          states.record(i, each.slots()).allocated_by = 0;
+          states.set(i, core::slot_state::fresh);  // so it is told once
     });
   });
 }

@@ -8,6 +8,8 @@ core/ may include.
 What is Quarry's is declared in the inline namespace of its version: right behind each `namespace quarry {` stands
 `inline namespace QUARRY_ABI {`, and the header includes version.hpp, itself or through others.
 
+What only one compiler knows, builtins and attributes, stands in the three headers that spell it for each compiler.
+
 A header whose head comment says `Part of NAME.hpp.` holds definitions of NAME.hpp beside it: the two include each other and no
 other header includes the part, so they count as one.
 
@@ -33,6 +35,9 @@ PUBLIC_FLOOR = 1
 GROUND_FLOOR = 6
 OPENED = re.compile(r"^namespace quarry\b[^\n]*\n([^\n]*)", re.MULTILINE)
 INLINE = "inline namespace QUARRY_ABI {"
+ONE_COMPILERS_WORD = re.compile(r"\b__builtin_\w+|\b__(?:attribute__|declspec|asm__|asm|thread|forceinline|assume)\b|\[\[(?:gnu|clang|msvc)::"
+                                r"|^\s*#\s*pragma(?!\s+once\b)|\b_Pragma\b|\b__(?:atomic|sync)_\w+", re.MULTILINE)
+SPELLERS = {"portability.hpp", "export.hpp", "core/bits.hpp"}
 
 
 def find_cycle(graph):
@@ -127,6 +132,12 @@ def with_parts_joined(graph, wholes):
     return joined
 
 
+def check_spellings(texts):
+    """Returns the breaches of the rule for what only one compiler knows."""
+    return [f"{name}: says {word.strip()}, which only one compiler knows; use or add a macro of portability.hpp"
+            for name, text in texts.items() if name not in SPELLERS for word in ONE_COMPILERS_WORD.findall(text)]
+
+
 def check(root):
     """Returns the breaches found under `root`, one sentence each."""
     base = root / "include" / "quarry"
@@ -156,6 +167,7 @@ def check(root):
                 breaches.append(f"{name} (floor {floors[name]}): includes {target}, which stands above it on floor {floors[own]}")
     breaches += check_parts(wholes, floors, graph)
     breaches += check_namespaces(texts, graph)
+    breaches += check_spellings({**texts, **{p.relative_to(root).as_posix(): p.read_text() for p in sorted(root.glob("src/*"))}})
     cycle = find_cycle(with_parts_joined(graph, wholes))
     if cycle:
         breaches.append("headers include each other in a circle: " + " -> ".join(cycle))
@@ -208,6 +220,11 @@ def self_test():
         ("opens namespace quarry without", {"lock.hpp": "#include <quarry/version.hpp>\nnamespace quarry {\nclass slab;\n"}),
         ("opens namespace quarry without", {"lock.hpp": "#include <quarry/version.hpp>\nnamespace quarry::core {\n"}),
         ("does not include version.hpp", {"lock.hpp": "namespace quarry {\ninline namespace QUARRY_ABI {\n"}),
+        ("only one compiler knows", {"lock.hpp": "bool likely(bool is) { return __builtin_expect(is, 1); }\n"}),
+        ("only one compiler knows", {"core/bin.hpp": "// Layer 3.\n  [[gnu::noinline]] void find();\n"}),
+        ("only one compiler knows", {"core/bin.hpp": "// Layer 3.\n#pragma GCC unroll 8\n"}),
+        ("only one compiler knows", {"../../src/record.cpp": "__thread int depth;\n"}),
+        ("", {"portability.hpp": "// Layer 6.\n#define QUARRY_THREAD_LOCAL __thread\n"}),
         ("which is a part itself", {"core/engine/more.hpp": '// Layer 2. Part of take.hpp.\n#include "take.hpp"\n'}),
     ]
     failures = 0

@@ -15,5 +15,13 @@ enum class check_level {
   full  // also writes behind a block's end or after its free; who allocated and freed it; what lives at the end
 };
 
+/// What a checked resource does about blocks that live when it ends or is released. Levels below `pointers` do nothing.
+enum class leak_action {
+  by_level,  // `report` at check_level::full, `quiet` below
+  quiet,     // nothing: the resource is meant to take what lives along
+  report,    // writes their count, bytes, sizes and, at check_level::full, call stacks to the standard error stream
+  abort      // the same, and ends the program
+};
+
 }  // namespace QUARRY_ABI
 }  // namespace quarry

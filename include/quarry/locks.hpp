@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <quarry/export.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 
 #if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__))
@@ -25,23 +26,12 @@ struct QUARRY_EXPORT null_lock {
 
 namespace detail {
 
-/// Tells the processor that this thread is waiting for another.
-inline void pause_processor() noexcept {
-#if defined(__i386__) || defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__) || (defined(__arm__) && defined(__ARM_ARCH) && __ARM_ARCH >= 7)
-  __asm__ volatile("yield" ::: "memory");
-#else
-  __asm__ volatile("" ::: "memory");
-#endif
-}
-
 /// Lets another thread run; without an operating system it only pauses.
 inline void yield_thread() noexcept {
 #if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__))
   sched_yield();
 #else
-  pause_processor();
+  QUARRY_PAUSE();
 #endif
 }
 
@@ -63,7 +53,7 @@ class spin_lock {
 
   void lock() noexcept {
     // Acquire: pairs with the release in unlock().
-    if (__builtin_expect(locked_.exchange(true, std::memory_order_acquire), 0)) lock_slow();
+    if (QUARRY_UNLIKELY(locked_.exchange(true, std::memory_order_acquire))) lock_slow();
   }
 
   bool try_lock() noexcept {
@@ -80,11 +70,11 @@ class spin_lock {
  private:
   static constexpr unsigned most_pauses = 64;  // between two looks, before other threads are let run
 
-  __attribute__((noinline)) void lock_slow() noexcept {
+  QUARRY_NOINLINE void lock_slow() noexcept {
     unsigned pauses = 1;
     while (!try_lock()) {
       if (pauses <= most_pauses) {
-        for (unsigned i = 0; i < pauses; ++i) detail::pause_processor();
+        for (unsigned i = 0; i < pauses; ++i) QUARRY_PAUSE();
         pauses *= 2;
       } else {
         detail::yield_thread();

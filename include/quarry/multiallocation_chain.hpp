@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <iterator>
 #include <new>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 #include <utility>
 
@@ -180,8 +181,8 @@ class multiallocation_chain {
   static link* behind(link* at) noexcept {
     link* const next = at->next;
     link* guess = link_of(slot_of(at) + 1);
-    if (__builtin_expect(next != guess, 0)) return next;
-    __asm__("" : "+r"(guess));  // else the compiler finds that it may as well return next
+    if (QUARRY_UNLIKELY(next != guess)) return next;
+    QUARRY_FORGET(guess);  // else the compiler finds that it may as well return next
     return guess;
   }
 

@@ -15,7 +15,11 @@
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_cache.hpp>
 #include <quarry/detail/cached_object.hpp>
+<<<<<<< HEAD
 #include <quarry/detail/check_report.hpp>
+=======
+#include <quarry/portability.hpp>
+>>>>>>> main
 #include <quarry/recycle_policy.hpp>
 #include <quarry/slab_cache_stats.hpp>
 #include <quarry/slab_errc.hpp>
@@ -255,15 +259,14 @@ class slab_cache {
   template <class... Transit>
   QUARRY_EXCEPTION_MODE object* take(Transit&... mine) {
     void* const slot = slots_.try_hit(mine...);
-    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot : take_slow(mine...));
+    return static_cast<object*>(QUARRY_LIKELY(slot != nullptr) ? slot : take_slow(mine...));
   }
   template <class... Transit>
-  QUARRY_EXCEPTION_MODE __attribute__((noinline)) void* take_slow(Transit&... mine);
+  QUARRY_EXCEPTION_MODE QUARRY_NOINLINE void* take_slow(Transit&... mine);
   template <class... Transit>
   QUARRY_EXCEPTION_MODE object* try_take(Transit&... mine) noexcept {
     void* const slot = slots_.try_hit(mine...);
-    return static_cast<object*>(__builtin_expect(slot != nullptr, 1) ? slot
-                                                                     : slots_.try_allocate_slow(mine...));
+    return static_cast<object*>(QUARRY_LIKELY(slot != nullptr) ? slot : slots_.try_allocate_slow(mine...));
   }
 
   // Ends the transit of a slot: an object lives there, or it goes back to its cache.
@@ -303,11 +306,15 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
   auto* const front = slots::front_of(address);
   if constexpr (std::is_same_v<std::remove_cv_t<U>, object> && std::is_destructible_v<object> &&
                 !std::is_abstract_v<object>) {
+<<<<<<< HEAD
     // Whether an owner of T may hold an object of another cache, of a class derived from T; and whether a checked cache must
     // look before a destructor runs.
     constexpr bool asks =
         (std::is_class_v<T> && !std::is_final_v<T>) || !std::is_trivially_destructible_v<object>;
     if (!asks || __builtin_expect(front->destroy == &slots::destroy_inside, 1)) {
+=======
+    if (!may_be_other || QUARRY_LIKELY(front->destroy == &slots::destroy_inside)) {
+>>>>>>> main
       if constexpr (std::is_trivially_destructible_v<object>) {
         return slots::push(*front, address);
       } else {

@@ -1,31 +1,61 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <quarry/core/bits.hpp>
 
 namespace {
 
-using quarry::core::bit_width;
-using quarry::core::lowest_bit;
+namespace core = quarry::core;
+namespace portable = quarry::core::portable;
 
 constexpr std::size_t bits_of_a_word = sizeof(std::size_t) * 8;
 
 TEST(Bits, TheWidthOfAWordIsOneMoreThanItsHighestBit) {
-  EXPECT_EQ(bit_width(0), 0U);
+  EXPECT_EQ(core::bit_width(0), 0U);
+  EXPECT_EQ(portable::bit_width(0), 0U);
   for (std::size_t bit = 0; bit < bits_of_a_word; ++bit) {
     const std::size_t power = std::size_t{1} << bit;
-    EXPECT_EQ(bit_width(power), bit + 1);
-    EXPECT_EQ(bit_width(power | (power - 1)), bit + 1);
-    EXPECT_EQ(bit_width(power - 1), bit);
+    for (const std::size_t word : {power, power | (power - 1)}) {
+      EXPECT_EQ(core::bit_width(word), bit + 1);
+      EXPECT_EQ(portable::bit_width(word), bit + 1);
+    }
+    EXPECT_EQ(core::bit_width(power - 1), bit);
+    EXPECT_EQ(portable::bit_width(power - 1), bit);
   }
 }
 
 TEST(Bits, TheLowestBitIsFoundBelowAnyOthers) {
   for (std::size_t bit = 0; bit < bits_of_a_word; ++bit) {
     const std::size_t power = std::size_t{1} << bit;
-    EXPECT_EQ(lowest_bit(power), bit);
-    EXPECT_EQ(lowest_bit(~(power - 1)), bit);
+    for (const std::size_t word : {power, ~(power - 1)}) {
+      EXPECT_EQ(core::lowest_bit(word), bit);
+      EXPECT_EQ(portable::lowest_bit(word), bit);
+    }
   }
+}
+
+TEST(Bits, AWordMayBeNarrowerOrWiderThanASize) {
+  EXPECT_EQ(core::lowest_bit(std::uint32_t{1} << 31), 31U);
+  EXPECT_EQ(core::lowest_bit(std::uint64_t{1} << 63), 63U);
+}
+
+TEST(Bits, SetBitsAreCounted) {
+  EXPECT_EQ(core::count_bits(0), 0U);
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    const std::uint64_t below = (std::uint64_t{1} << bit) - 1;
+    for (const std::uint64_t word : {below, below << (64 - bit) % 64, ~below}) {
+      const unsigned expected = word == ~below ? 64 - bit : bit;
+      EXPECT_EQ(core::count_bits(word), expected);
+      EXPECT_EQ(portable::count_bits(word), expected);
+    }
+  }
+}
+
+TEST(Bits, PositionsAreConstants) {
+  static_assert(core::bit_width(5) == 3 && portable::bit_width(5) == 3);
+  static_assert(core::lowest_bit(std::size_t{12}) == 2 && portable::lowest_bit(12) == 2);
+  static_assert(core::count_bits(7) == 3 && portable::count_bits(7) == 3);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ class resource_setup {
   /// Returns what the engine is made with.
   core::engine_limits limits() const noexcept {
     return {granule_bytes_, slab_granules_, has_directory_, options_.max_bytes, options_.retain_bytes,
-            cache_bytes_,   is_watched_,    detail()};
+            cache_bytes_,   is_watched_,    detail(),       tells_tools_};
   }
 
   /// Returns the bytes that a request really gets.
@@ -69,6 +69,7 @@ class resource_setup {
   std::size_t cache_bytes_;       // of slots that one cache may hold
   core::class_index last_class_;  // the largest class that is pooled, by size or by alignment
   bool is_watched_;
+  bool tells_tools_;            // that watch memory
   std::size_t red_zone_bytes_;  // behind a request, at least; 0 where nothing looks at them
 };
 

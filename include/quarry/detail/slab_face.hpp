@@ -12,6 +12,7 @@
 #include <quarry/core/magazines/cache.hpp>
 #include <quarry/core/slabs/slab.hpp>
 #include <quarry/export.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/slab_options.hpp>
 
 namespace quarry {
@@ -32,6 +33,10 @@ bool push_fixed([[maybe_unused]] core::cache* own, [[maybe_unused]] void* pointe
     if (own != nullptr) return own->cursors[core::class_of(Bytes, Alignment)].push(pointer);
   return false;
 }
+
+/// Whether a request has a class.
+template <std::size_t Bytes, std::size_t Alignment>
+inline constexpr bool has_class = core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes;
 
 /// Derived has: core::cache* cache_at_hand() const noexcept, null where the slow way must look; core::cache* cache_or_open(),
 /// null without memory for one; and a host() with a setup() and an engine().
@@ -72,14 +77,24 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   /// Complexity  Hit: O(1), 6 instructions. Miss and requests beyond the largest class: as allocate().
   template <std::size_t Bytes, std::size_t Alignment>
   [[nodiscard]] void* allocate_fixed() {
-    if (void* const slot = pop_fixed<Bytes, Alignment>(self().cache_at_hand())) return slot;
-    return allocate_slow(Bytes, Alignment);
+    if constexpr (has_class<Bytes, Alignment>)
+      if (core::cache* const own = self().cache_at_hand()) {
+        constexpr core::class_key key = 2 * core::class_of(Bytes, Alignment);
+        if (void* const slot = own->cursor_at(key).pop()) return slot;
+        return allocate_slow(Bytes, Alignment, key);
+      }
+    return allocate_missed(Bytes, Alignment);
   }
 
   template <std::size_t Bytes, std::size_t Alignment>
   void deallocate_fixed(void* pointer) noexcept {
-    if (push_fixed<Bytes, Alignment>(self().cache_at_hand(), pointer)) return;
-    deallocate_slow(pointer, Bytes, Alignment);
+    if constexpr (has_class<Bytes, Alignment>)
+      if (core::cache* const own = self().cache_at_hand()) {
+        constexpr core::class_key key = 2 * core::class_of(Bytes, Alignment);
+        if (own->cursor_at(key).push(pointer)) return;
+        return deallocate_slow(pointer, Bytes, Alignment, key);
+      }
+    deallocate_missed(pointer, Bytes, Alignment);
   }
 
   /// Calls f(void*) with at most `count` blocks as allocate_fixed() returns them, out of the loaded magazine.
@@ -134,24 +149,35 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     const std::size_t last_byte = core::last_byte_of(bytes, alignment);
     core::class_key key = 0;
     if (core::find_key(last_byte, key))
-      if (core::cache* const own = self().cache_at_hand())
+      if (core::cache* const own = self().cache_at_hand()) {
         if (void* const slot = own->cursor_at(key).pop()) return slot;
-    return allocate_slow(bytes, alignment);
+        return allocate_slow(bytes, alignment, key);
+      }
+    return allocate_missed(bytes, alignment);
   }
 
   void do_deallocate(void* pointer, std::size_t bytes, std::size_t alignment) final {
     const std::size_t last_byte = core::last_byte_of(bytes, alignment);
     core::class_key key = 0;
     if (core::find_key(last_byte, key))
-      if (core::cache* const own = self().cache_at_hand())
+      if (core::cache* const own = self().cache_at_hand()) {
         if (own->cursor_at(key).push(pointer)) return;
-    deallocate_slow(pointer, bytes, alignment);
+        return deallocate_slow(pointer, bytes, alignment, key);
+      }
+    deallocate_missed(pointer, bytes, alignment);
   }
 
-  void* serve_slow(std::size_t bytes, std::size_t alignment);
-  __attribute__((noinline)) void* allocate_slow(std::size_t bytes, std::size_t alignment);
-  __attribute__((noinline)) void deallocate_slow(void* pointer, std::size_t bytes,
-                                                 std::size_t alignment) noexcept;
+  // After a miss in the cache at hand, in the class of `key`.
+  QUARRY_NOINLINE void* allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key);
+  QUARRY_NOINLINE void deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment,
+                                       core::class_key key) noexcept;
+  QUARRY_NOINLINE void* allocate_watched(std::size_t bytes, std::size_t alignment, core::class_key key);
+  QUARRY_NOINLINE void deallocate_watched(void* pointer, std::size_t bytes, std::size_t alignment,
+                                          core::class_key key) noexcept;
+  // Where no cache is at hand, or the request has no class.
+  QUARRY_NOINLINE void* allocate_missed(std::size_t bytes, std::size_t alignment);
+  QUARRY_NOINLINE void deallocate_missed(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
+  void* serve(std::size_t bytes, std::size_t alignment);
 };
 
 }  // namespace detail

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <quarry/export.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -26,7 +27,7 @@ class QUARRY_EXPORT sleeping_lock {
   sleeping_lock& operator=(const sleeping_lock&) = delete;
 
   void lock() noexcept {
-    if (__builtin_expect(!try_lock(), 0)) lock_slow();
+    if (QUARRY_UNLIKELY(!try_lock())) lock_slow();
   }
 
   bool try_lock() noexcept {
@@ -38,12 +39,12 @@ class QUARRY_EXPORT sleeping_lock {
   /// Requires    The calling thread holds the lock.
   void unlock() noexcept {
     // Release: pairs with the acquire in try_lock() and lock_slow().
-    if (__builtin_expect(state_.exchange(0, std::memory_order_release) == 2, 0)) wake();
+    if (QUARRY_UNLIKELY(state_.exchange(0, std::memory_order_release) == 2)) wake();
   }
 
  private:
-  __attribute__((noinline)) void lock_slow() noexcept;
-  __attribute__((noinline)) void wake() noexcept;
+  QUARRY_NOINLINE void lock_slow() noexcept;
+  QUARRY_NOINLINE void wake() noexcept;
 
   std::atomic<std::uint32_t> state_{0};  // any thread
 };

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <memory_resource>
 #include <new>
+#include <quarry/portability.hpp>
 #include <quarry/resource_page_source.hpp>
 #include <quarry/slab_options.hpp>
 #include <quarry/synchronized_slab_resource.hpp>
@@ -78,11 +79,11 @@ class static_resource {
     return made;
   }
   template <std::size_t Bytes, std::size_t Alignment>
-  __attribute__((noinline)) static void* allocate_slow() {
+  QUARRY_NOINLINE static void* allocate_slow() {
     return get_slow().template allocate_fixed<Bytes, Alignment>();
   }
   template <std::size_t Bytes, std::size_t Alignment>
-  __attribute__((noinline)) static void deallocate_slow(void* pointer) noexcept {
+  QUARRY_NOINLINE static void deallocate_slow(void* pointer) noexcept {
     if (pointer != nullptr) get_slow().template deallocate_fixed<Bytes, Alignment>(pointer);
   }
 

@@ -14,6 +14,7 @@
 #include <quarry/detail/sleeping_lock.hpp>
 #include <quarry/detail/supply_lock.hpp>
 #include <quarry/export.hpp>
+#include <quarry/portability.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -43,15 +44,9 @@ struct view_tie {
 /// more than these.
 inline constexpr std::size_t thread_table_entries = 256;
 
-#if defined(QUARRY_NO_INITIAL_EXEC) || !defined(__ELF__)
-#define QUARRY_TLS_MODEL
-#else
-#define QUARRY_TLS_MODEL __attribute__((tls_model("initial-exec")))
-#endif
-
 // Where the calling thread looks. Constant-initialised and trivial, so that a look-up has no guard and works at any time of a
 // thread's life; one word, found without a call also in position-independent code.
-QUARRY_EXPORT extern __thread thread_entry* thread_table QUARRY_TLS_MODEL;
+QUARRY_EXPORT extern QUARRY_THREAD_LOCAL thread_entry* thread_table QUARRY_INITIAL_EXEC;
 
 /// What a hit reads of a resource. One that nobody has set belongs to no resource: no thread finds a cache by it.
 class QUARRY_EXPORT thread_key {
@@ -66,8 +61,8 @@ class QUARRY_EXPORT thread_key {
 
   /// Returns the cache of `entry`, or null when it is not this resource's, or not any more. Complexity O(1).
   core::cache* find_in(const thread_entry& entry) const noexcept {
-    if (__builtin_expect(entry.id != id_, 0)) return nullptr;
-    if (entry.cache == nullptr) __builtin_unreachable();  // an entry with an id has a cache
+    if (QUARRY_UNLIKELY(entry.id != id_)) return nullptr;
+    if (entry.cache == nullptr) QUARRY_UNREACHABLE();  // an entry with an id has a cache
     return entry.cache;
   }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstring>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 #include <typeinfo>
 
@@ -18,10 +19,10 @@ namespace detail {
 
 /// Returns the name of the type of `object`, or null where nothing tells it. Requires a class with a virtual function.
 template <class Base>
-[[gnu::always_inline]] inline const char* type_name_of([[maybe_unused]] const Base& object) noexcept {
+QUARRY_ALWAYS_INLINE const char* type_name_of([[maybe_unused]] const Base& object) noexcept {
 #if defined(__cpp_rtti)
   const std::type_info* type = &typeid(object);
-  __asm__("" : "+r"(type));  // or the compiler finds that a reference is never null
+  QUARRY_FORGET(type);  // or the compiler finds that a reference is never null
   return type != nullptr ? type->name() : nullptr;
 #else
   return nullptr;
@@ -31,7 +32,7 @@ template <class Base>
 /// Returns `object` as what it is, or null when it is something else, or when nothing tells. Requires a class that nobody
 /// derives from.
 template <class Final, class Base>
-[[gnu::always_inline]] inline const Final* as_final([[maybe_unused]] const Base& object) noexcept {
+QUARRY_ALWAYS_INLINE const Final* as_final([[maybe_unused]] const Base& object) noexcept {
 #if defined(__cpp_rtti)
   const char* const name = type_name_of(object);
   if (name == nullptr || std::strcmp(name, typeid(Final).name()) != 0) return nullptr;
@@ -43,7 +44,7 @@ template <class Final, class Base>
 
 /// The same where `known` is one: others with its virtual table are told in any build.
 template <class Final, class Base>
-[[gnu::always_inline]] inline const Final* as_final_like(const Final& known, const Base& object) noexcept {
+QUARRY_ALWAYS_INLINE const Final* as_final_like(const Final& known, const Base& object) noexcept {
   const Base& known_base = known;
   if (std::memcmp(static_cast<const void*>(&known_base), static_cast<const void*>(&object), sizeof(void*)) ==
       0)

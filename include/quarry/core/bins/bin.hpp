@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include <quarry/core/slabs/slab.hpp>
+#include <quarry/portability.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -101,7 +102,7 @@ class bin {
     return each;
   }
   /// Sets each of the homes that is null to the slab apart of its slot.
-  [[gnu::noinline]] void find_missing(void* const* slots, std::size_t count, slab** homes) const noexcept {
+  QUARRY_NOINLINE void find_missing(void* const* slots, std::size_t count, slab** homes) const noexcept {
     for (std::size_t i = 0; i < count; ++i)
       if (homes[i] == nullptr) homes[i] = find_apart(slots[i]);
   }
@@ -254,7 +255,7 @@ inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
 template <class Home>
 slab* bin::flush(void* const* slots, std::size_t count, Home home) noexcept {
   used_slots_ -= count;
-  if (!prefers_small_code && __builtin_expect(is_run(slots, count), 0)) {
+  if (!prefers_small_code && QUARRY_UNLIKELY(is_run(slots, count))) {
     const bool ascends = slots[0] < slots[1];
     return put_run(slots[ascends ? 0 : count - 1], count,
                    [=](std::size_t done) noexcept { return home(ascends ? done : count - 1 - done); });
@@ -262,9 +263,9 @@ slab* bin::flush(void* const* slots, std::size_t count, Home home) noexcept {
   slab* emptied = nullptr;
   for (std::size_t i = 0; i != count; ++i) {
     slab* const target = home(i);
-    if (__builtin_expect(target == nullptr, 0)) {
+    if (QUARRY_UNLIKELY(target == nullptr)) {
       ++used_slots_;
-    } else if (__builtin_expect(target->put_one(target->index_of(slots[i], layout_)), 0)) {
+    } else if (QUARRY_UNLIKELY(target->put_one(target->index_of(slots[i], layout_)))) {
       emptied = regroup(target, emptied);
     }
   }
@@ -298,7 +299,7 @@ slab* bin::put_run(const void* first, std::size_t count, Home home) noexcept {
 
 // Returns whether the `count` slots follow each other in memory, upwards or downwards.
 inline bool bin::is_run(void* const* slots, std::size_t count) const noexcept {
-  if (count < 2 || __builtin_expect(!may_start_run(slots), 1)) return false;
+  if (count < 2 || QUARRY_LIKELY(!may_start_run(slots))) return false;
   const std::uintptr_t step = distance(slots);
   std::uintptr_t differences = 0;
   for (std::size_t i = 2; i < count; ++i) differences |= distance(slots + i - 1) - step;
@@ -307,7 +308,7 @@ inline bool bin::is_run(void* const* slots, std::size_t count) const noexcept {
 
 // Moves a slab to the group that its free slots ask for, or, when it became empty, out of the bin onto
 // `emptied`.
-[[gnu::noinline]] inline slab* bin::regroup(slab* each, slab* emptied) noexcept {
+QUARRY_NOINLINE inline slab* bin::regroup(slab* each, slab* emptied) noexcept {
   unlink(each);
   if (!each->empty() || each->pinned) {
     link(each);

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <quarry/core/bits.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -59,32 +60,32 @@ constexpr class_index class_of_bytes(std::size_t bytes) noexcept {
 }
 
 /// Twice a class: the form in which a hit path keeps it, so that a row of two words is found by one scaled index.
-using class_key = std::uint8_t;
+using class_key = std::size_t;
 
 namespace detail {
-constexpr std::array<class_key, table_bytes> make_class_keys() noexcept {
-  std::array<class_key, table_bytes> keys{};
+constexpr std::array<std::uint8_t, table_bytes> make_class_keys() noexcept {
+  std::array<std::uint8_t, table_bytes> keys{};
   for (std::size_t last_byte = 0; last_byte < table_bytes; ++last_byte)
-    keys[last_byte] = static_cast<class_key>(2 * class_of_bytes(last_byte + 1));
+    keys[last_byte] = static_cast<std::uint8_t>(2 * class_of_bytes(last_byte + 1));
   return keys;
 }
 }  // namespace detail
 
 /// Indexed by `last_byte_of(bytes, alignment)` below table_bytes.
-inline constexpr std::array<class_key, table_bytes> class_keys = detail::make_class_keys();
+inline constexpr std::array<std::uint8_t, table_bytes> class_keys = detail::make_class_keys();
 
 namespace detail {
 inline constexpr std::uint32_t coarse_shift = 7;  // classes above table_bytes are multiples of 128 bytes
-constexpr std::array<class_key, (largest_slot_bytes >> coarse_shift)> make_coarse_keys() noexcept {
-  std::array<class_key, (largest_slot_bytes >> coarse_shift)> keys{};
+constexpr std::array<std::uint8_t, (largest_slot_bytes >> coarse_shift)> make_coarse_keys() noexcept {
+  std::array<std::uint8_t, (largest_slot_bytes >> coarse_shift)> keys{};
   for (std::size_t i = 0; i < keys.size(); ++i)
-    keys[i] = static_cast<class_key>(2 * class_of_bytes((i + 1) << coarse_shift));
+    keys[i] = static_cast<std::uint8_t>(2 * class_of_bytes((i + 1) << coarse_shift));
   return keys;
 }
 }  // namespace detail
 
 /// Indexed by `last_byte_of(bytes, alignment) >> 7` below largest_slot_bytes, for what lies beyond class_keys.
-inline constexpr std::array<class_key, (largest_slot_bytes >> detail::coarse_shift)> coarse_class_keys =
+inline constexpr std::array<std::uint8_t, (largest_slot_bytes >> detail::coarse_shift)> coarse_class_keys =
     detail::make_coarse_keys();
 
 /// Returns the offset of the last byte of a request rounded up to its alignment; the index of `class_keys`.
@@ -95,14 +96,14 @@ constexpr std::size_t last_byte_of(std::size_t bytes, std::size_t alignment) noe
 
 /// Returns the key of the class of a request. Requires last_byte < largest_slot_bytes. Complexity O(1).
 constexpr class_key key_of(std::size_t last_byte) noexcept {
-  if (__builtin_expect(last_byte < table_bytes, 1)) return class_keys[last_byte];
+  if (QUARRY_LIKELY(last_byte < table_bytes)) return class_keys[last_byte];
   return coarse_class_keys[last_byte >> detail::coarse_shift];
 }
 
 /// Sets `key` to that of the class of a request. Returns false when the request is beyond the largest class. Small requests
 /// pay one comparison. Complexity O(1).
 constexpr bool find_key(std::size_t last_byte, class_key& key) noexcept {
-  if (__builtin_expect(last_byte < table_bytes, 1)) {
+  if (QUARRY_LIKELY(last_byte < table_bytes)) {
     key = class_keys[last_byte];
     return true;
   }
@@ -116,7 +117,7 @@ constexpr bool find_key(std::size_t last_byte, class_key& key) noexcept {
 /// Complexity  O(1).
 constexpr class_index class_of(std::size_t bytes, std::size_t alignment) noexcept {
   const std::size_t last_byte = last_byte_of(bytes == 0 ? 1 : bytes, alignment);
-  return last_byte < largest_slot_bytes ? key_of(last_byte) / 2U : no_class;
+  return last_byte < largest_slot_bytes ? static_cast<class_index>(key_of(last_byte) / 2) : no_class;
 }
 
 /// Returns how many granules make a slab of a class: the smallest power of two, `least` or more, that leaves at most 1/8
@@ -141,7 +142,7 @@ constexpr std::size_t granules_for(std::size_t slot_bytes, std::size_t granule_b
 
 static_assert(slot_bytes_of(class_count - 1) == largest_slot_bytes,
               "The last class must be the largest slot size.");
-static_assert(2 * class_count <= 256, "A key is a byte that holds twice the class.");
+static_assert(2 * class_count <= 256, "A key fits the byte that the tables have for it.");
 static_assert(class_of_bytes(65) == 8 && slot_bytes_of(8) == 72,
               "The first class above 64 bytes must hold 72 bytes.");
 static_assert(slot_bytes_of(class_of(24, 16)) % 16 == 0,

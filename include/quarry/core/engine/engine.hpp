@@ -18,6 +18,7 @@
 #include <quarry/core/magazines/cache.hpp>
 #include <quarry/core/magazines/watched_cache.hpp>
 #include <quarry/export.hpp>
+#include <quarry/portability.hpp>
 #include <type_traits>
 
 namespace quarry {
@@ -175,7 +176,7 @@ class QUARRY_EXPORT engine {
       4;  // taken from the store together, where there are many caches
 
   shelf_type* opened_shelf_of(class_index index, cache* own);
-  __attribute__((noinline)) shelf_type* open_shelf(class_index index) noexcept;
+  QUARRY_NOINLINE shelf_type* open_shelf(class_index index) noexcept;
   slab_layout layout_of(class_index index) const noexcept;
   class_cache* attach(cache& own, class_index index) noexcept;
   magazine* take_magazine() noexcept;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <quarry/core/engine/engine.hpp>
+#include <quarry/portability.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -15,7 +16,7 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
   if (own.of(index) != nullptr && own.cursors[index].push(slot)) return;  // the cache was not at hand
   shelf_type& into = *shelf_of(index);
   class_cache* local = own.of(index);
-  if (__builtin_expect(local != nullptr && local->slots_that_are_old() != 0, 1))
+  if (QUARRY_LIKELY(local != nullptr && local->slots_that_are_old() != 0))
     return drain_old(own, into, *local, slot);
   if (local == nullptr) local = attach(own, index);
   if (local == nullptr) return flush_portion(into, &slot, 1);
@@ -131,7 +132,7 @@ void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& loca
 template <class Supply, class Lock>
 void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
   const bool is_tight = into.is_tight.load(std::memory_order_relaxed);  // Relaxed: pairs with note_limit().
-  if (__builtin_expect(is_tight, 0) && drain_depot(into, slot)) return;
+  if (QUARRY_UNLIKELY(is_tight) && drain_depot(into, slot)) return;
   const std::size_t old = local.slots_that_are_old();
   void** const oldest = local.oldest();
   const std::size_t run = is_watched_ ? 0 : into.slots.leading_run(oldest, old);
@@ -197,24 +198,24 @@ void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, s
   slab* emptied = nullptr;
   {
     const lock_holder<Lock> held(into.lock);
-    if (__builtin_expect(!are_all_found, 0)) into.slots.find_missing(slots, count, homes);
-    void* checked[portion_slots];
-    if (__builtin_expect(store_.detail() != slot_detail::none, 0)) {
+    if (QUARRY_UNLIKELY(!are_all_found)) into.slots.find_missing(slots, count, homes);
+    [[maybe_unused]] void* checked[portion_slots];
+    if (is_shared && QUARRY_UNLIKELY(store_.detail() != slot_detail::none)) {
       count = without_copies(into, slots, count, homes, checked);
       slots = checked;
     }
     emptied =
         into.slots.flush(slots, count, [found = &homes[0]](std::size_t i) noexcept { return found[i]; });
-    if (__builtin_expect(emptied != nullptr, 0)) into.note_emptied(emptied);
+    if (QUARRY_UNLIKELY(emptied != nullptr)) into.note_emptied(emptied);
     into.note_limit();
   }
-  if (__builtin_expect(emptied != nullptr, 0)) store_.give_back(emptied);
+  if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
 }
 
 // Writes to `checked` those of the slots that are neither free in their slab nor live again: who freed one twice has let two copies of
 // it into the caches. Returns how many; their homes move along. Requires the shelf's lock.
 template <class Supply, class Lock>
-[[gnu::noinline]] std::size_t engine<Supply, Lock>::without_copies(shelf_type& into, void* const* slots,
+QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_copies(shelf_type& into, void* const* slots,
                                                                    std::size_t count, slab** homes,
                                                                    void** checked) noexcept {
   std::size_t left = 0;
@@ -261,10 +262,10 @@ void engine<Supply, Lock>::deallocate_run(class_index index, void* first, std::s
       slab* const home = slot == first ? home_of_first : store_.slab_of(slot);
       return home != nullptr ? home : into.slots.find_apart(slot);
     });
-    if (__builtin_expect(emptied != nullptr, 0)) into.note_emptied(emptied);
+    if (QUARRY_UNLIKELY(emptied != nullptr)) into.note_emptied(emptied);
     into.note_limit();
   }
-  if (__builtin_expect(emptied != nullptr, 0)) store_.give_back(emptied);
+  if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
 }
 
 template <class Supply, class Lock>

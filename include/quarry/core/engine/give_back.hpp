@@ -29,6 +29,7 @@ auto store<Supply, Lock>::take_out(extent& idle) noexcept -> surplus {
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back(const surplus& extent) noexcept {
   if (extent.bytes == 0) return;
+  tell_leaving(extent.base, extent.bytes);
   const lock_holder supplied(supply_lock_);
   supply_.deallocate_extent(extent.base, extent.bytes, extent_alignment());
   discharge(extent.bytes);
@@ -102,6 +103,7 @@ bool store<Supply, Lock>::give_back_oversize(void* memory, std::size_t bytes) no
       is_kept = free_bytes() + freed->held_bytes <= retain_bytes_;
     }
     is_kept ? oversize_.keep(*freed) : oversize_.remove(*freed);
+    if (is_kept) tell_resting(freed->memory, freed->held_bytes);
     if (is_kept) freed = nullptr;
   }
   if (oldest != nullptr) give_back(*oldest);
@@ -111,6 +113,7 @@ bool store<Supply, Lock>::give_back_oversize(void* memory, std::size_t bytes) no
 
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back(oversize_block& freed) noexcept {
+  tell_leaving(freed.memory, freed.held_bytes);
   {
     const lock_holder supplied(supply_lock_);
     supply_.deallocate_pages(freed.memory, freed.held_bytes, freed.alignment);
@@ -174,14 +177,18 @@ void store<Supply, Lock>::release(bool keeps) noexcept {
 // Gives everything back to the supply; what points to it is left as it is, but for parts and extents. Requires both locks.
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back_all(bool keeps) noexcept {
+  tell_leaving(buffer_, buffer_bytes_);
   oversize_.for_each([&](const oversize_block& each) {
+    tell_leaving(each.memory, each.held_bytes);
     supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
   });
   extents_.release([&](std::byte* base, std::size_t bytes) {
+    tell_leaving(base, bytes);
     keeps ? supply_.keep_extent(base, bytes, extent_alignment())
           : supply_.deallocate_extent(base, bytes, extent_alignment());
   });
   parts_.release([&](void* memory, std::size_t bytes) {
+    tell_leaving(memory, bytes);
     if (!is_in_buffer(memory)) supply_.deallocate_pages(memory, bytes, arena::block_alignment);
   });
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <quarry/core/engine/engine.hpp>
+#include <quarry/portability.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -37,7 +38,7 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
   if (local.share.magazines == 0) return allocate_direct(from.index, &own);
   bool has_grown = false;
   do {
-    if (__builtin_expect(loaded.count(local.entries()) != 0 || local.slots_that_are_old() != 0, 0))
+    if (QUARRY_UNLIKELY(loaded.count(local.entries()) != 0 || local.slots_that_are_old() != 0))
       return allocate_slow(own, from.index);  // the supply came back with slots of the class
     const std::uint32_t limit = limit_of(from, local);
     const bool exchanges = local.share.is_paired() && limit == from.magazine_slots;

@@ -16,6 +16,7 @@
 #include <quarry/core/memory/extents.hpp>
 #include <quarry/core/memory/oversize_blocks.hpp>
 #include <quarry/core/memory/page_source.hpp>
+#include <quarry/core/poison.hpp>
 #include <quarry/core/slabs/directory.hpp>
 #include <quarry/core/slabs/slab.hpp>
 #include <quarry/core/slabs/slot_states.hpp>
@@ -47,6 +48,7 @@ struct engine_limits {
   std::size_t cache_bytes = 0;        // of slots that one cache may hold
   bool is_watched = false;            // every call takes the slow way
   slot_detail detail = slot_detail::none;  // what is kept of each slot; only where calls are watched
+  bool tells_tools = false;  // which memory rests; only where calls are watched
 };
 
 /// Given to a verb, lets what the supply throws pass.
@@ -63,6 +65,7 @@ class QUARRY_EXPORT store {
         slab_granules_(limits.slab_granules),
         has_directory_(limits.has_directory),
         detail_(limits.detail),
+        tells_tools_(limits.tells_tools),
         extents_(limits.granule_bytes),
         directory_(limits.granule_bytes),
         headers_(limits.has_directory ? spare_headers::line_bytes : spare_headers::small_bytes) {
@@ -189,6 +192,15 @@ class QUARRY_EXPORT store {
     return found != nullptr ? found->bytes : 0;
   }
 
+  /// Calls f(void* block, std::size_t bytes) for every live oversize block. Requires that f does not use the store.
+  template <class F>
+  void for_each_oversize(F f) const {
+    const lock_holder<Lock> held(lock_);
+    oversize_.for_each([&](const oversize_block& each) {
+      if (each.is_live) f(each.memory, each.bytes);
+    });
+  }
+
   /// What is known of an oversize block.
   struct block_facts {
     void* memory = nullptr;  // null: there is none
@@ -233,6 +245,9 @@ class QUARRY_EXPORT store {
 
   /// What is kept of each slot. Anything: every slab is found by slab_of().
   slot_detail detail() const noexcept { return detail_; }
+
+  /// Whether tools that watch memory are told which of it rests.
+  bool tells_tools() const noexcept { return tells_tools_; }
 
   /// Returns a number that is another one after a slab has gone back. Threads: any; who uses a slot sees what happened before it
   /// was handed out.
@@ -282,6 +297,13 @@ class QUARRY_EXPORT store {
   }
   std::size_t header_bytes_of(std::size_t slots) const noexcept {
     return slab::header_bytes_for(slots) + slot_states::bytes_for(slots, detail_);
+  }
+  // Tells tools that memory rests, or that it is on its way to where it came from.
+  void tell_resting(const void* begin, std::size_t bytes) const noexcept {
+    if (QUARRY_UNLIKELY(tells_tools_)) poison(begin, bytes);
+  }
+  void tell_leaving(const void* begin, std::size_t bytes) const noexcept {
+    if (QUARRY_UNLIKELY(tells_tools_)) restore(begin, bytes);
   }
   void next_epoch() noexcept {
     epoch_.store(epoch() + 1, std::memory_order_relaxed);  // Relaxed: as in epoch().
@@ -352,6 +374,7 @@ class QUARRY_EXPORT store {
   const std::size_t slab_granules_;
   const bool has_directory_;
   const slot_detail detail_;
+  const bool tells_tools_;
   std::atomic<std::uint32_t> epoch_{0};  // counts slabs that went back; written under lock_, read by any thread
   mutable Lock lock_;  // guards what follows, but for what may be read without it
   arena parts_;        // shelves, magazines, headers, records, slabs apart

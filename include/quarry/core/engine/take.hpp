@@ -46,6 +46,7 @@ bool store<Supply, Lock>::add_block_of_buffer(std::size_t least) noexcept {
     extents_.put(run, false);
     return false;
   }
+  tell_leaving(extents_.address_of(run), extents_.bytes_of(run));
   parts_.add(extents_.address_of(run), extents_.bytes_of(run));
   return true;
 }
@@ -169,6 +170,7 @@ slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& 
   fresh->granules = static_cast<std::uint8_t>(run.count);
   fresh->owner = run.home;
   fresh->is_apart = !has_directory_;
+  tell_resting(begin, extents_.bytes_of(run));
   if (detail_ != slot_detail::none) slot_states(*fresh).start(*fresh, detail_);
   if (has_directory_) directory_.insert(begin, run.count, fresh);
   return fresh;
@@ -190,6 +192,7 @@ slab* store<Supply, Lock>::take_slab_apart(const slab_layout& layout, class_inde
   slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
   fresh->size_class = static_cast<std::uint8_t>(index);
   fresh->pinned = fresh->is_apart = true;
+  tell_resting(fresh->begin(), slots * layout.slot_bytes);
   return fresh;
 }
 
@@ -208,6 +211,7 @@ slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_inde
   slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
   fresh->size_class = static_cast<std::uint8_t>(index);
   fresh->is_apart = true;
+  tell_resting(fresh->begin(), slots * layout.slot_bytes);
   const lock_holder<Lock> held(lock_);
   ++loose_slabs_;
   loose_bytes_ += block_bytes;
@@ -254,7 +258,10 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
   }
   if (supply_.keeps_blocks()) {
     const lock_holder<Lock> held(lock_);
-    if (oversize_block* const kept = oversize_.reuse(bytes, alignment)) return kept->memory;
+    if (oversize_block* const kept = oversize_.reuse(bytes, alignment)) {
+      tell_leaving(kept->memory, kept->held_bytes);
+      return kept->memory;
+    }
   }
   oversize_block* record = take_record();
   if constexpr (sizeof...(Insist) != 0) {

@@ -15,6 +15,7 @@
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/magazines/magazine.hpp>
 #include <quarry/core/magazines/share.hpp>
+#include <quarry/portability.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -74,16 +75,14 @@ struct alignas(64) cache {
   watched_cache* behind = nullptr;  // where calls are watched: what they use, while this one is never loaded
 
   cache() noexcept {
-#pragma GCC unroll 8
+    QUARRY_UNROLL(8)
     for (cursor& each : cursors) ::new (&each) cursor(nothing);
   }
   cache(const cache&) = delete;
   cache& operator=(const cache&) = delete;
 
   /// Forgets every magazine: the memory they lie in is gone.
-  void reset() noexcept {
-    ::new (this) cache;
-  }
+  void reset() noexcept { ::new (this) cache; }
 
   /// Returns the cursor of the class of `key`. Complexity O(1).
   cursor& cursor_at(class_key key) noexcept {

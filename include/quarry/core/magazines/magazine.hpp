@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -37,15 +38,20 @@ class cursor {
   void* pop() noexcept {
     void** const top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
     void* const slot = *top;
-    if (__builtin_expect(slot != nullptr, 1))
+    if (QUARRY_LIKELY(slot != nullptr))
       top_.store(top - 1, std::memory_order_relaxed);  // Relaxed: as in push().
     return slot;
+  }
+
+  /// Returns the slot that pop() would.
+  void* peek() const noexcept {
+    return *top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
   }
 
   /// Takes a slot; returns false, changing nothing, when the magazine is full.
   bool push(void* slot) noexcept {
     void** const top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
-    if (__builtin_expect(top == limit_, 0)) return false;
+    if (QUARRY_UNLIKELY(top == limit_)) return false;
     top[1] = slot;
     top_.store(top + 1,
                std::memory_order_relaxed);  // Relaxed: who reads it asks for a number, not for slots.
@@ -92,7 +98,7 @@ template <class F>
 std::size_t pop_each(cursor& from, std::size_t count, F f) {
   for (std::size_t i = 0; i < count; ++i) {
     void* const slot = from.pop();
-    if (__builtin_expect(slot == nullptr, 0)) return i;
+    if (QUARRY_UNLIKELY(slot == nullptr)) return i;
     f(slot);
   }
   return count;
@@ -103,7 +109,7 @@ std::size_t pop_each(cursor& from, std::size_t count, F f) {
 inline std::size_t push_run(cursor& into, void* first, std::size_t count, std::size_t step_bytes) noexcept {
   std::byte* slot = static_cast<std::byte*>(first) + count * step_bytes;
   for (std::size_t i = 0; i < count; ++i)
-    if (__builtin_expect(!into.push(slot -= step_bytes), 0)) return i;
+    if (QUARRY_UNLIKELY(!into.push(slot -= step_bytes))) return i;
   return count;
 }
 

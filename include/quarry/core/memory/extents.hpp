@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <quarry/core/bits.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -165,13 +167,11 @@ class extents {
     return (~granule_mask{0} >> (most_granules - count)) << first;
   }
   // Mostly nothing is set.
-  static std::uint32_t count_of(granule_mask mask) noexcept {
-    return mask == 0 ? 0 : static_cast<std::uint32_t>(__builtin_popcountll(mask));
-  }
+  static std::uint32_t count_of(granule_mask mask) noexcept { return mask == 0 ? 0 : count_bits(mask); }
 
   // Returns the granules of `each` that are aligned to `alignment` bytes.
   granule_mask aligned_in(const extent& each, std::size_t alignment) const noexcept {
-    if (__builtin_expect(alignment <= granule_bytes_, 1)) return ~granule_mask{0};
+    if (QUARRY_LIKELY(alignment <= granule_bytes_)) return ~granule_mask{0};
     granule_mask result = 0;
     for (std::uint32_t i = 0; i < each.granules; ++i)
       if (((reinterpret_cast<std::uintptr_t>(each.base) + i * granule_bytes_) & (alignment - 1)) == 0)
@@ -188,7 +188,7 @@ class extents {
       width += step;
     }
     mask &= starts;
-    return mask == 0 ? most_granules : static_cast<std::uint32_t>(__builtin_ctzll(mask));
+    return mask == 0 ? most_granules : static_cast<std::uint32_t>(lowest_bit(mask));
   }
 
   static group group_of(const extent& each) noexcept {
@@ -294,9 +294,9 @@ inline granule_run extents::take_touched() noexcept {
     for (extent* each = groups_[which]; each != nullptr; each = each->next) {
       const granule_mask touched = each->is_fixed ? 0 : each->free & ~each->blank;
       if (touched == 0) continue;
-      const auto first = static_cast<std::uint32_t>(__builtin_ctzll(touched));
+      const auto first = static_cast<std::uint32_t>(lowest_bit(touched));
       const granule_mask gap = ~(touched >> first);
-      const std::uint32_t count = gap == 0 ? most_granules : static_cast<std::uint32_t>(__builtin_ctzll(gap));
+      const std::uint32_t count = gap == 0 ? most_granules : static_cast<std::uint32_t>(lowest_bit(gap));
       return lend(*each, first, count);
     }
   return {};

@@ -200,7 +200,7 @@ inline void oversize_blocks::unindex(oversize_block& gone) noexcept {
 
 inline oversize_block* oversize_blocks::find(const void* pointer) const noexcept {
   for (std::uint64_t powers = buckets_ == 0 ? 0 : powers_; powers != 0; powers &= powers - 1) {
-    const auto power = static_cast<std::uint32_t>(__builtin_ctzll(powers));
+    const auto power = static_cast<std::uint32_t>(lowest_bit(powers));
     for (std::uintptr_t before = 0; before < 2; ++before) {
       const std::uintptr_t place = place_of(pointer, power) - before;
       for (oversize_block* each = bucket(bucket_of(hash_of(power, place))); each != nullptr;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <new>
 #include <quarry/core/bits.hpp>
+#include <quarry/portability.hpp>
 #include <utility>
 
 #include "slab.hpp"
@@ -41,7 +42,7 @@ class directory {
       std::atomic_thread_fence(
           std::memory_order_acquire);  // what was probed is read before the generation is again
       // Relaxed: ordered by the fence.
-      if (__builtin_expect(generation_.load(std::memory_order_relaxed) == generation, 1)) return home;
+      if (QUARRY_LIKELY(generation_.load(std::memory_order_relaxed) == generation)) return home;
     }
   }
 
@@ -56,8 +57,7 @@ class directory {
       for (std::size_t i = 0; newest == nullptr && i < count; ++i) homes[i] = nullptr;
       std::atomic_thread_fence(std::memory_order_acquire);
       // Relaxed: ordered by the fence.
-      if (__builtin_expect(generation_.load(std::memory_order_relaxed) == generation, 1))
-        return are_all_found;
+      if (QUARRY_LIKELY(generation_.load(std::memory_order_relaxed) == generation)) return are_all_found;
     }
   }
 
@@ -146,7 +146,7 @@ class directory {
     }
     std::size_t after(std::size_t at) const noexcept {
       const std::size_t next = at + block_entries;
-      return __builtin_expect(next <= mask, 1) ? next : (at + 1) % block_entries;
+      return QUARRY_LIKELY(next <= mask) ? next : (at + 1) % block_entries;
     }
 
     static constexpr std::size_t in_block = block_entries - 1;
@@ -185,7 +185,7 @@ class directory {
   slab* probe(std::uintptr_t granule) const noexcept {
     // Acquire: pairs with the release in begin_moving(), so that the table is seen cleared.
     const table* const newest = newest_.load(std::memory_order_acquire);
-    return __builtin_expect(newest == nullptr, 0) ? nullptr : probe(*newest, granule);
+    return QUARRY_UNLIKELY(newest == nullptr) ? nullptr : probe(*newest, granule);
   }
 
   static slab* probe(const table& newest, std::uintptr_t granule) noexcept {
@@ -193,7 +193,7 @@ class directory {
       const entry& each = newest.entries()[at];
       // Acquire: pairs with the release in set(): an entry is seen with its slab.
       const std::uintptr_t seen = each.granule.load(std::memory_order_acquire);
-      if (__builtin_expect(seen == granule, 1))
+      if (QUARRY_LIKELY(seen == granule))
         return each.home.load(std::memory_order_acquire);  // Acquire: as above.
       if (seen == no_granule) return probe_older(newest, granule);
     }
@@ -209,17 +209,17 @@ class directory {
       const entry& first = entries[at.start_of(granule)];
       slab* home = nullptr;
       // Acquire: as in probe().
-      if (__builtin_expect(first.granule.load(std::memory_order_acquire) == granule, 1))
+      if (QUARRY_LIKELY(first.granule.load(std::memory_order_acquire) == granule))
         home = first.home.load(std::memory_order_acquire);  // Acquire: as in probe().
-      if (__builtin_expect(home == nullptr, 0) && (home = probe(newest, granule)) == nullptr)
+      if (QUARRY_UNLIKELY(home == nullptr) && (home = probe(newest, granule)) == nullptr)
         are_all_found = false;
       homes[i] = home;
-      __builtin_prefetch(home, 1);
+      QUARRY_PREFETCH_FOR_WRITE(home);
     }
     return are_all_found;
   }
 
-  __attribute__((noinline)) static slab* probe_older(const table& newest, std::uintptr_t granule) noexcept {
+  QUARRY_NOINLINE static slab* probe_older(const table& newest, std::uintptr_t granule) noexcept {
     // Acquire: pairs with the release in begin_moving().
     const table* const older = newest.older.load(std::memory_order_acquire);
     if (older == nullptr) return nullptr;

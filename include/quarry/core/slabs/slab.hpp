@@ -45,6 +45,11 @@ class slab {
 
   static constexpr std::size_t largest_product = std::size_t{1} << (sizeof(std::size_t) > 4 ? 40 : 31);
 
+  /// Returns 2^40 / slot_bytes, rounded up.
+  static constexpr std::uint64_t reciprocal_of(std::size_t slot_bytes) noexcept {
+    return ((std::uint64_t{1} << 40) + slot_bytes - 1) / slot_bytes;
+  }
+
   /// Returns the geometry of slabs of `slab_bytes` bytes with slots of `slot_bytes` bytes.
   /// Units       bytes.
   /// Requires    0 < slot_bytes <= slab_bytes; slot_bytes * slab_bytes < 2^40
@@ -53,7 +58,7 @@ class slab {
     slab_layout result;
     result.slot_bytes = slot_bytes;
     result.slab_bytes = slab_bytes;
-    result.reciprocal = ((std::uint64_t{1} << 40) + slot_bytes - 1) / slot_bytes;
+    result.reciprocal = reciprocal_of(slot_bytes);
     const std::size_t slots = slab_bytes / slot_bytes;
     result.total_slots =
         static_cast<std::uint32_t>(slots < slot_bitmap::most_slots ? slots : slot_bitmap::most_slots);

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <quarry/core/bits.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -141,7 +142,7 @@ class slot_bitmap {
 
   void put_in_word(std::size_t index, bitmap_word bits) noexcept {
     bitmap_word& word = data()[index];
-    if (__builtin_expect(word == 0, 0)) {
+    if (QUARRY_UNLIKELY(word == 0)) {
       data()[words_ + index / word_slots] |= bitmap_word{1} << (index % word_slots);
       top_ |= bitmap_word{1} << (index / word_slots);
     }

@@ -62,7 +62,7 @@ class slot_states {
   slot_state operator[](std::size_t slot) const noexcept {
     return at(slot)->load(std::memory_order_relaxed);  // Relaxed: the owner's own, or that of who gave it the slot.
   }
-  void set(std::size_t slot, slot_state state) noexcept {
+  void set(std::size_t slot, slot_state state) const noexcept {
     at(slot)->store(state, std::memory_order_relaxed);  // Relaxed: as above.
   }
 
@@ -81,8 +81,8 @@ class slot_states {
 
   static seal_type seal_of(const slab& of) noexcept {
     const auto begin = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(of.begin()));
-    const std::uint64_t rest = std::uint64_t{of.slots()} << 16 | std::uint64_t{of.size_class} << 8 | of.granules;
-    return static_cast<seal_type>((begin ^ rest * 0x9E3779B97F4A7C15U) * 0xBF58476D1CE4E5B9U >> 32);
+    const auto sizes = static_cast<seal_type>(of.slots()) << 8 ^ of.size_class;
+    return static_cast<seal_type>(begin >> 8) ^ static_cast<seal_type>(begin >> 32) ^ sizes ^ 0x5EA1ED00U;
   }
 
   state_type* at(std::size_t slot) const noexcept {

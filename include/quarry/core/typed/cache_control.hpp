@@ -15,6 +15,7 @@
 #include <quarry/core/typed/cache_root.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/rest_budget.hpp>
+#include <quarry/portability.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -56,7 +57,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
 
   /// Takes a slot back; the last one of an orphaned cache ends it.
   template <class... Transit>
-  __attribute__((noinline)) void deallocate(void* slot, const Transit&... mine) noexcept;
+  QUARRY_NOINLINE void deallocate(void* slot, const Transit&... mine) noexcept;
 
   /// Takes a slot back, for finish(). Under the lock.
   slab* put_back(void* slot) noexcept {
@@ -148,7 +149,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   static slab* take_slab(attached& from, const cache_layout& layout, const slab_contents& contents) {
     void* const base = from.source().allocate_pages(layout.slabs.slab_bytes, layout.slabs.slab_bytes);
     if (base == nullptr) return nullptr;
-    if (__builtin_expect((reinterpret_cast<std::uintptr_t>(base) & (layout.slabs.slab_bytes - 1)) != 0, 0)) {
+    if (QUARRY_UNLIKELY((reinterpret_cast<std::uintptr_t>(base) & (layout.slabs.slab_bytes - 1)) != 0)) {
       from.source().deallocate_pages(base, layout.slabs.slab_bytes, layout.slabs.slab_bytes);
       return nullptr;
     }

@@ -7,6 +7,7 @@
 
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/magazines/magazine.hpp>
+#include <quarry/portability.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -141,7 +142,7 @@ class front_pointer {
   template <class... Transit>
   void* pop(Transit&... mine) const noexcept {
     void* const slot = front_->loaded.pop();
-    if (sizeof...(mine) != 0 && __builtin_expect(slot != nullptr, 1)) (opened().enter(mine, slot), ...);
+    if (sizeof...(mine) != 0 && QUARRY_LIKELY(slot != nullptr)) (opened().enter(mine, slot), ...);
     return slot;
   }
 
@@ -171,10 +172,10 @@ class front_pointer<Lock, true> {
   template <class... Transit>
   void* pop(Transit&... mine) const {
     locked_front<Lock>* const from = load();
-    if (__builtin_expect(from == nullptr, 0)) return nullptr;
+    if (QUARRY_UNLIKELY(from == nullptr)) return nullptr;
     const lock_holder<Lock> guard(from->lock);
     void* const slot = from->loaded.pop();
-    if (sizeof...(mine) != 0 && __builtin_expect(slot != nullptr, 1)) (from->enter(mine, slot), ...);
+    if (sizeof...(mine) != 0 && QUARRY_LIKELY(slot != nullptr)) (from->enter(mine, slot), ...);
     return slot;
   }
 

@@ -7,9 +7,11 @@
 // Source     As _LIBCPP_ODR_SIGNATURE in libc++.
 #pragma once
 
+#include <quarry/portability.hpp>
+
 /// On a class: for each of its members. On a function: for itself.
 #if defined(__cpp_exceptions)
 #define QUARRY_EXCEPTION_MODE
 #else
-#define QUARRY_EXCEPTION_MODE __attribute__((abi_tag("without_exceptions")))
+#define QUARRY_EXCEPTION_MODE QUARRY_ABI_TAG("without_exceptions")
 #endif

@@ -14,6 +14,7 @@
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/core/typed/slot_numbers.hpp>
+#include <quarry/portability.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -51,7 +52,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
 
   /// Takes the first slab if there is none. Returns false when the page source returns null. Errors: what it
   /// throws.
-  __attribute__((noinline)) bool open();
+  QUARRY_NOINLINE bool open();
   bool try_open() noexcept {
     return without_throwing([&] { return open(); });
   }
@@ -68,7 +69,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   }
   /// Returns a slot, or null when there is no memory.
   template <class... Transit>
-  __attribute__((noinline)) void* try_allocate_slow(Transit&... mine) noexcept {
+  QUARRY_NOINLINE void* try_allocate_slow(Transit&... mine) noexcept {
     return without_throwing([&] { return allocate_slow(mine...); });
   }
 
@@ -86,7 +87,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
       stored = into.loaded.push(slot);
       if (stored) (into.leave(mine), ...);
     }
-    if (__builtin_expect(!stored, 0)) control::of(into).deallocate(slot, mine...);
+    if (QUARRY_UNLIKELY(!stored)) control::of(into).deallocate(slot, mine...);
   }
   slot_fault try_deallocate(const void* slot, std::size_t alignment) noexcept;
 
