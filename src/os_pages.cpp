@@ -40,9 +40,11 @@ QUARRY_WEAK void __lsan_unregister_root_region(const void* begin, std::size_t by
 namespace quarry {
 inline namespace QUARRY_ABI {
 
+#if defined(__ELF__)
 // Typed caches ask the environment by a weak name, which takes no file out of a static library. Who takes pages here takes that file
 // too.
-[[gnu::used]] static slab_options (slab_options::*const asked_by_typed_caches)() const = &slab_options::resolved;
+QUARRY_USED static slab_options (slab_options::*const asked_by_typed_caches)() const = &slab_options::resolved;
+#endif
 
 namespace {
 

@@ -37,7 +37,7 @@ OPENED = re.compile(r"^namespace quarry\b[^\n]*\n([^\n]*)", re.MULTILINE)
 INLINE = "inline namespace QUARRY_ABI {"
 ONE_COMPILERS_WORD = re.compile(r"\b__builtin_\w+|\b__(?:attribute__|declspec|asm__|asm|thread|forceinline|assume)\b|\[\[(?:gnu|clang|msvc)::"
                                 r"|^\s*#\s*pragma(?!\s+once\b)|\b_Pragma\b|\b__(?:atomic|sync)_\w+", re.MULTILINE)
-SPELLERS = {"portability.hpp", "export.hpp", "core/bits.hpp"}
+SPELLERS = {"portability.hpp", "export.hpp", "core/bits.hpp", "core/poison.hpp"}
 
 
 def find_cycle(graph):

@@ -15,11 +15,8 @@
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_cache.hpp>
 #include <quarry/detail/cached_object.hpp>
-<<<<<<< HEAD
 #include <quarry/detail/check_report.hpp>
-=======
 #include <quarry/portability.hpp>
->>>>>>> main
 #include <quarry/recycle_policy.hpp>
 #include <quarry/slab_cache_stats.hpp>
 #include <quarry/slab_errc.hpp>
@@ -306,15 +303,11 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
   auto* const front = slots::front_of(address);
   if constexpr (std::is_same_v<std::remove_cv_t<U>, object> && std::is_destructible_v<object> &&
                 !std::is_abstract_v<object>) {
-<<<<<<< HEAD
     // Whether an owner of T may hold an object of another cache, of a class derived from T; and whether a checked cache must
     // look before a destructor runs.
     constexpr bool asks =
         (std::is_class_v<T> && !std::is_final_v<T>) || !std::is_trivially_destructible_v<object>;
-    if (!asks || __builtin_expect(front->destroy == &slots::destroy_inside, 1)) {
-=======
-    if (!may_be_other || QUARRY_LIKELY(front->destroy == &slots::destroy_inside)) {
->>>>>>> main
+    if (!asks || QUARRY_LIKELY(front->destroy == &slots::destroy_inside)) {
       if constexpr (std::is_trivially_destructible_v<object>) {
         return slots::push(*front, address);
       } else {

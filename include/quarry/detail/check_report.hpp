@@ -5,6 +5,7 @@
 #pragma once
 
 #include <quarry/core/typed/cache_front.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/slab_errc.hpp>
 #include <quarry/violation.hpp>
 
@@ -55,7 +56,7 @@ class check_message {
 /// Returns a text in which the compiler names T, between "T = " and the next ';' or the last ']'. Needs no RTTI.
 template <class T>
 const char* text_with_name() noexcept {
-  return __PRETTY_FUNCTION__;
+  return QUARRY_SIGNATURE;
 }
 
 /// Adds what stands in `text` for T.
@@ -141,7 +142,7 @@ void tell_fault(const core::found_fault& found, const void* owner, void (*handle
   check_message message;
   compose(message, found, owner, text_with_name<T>());
   const violation told{words_of(found.fault).error, found.pointer, owner, message.text()};
-  if (handler == nullptr) __builtin_trap();
+  if (handler == nullptr) QUARRY_TRAP();
   reinterpret_cast<violation_handler>(handler)(told);
 }
 

@@ -6,6 +6,7 @@
 
 #include <quarry/check_level.hpp>
 #include <quarry/core/poison.hpp>
+#include <quarry/portability.hpp>
 #include <quarry/violation.hpp>
 
 namespace quarry {
@@ -19,7 +20,7 @@ struct asked_checks {
 
 #if QUARRY_MAY_BE_WATCHED
 /// Returns the least level of every cache, and who is told. Null where the program has no library.
-QUARRY_EXPORT asked_checks checks_of_environment() noexcept __attribute__((weak));
+QUARRY_EXPORT QUARRY_WEAK asked_checks checks_of_environment() noexcept;
 
 inline asked_checks checks_asked_for() noexcept {
   return checks_of_environment != nullptr ? checks_of_environment() : asked_checks();

@@ -16,6 +16,7 @@
 #include <quarry/core/typed/slot_fault.hpp>
 
 #include <cstddef>
+#include <quarry/portability.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -52,7 +53,7 @@ class QUARRY_EXCEPTION_MODE checked_calls {
   static void destroy_owned(cache_front& of, void* inside, void (*usual)(void*) noexcept) noexcept;
   static void destroy_inside(void* inside) noexcept;
   static void destroy(front& of, void* slot) noexcept;
-  __attribute__((noinline)) static void enter(front& of, transit& mine, void* slot) noexcept {
+  QUARRY_NOINLINE static void enter(front& of, transit& mine, void* slot) noexcept {
     of.enter(mine, slot);  // out of line, or g++ 12 warns of what take_back() undoes
   }
   static slab* leave(cache_front& of, slab* surplus, fault_report& into) noexcept;
