@@ -43,7 +43,8 @@ inline namespace QUARRY_ABI {
 #if defined(__ELF__)
 // Typed caches ask the environment by a weak name, which takes no file out of a static library. Who takes pages here takes that file
 // too.
-QUARRY_USED static slab_options (slab_options::*const asked_by_typed_caches)() const = &slab_options::resolved;
+QUARRY_USED static slab_options (slab_options::*const asked_by_typed_caches)() const =
+    &slab_options::resolved;
 #endif
 
 namespace {
