@@ -41,7 +41,7 @@ class best_times final : public benchmark::BenchmarkReporter {
   std::map<std::string, double> ns_;  // by name
 };
 
-/// Takes --smoke out of the arguments, lets `prepare(smoke, rest)` register benchmarks and look at the arguments
+/// Takes --smoke and --untuned, which leaves glibc's heap as it is, out of the arguments, lets `prepare(smoke, rest)` register benchmarks and look at the arguments
 /// that are not Google Benchmark's, and runs each of them `rounds` times: short ones need many, for a machine is
 /// slow for a second now and then. Returns false for a wrong option.
 template <class Prepare>
@@ -52,9 +52,12 @@ bool run_in_turns(int argc, char** argv, best_times& times, Prepare prepare, uns
   std::vector<char*> arguments = {argv[0], repetitions.data(), turns.data(), least.data()};
   std::vector<std::string> rest;
   bool smoke = false;
+  bool untuned = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--smoke") == 0) {
       smoke = true;
+    } else if (std::strcmp(argv[i], "--untuned") == 0) {
+      untuned = true;
     } else if (argv[i][0] == '-') {
       arguments.push_back(argv[i]);
     } else {
@@ -62,7 +65,7 @@ bool run_in_turns(int argc, char** argv, best_times& times, Prepare prepare, uns
     }
   }
   if (smoke) arguments.erase(arguments.begin() + 1);
-  keep_heap_warm();
+  if (!untuned) keep_heap_warm();
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return false;

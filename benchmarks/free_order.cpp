@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "loads.hpp"
 #include "random.hpp"
 #include "workload.hpp"
 
@@ -84,13 +85,11 @@ bench::workload random_order(const std::string& name, const std::string& blocks,
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(argc, argv, [](const bench::run_mode& mode) {
-    std::vector loads{first_in_first_out(mode)};
-    for (const before_free first : {before_free::nothing, before_free::read_a_word}) {
-      loads.push_back(random_order("rand100k", "100,000", mode.pick(100'000, 500), 60, first));
-      loads.push_back(random_order("rand1M", "1,000,000", mode.pick(1'000'000, 1000), 150, first));
-    }
-    return loads;
-  });
+std::vector<bench::workload> bench::free_order_loads(const run_mode& mode) {
+  std::vector loads{first_in_first_out(mode)};
+  for (const before_free first : {before_free::nothing, before_free::read_a_word}) {
+    loads.push_back(random_order("rand100k", "100,000", mode.pick(100'000, 500), 60, first));
+    loads.push_back(random_order("rand1M", "1,000,000", mode.pick(1'000'000, 1000), 150, first));
+  }
+  return loads;
 }

@@ -1,6 +1,7 @@
 // What does the shortest use cost: one block allocated and at once freed, everything in the cache?
 #include <benchmark/benchmark.h>
 
+#include "loads.hpp"
 #include "workload.hpp"
 
 namespace {
@@ -26,7 +27,6 @@ bench::workload hot_pair(const bench::run_mode& mode) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(argc, argv,
-                              [](const bench::run_mode& mode) { return std::vector{hot_pair(mode)}; });
+std::vector<bench::workload> bench::hot_pair_loads(const run_mode& mode) {
+  return std::vector{hot_pair(mode)};
 }

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "loads.hpp"
 #include "real_input.hpp"
 #include "workload.hpp"
 
@@ -219,8 +220,6 @@ bench::workload edit_documents(const bench::run_mode& mode) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(argc, argv, [](const bench::run_mode& mode) {
-    return std::vector{parse_documents(mode), edit_documents(mode)};
-  });
+std::vector<bench::workload> bench::json_tree_loads(const run_mode& mode) {
+  return std::vector{parse_documents(mode), edit_documents(mode)};
 }

@@ -1,6 +1,7 @@
 // What does a large container of small nodes cost to build and to destroy?
 #include <list>
 
+#include "loads.hpp"
 #include "workload.hpp"
 
 namespace {
@@ -27,7 +28,6 @@ bench::workload list_of_a_million(const bench::run_mode& mode) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(
-      argc, argv, [](const bench::run_mode& mode) { return std::vector{list_of_a_million(mode)}; });
+std::vector<bench::workload> bench::list_loads(const run_mode& mode) {
+  return std::vector{list_of_a_million(mode)};
 }

@@ -1,8 +1,11 @@
 #include "malloc_library.hpp"
 
 #include <dlfcn.h>
+#include <glob.h>
+#include <malloc.h>
 
 #include <cstdlib>
+#include <string>
 
 namespace bench {
 namespace {
@@ -36,6 +39,29 @@ malloc_calls open_library(const symbol_names& names) {
   return complete ? calls : malloc_calls{};
 }
 
+// clang's hardened allocator lies among the files of the newest clang installed; an empty name where there is none.
+std::string scudo_file() {
+  glob_t found{};
+  std::string newest;
+  if (glob("/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.scudo_standalone-x86_64.so", 0, nullptr,
+           &found) == 0)
+    newest = found.gl_pathv[found.gl_pathc - 1];
+  globfree(&found);
+  return newest;
+}
+
+// A function of a library that `calls_of` opened; null where it has none of that name.
+template <class Function>
+Function* function_of(const char* file, const char* name) {
+  void* const library = dlopen(file, RTLD_NOW | RTLD_NOLOAD);
+  return library == nullptr ? nullptr : reinterpret_cast<Function*>(dlsym(library, name));
+}
+
+constexpr const char* mimalloc_file = "libmimalloc.so.2.0";
+constexpr const char* jemalloc_file = "libjemalloc.so.2";
+constexpr const char* gperftools_file = "libtcmalloc_minimal.so.4";
+constexpr const char* tbb_file = "libtbbmalloc.so.2";
+
 malloc_calls glibc_calls() {
   malloc_calls calls;
   calls.allocate = std::malloc;
@@ -48,27 +74,73 @@ malloc_calls glibc_calls() {
 
 const malloc_calls& calls_of(malloc_library library) {
   static const malloc_calls glibc = glibc_calls();
-  static const malloc_calls mimalloc =
-      open_library({"libmimalloc.so.2.0", "mi_malloc", "mi_aligned_alloc", "mi_free", nullptr});
-  static const malloc_calls jemalloc =
-      open_library({"libjemalloc.so.2", "malloc", "aligned_alloc", "free", "sdallocx"});
-  static const malloc_calls gperftools =
-      open_library({"libtcmalloc_minimal.so.4", "tc_malloc", "tc_memalign", "tc_free", "tc_free_sized"});
-  static const malloc_calls tbb = open_library(
-      {"libtbbmalloc.so.2", "scalable_malloc", "scalable_aligned_malloc", "scalable_free", nullptr});
+  const auto open_mimalloc = [](const char* file) {
+    return open_library({file, "mi_malloc", "mi_aligned_alloc", "mi_free", nullptr});
+  };
   switch (library) {
     case malloc_library::glibc:
-      return glibc;
-    case malloc_library::mimalloc:
-      return mimalloc;
-    case malloc_library::jemalloc:
-      return jemalloc;
-    case malloc_library::gperftools:
-      return gperftools;
-    case malloc_library::tbb:
-      return tbb;
+      break;
+    case malloc_library::mimalloc: {
+      static const malloc_calls calls = open_mimalloc(mimalloc_file);
+      return calls;
+    }
+    case malloc_library::jemalloc: {
+      static const malloc_calls calls =
+          open_library({jemalloc_file, "malloc", "aligned_alloc", "free", "sdallocx"});
+      return calls;
+    }
+    case malloc_library::gperftools: {
+      static const malloc_calls calls =
+          open_library({gperftools_file, "tc_malloc", "tc_memalign", "tc_free", "tc_free_sized"});
+      return calls;
+    }
+    case malloc_library::tbb: {
+      static const malloc_calls calls =
+          open_library({tbb_file, "scalable_malloc", "scalable_aligned_malloc", "scalable_free", nullptr});
+      return calls;
+    }
+    case malloc_library::mimalloc_secure: {
+      static const malloc_calls calls = open_mimalloc("libmimalloc-secure.so.2.0");
+      return calls;
+    }
+    case malloc_library::scudo: {
+      static const malloc_calls calls =
+          open_library({scudo_file().c_str(), "malloc", "aligned_alloc", "free", nullptr});
+      return calls;
+    }
   }
   return glibc;
+}
+
+void trim_malloc(malloc_library library) {
+  switch (library) {
+    case malloc_library::glibc:
+      malloc_trim(0);
+      return;
+    case malloc_library::mimalloc:
+      if (auto* const collect = function_of<void(bool)>(mimalloc_file, "mi_collect")) collect(true);
+      return;
+    case malloc_library::jemalloc: {
+      using control = int(const char* name, void* read, std::size_t* read_bytes, void* written,
+                          std::size_t written_bytes);
+      auto* const call = function_of<control>(jemalloc_file, "mallctl");
+      if (call == nullptr) return;
+      call("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
+      call("arena.4096.purge", nullptr, nullptr, nullptr, 0);  // 4096: all arenas
+      return;
+    }
+    case malloc_library::gperftools:
+      if (auto* const release = function_of<void()>(gperftools_file, "MallocExtension_ReleaseFreeMemory"))
+        release();
+      return;
+    case malloc_library::tbb:
+      if (auto* const command = function_of<int(int, void*)>(tbb_file, "scalable_allocation_command"))
+        command(0, nullptr);  // TBBMALLOC_CLEAN_ALL_BUFFERS
+      return;
+    case malloc_library::mimalloc_secure:
+    case malloc_library::scudo:
+      return;  // nobody measures their memory
+  }
 }
 
 }  // namespace bench

@@ -15,7 +15,7 @@
 
 namespace bench {
 
-enum class malloc_library { glibc, mimalloc, jemalloc, gperftools, tbb };
+enum class malloc_library { glibc, mimalloc, jemalloc, gperftools, tbb, mimalloc_secure, scudo };
 
 /// The calls of one malloc library; `allocate` is null where the library is not installed.
 struct malloc_calls {
@@ -28,6 +28,9 @@ struct malloc_calls {
 
 /// The library's calls, loaded on first use and kept for the life of the process.
 const malloc_calls& calls_of(malloc_library library);
+
+/// Lets the library give back to the system what it keeps of freed memory, by the call that it has for that.
+void trim_malloc(malloc_library library);
 
 /// A resource without state of its own whose calls go to one malloc.
 template <malloc_library Library>

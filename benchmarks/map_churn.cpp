@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "loads.hpp"
 #include "random.hpp"
 #include "workload.hpp"
 
@@ -49,7 +50,6 @@ bench::workload map_churn(const bench::run_mode& mode) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(argc, argv,
-                              [](const bench::run_mode& mode) { return std::vector{map_churn(mode)}; });
+std::vector<bench::workload> bench::map_churn_loads(const run_mode& mode) {
+  return std::vector{map_churn(mode)};
 }

@@ -2,9 +2,9 @@
 // for: when all objects are there, after each has been replaced twice at random, and when all are freed and
 // the rival has trimmed.
 //
-// Each rival runs each load in a process of its own, started afresh: another's memory is never counted. Every
-// block is written, as an object would be. Huge pages are off, so that allocators are compared and not the
-// kernel's guesses.
+// Each rival runs each load in a process of its own, started afresh, and trims by its own call: another's memory is
+// never counted. Every block is written, as an object would be. Huge pages are off, so that allocators are compared and
+// not the kernel's guesses.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -85,6 +85,7 @@ void measure(const memory_load& load, const bench::rival& rival, std::size_t div
       print("churned", now());
     }
     for (const std::size_t index : random.order(objects.size())) free(objects[index]);
+    if (rival.release) rival.release(resource);
     if (rival.trim) rival.trim(resource);
     print("emptied", now());
   });
@@ -125,12 +126,12 @@ int list() {
 }
 
 int run_child(const std::string& load_name, const std::string& rival_name, std::size_t divisor) {
+  const bench::rival* const rival = bench::only_rival(rival_name);
+  if (rival == nullptr) return 1;
   for (const memory_load& load : memory_loads()) {
-    for (const bench::rival& rival : bench::rivals()) {
-      if (load.name != load_name || rival.name != rival_name) continue;
-      measure(load, rival, divisor);
-      return 0;
-    }
+    if (load.name != load_name) continue;
+    measure(load, *rival, divisor);
+    return 0;
   }
   return 1;
 }

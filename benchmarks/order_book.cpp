@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "loads.hpp"
 #include "real_input.hpp"
 #include "workload.hpp"
 
@@ -159,7 +160,6 @@ bench::workload day_of_trading(const bench::run_mode& mode) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(argc, argv,
-                              [](const bench::run_mode& mode) { return std::vector{day_of_trading(mode)}; });
+std::vector<bench::workload> bench::order_book_loads(const run_mode& mode) {
+  return std::vector{day_of_trading(mode)};
 }

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -29,6 +30,9 @@ std::size_t kernel_figure(const char* file, const std::string& key) {
 
 std::size_t resident_bytes() {
   return kernel_figure("/proc/self/smaps_rollup", "Rss:");
+}
+std::size_t huge_page_bytes() {
+  return kernel_figure("/proc/self/smaps_rollup", "AnonHugePages:");
 }
 std::size_t resident_peak_bytes() {
   return kernel_figure("/proc/self/status", "VmHWM:");
@@ -56,6 +60,12 @@ void reset_resident_peak() {
 
 void turn_huge_pages_off() {
   prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+}
+
+void ask_mallocs_for_huge_pages() {
+  setenv("MIMALLOC_LARGE_OS_PAGES", "1", 1);
+  setenv("MALLOC_CONF", "thp:always", 1);  // jemalloc
+  setenv("TBB_MALLOC_USE_HUGE_PAGES", "1", 1);
 }
 
 void keep_heap_warm() {

@@ -14,6 +14,9 @@ std::size_t resident_bytes();
 /// The largest resident size since `reset_resident_peak`, in bytes.
 std::size_t resident_peak_bytes();
 
+/// The part of it that the kernel backs with huge pages.
+std::size_t huge_page_bytes();
+
 /// Page faults of this process so far that no disk was read for.
 std::uint64_t page_faults();
 
@@ -26,6 +29,10 @@ void reset_resident_peak();
 
 /// Turns transparent huge pages off for this process, so that allocators are compared and not the kernel's guesses.
 void turn_huge_pages_off();
+
+/// Asks each malloc for huge pages by the switch that it has in the environment. Call before the first of them is loaded;
+/// glibc reads its own, the tunable `glibc.malloc.hugetlb=1`, only at program start.
+void ask_mallocs_for_huge_pages();
 
 /// Makes glibc keep all memory it is given back, as the other mallocs do for the length of a run: nothing is
 /// mapped apart (an M_MMAP_THRESHOLD above 32 MiB is refused, so mapping is switched off) and the heap is

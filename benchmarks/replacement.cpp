@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "loads.hpp"
 #include "random.hpp"
 #include "workload.hpp"
 
@@ -103,13 +104,11 @@ bench::workload replacement(std::string name, std::size_t live, std::size_t step
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(argc, argv, [](const bench::run_mode& mode) {
-    std::vector<bench::workload> loads;
-    for (const bool reads : {false, true}) {
-      loads.push_back(replacement("mix10k", mode.pick(10'000, 100), mode.pick(100'000, 500), 40, reads));
-      loads.push_back(replacement("mix500k", mode.pick(500'000, 300), mode.pick(500'000, 500), 220, reads));
-    }
-    return loads;
-  });
+std::vector<bench::workload> bench::replacement_loads(const run_mode& mode) {
+  std::vector<bench::workload> loads;
+  for (const bool reads : {false, true}) {
+    loads.push_back(replacement("mix10k", mode.pick(10'000, 100), mode.pick(100'000, 500), 40, reads));
+    loads.push_back(replacement("mix500k", mode.pick(500'000, 300), mode.pick(500'000, 500), 220, reads));
+  }
+  return loads;
 }

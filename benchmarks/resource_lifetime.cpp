@@ -2,6 +2,7 @@
 // from a 2 KiB buffer on the stack?
 #include <map>
 
+#include "loads.hpp"
 #include "workload.hpp"
 
 namespace {
@@ -53,8 +54,6 @@ bench::workload short_life_in_a_buffer(const bench::run_mode& mode) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(argc, argv, [](const bench::run_mode& mode) {
-    return std::vector{short_life(mode), short_life_in_a_buffer(mode)};
-  });
+std::vector<bench::workload> bench::resource_lifetime_loads(const run_mode& mode) {
+  return std::vector{short_life(mode), short_life_in_a_buffer(mode)};
 }

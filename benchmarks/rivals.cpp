@@ -40,6 +40,7 @@ template <class Pool>
 class boost_resource final : public std::pmr::memory_resource {
  public:
   explicit boost_resource(std::pmr::memory_resource* upstream) : upstream_(upstream), pool_(&upstream_) {}
+  void release() { pool_.release(); }
 
  private:
   struct opened : Pool {
@@ -80,8 +81,8 @@ class one_block_resource final : public std::pmr::memory_resource {
 
 template <class Resource>
 rival make_rival(std::string name, rival_kind kind, bool synchronized) {
-  rival made{std::move(name), kind,    synchronized, kind != rival_kind::malloc,
-             nullptr,         nullptr, nullptr,      nullptr};
+  rival made{std::move(name), kind,    synchronized, kind != rival_kind::malloc, nullptr, nullptr,
+             nullptr,         nullptr, nullptr};
   made.with = [](std::pmr::memory_resource* upstream, const resource_body& body) {
     Resource resource(upstream);
     body(resource);
@@ -99,7 +100,31 @@ rival make_rival(std::string name, rival_kind kind, bool synchronized) {
 template <class Resource>
 rival make_quarry(std::string name, bool synchronized) {
   rival made = make_rival<Resource>(std::move(name), rival_kind::quarry, synchronized);
-  made.trim = [](std::pmr::memory_resource& resource) { static_cast<Resource&>(resource).trim(); };
+  made.trim = [](std::pmr::memory_resource& resource) {
+    static_cast<Resource&>(resource).trim();
+    malloc_trim(0);
+  };
+  return made;
+}
+
+template <class Resource>
+rival make_pool(std::string name, bool synchronized) {
+  rival made = make_rival<Resource>(std::move(name), rival_kind::pool, synchronized);
+  made.trim = [](std::pmr::memory_resource&) { malloc_trim(0); };
+  made.release = [](std::pmr::memory_resource& resource) { static_cast<Resource&>(resource).release(); };
+  return made;
+}
+
+template <class Resource, quarry::check_level Level>
+rival make_checked(std::string name, bool synchronized) {
+  rival made = make_quarry<Resource>(std::move(name), synchronized);
+  made.with = [](std::pmr::memory_resource* upstream, const resource_body& body) {
+    quarry::slab_options options;
+    options.checks = Level;
+    Resource resource(options, upstream);
+    body(resource);
+  };
+  made.with_buffer = nullptr;
   return made;
 }
 
@@ -113,8 +138,7 @@ struct found_rivals {
     if (!only.empty() && only != name) return;  // before its library is loaded
     if (calls_of(Library).allocate != nullptr) {
       present.push_back(make_rival<malloc_resource<Library>>(name, rival_kind::malloc, true));
-      if (Library == malloc_library::glibc)
-        present.back().trim = [](std::pmr::memory_resource&) { malloc_trim(0); };
+      present.back().trim = [](std::pmr::memory_resource&) { trim_malloc(Library); };
     } else {
       absent.push_back(std::string(name) + " (Debian package " + package + ")");
     }
@@ -126,12 +150,10 @@ struct found_rivals {
     namespace boost_pmr = boost::container::pmr;
     using boost_pool = boost_resource<boost_pmr::unsynchronized_pool_resource>;
     using boost_sync_pool = boost_resource<boost_pmr::synchronized_pool_resource>;
-    present.push_back(
-        make_rival<std::pmr::unsynchronized_pool_resource>("std_pool", rival_kind::pool, false));
-    present.push_back(
-        make_rival<std::pmr::synchronized_pool_resource>("std_sync_pool", rival_kind::pool, true));
-    present.push_back(make_rival<boost_pool>("boost_pool", rival_kind::pool, false));
-    present.push_back(make_rival<boost_sync_pool>("boost_sync_pool", rival_kind::pool, true));
+    present.push_back(make_pool<std::pmr::unsynchronized_pool_resource>("std_pool", false));
+    present.push_back(make_pool<std::pmr::synchronized_pool_resource>("std_sync_pool", true));
+    present.push_back(make_pool<boost_pool>("boost_pool", false));
+    present.push_back(make_pool<boost_sync_pool>("boost_sync_pool", true));
     add_new_delete();
     add_malloc<malloc_library::glibc>("malloc", "libc6");
     add_malloc<malloc_library::mimalloc>("mimalloc", "libmimalloc2.0");
@@ -142,7 +164,7 @@ struct found_rivals {
   }
 
   void add_new_delete() {
-    rival made{"new_delete", rival_kind::malloc, true, false, nullptr, nullptr, nullptr, nullptr};
+    rival made{"new_delete", rival_kind::malloc, true, false, nullptr, nullptr, nullptr, nullptr, nullptr};
     made.with = [](std::pmr::memory_resource*, const resource_body& body) {
       body(*std::pmr::new_delete_resource());
     };
@@ -155,9 +177,34 @@ struct found_rivals {
     made.end_round = [](std::pmr::memory_resource& resource) {
       static_cast<std::pmr::monotonic_buffer_resource&>(resource).release();
     };
+    made.release = made.end_round;
+    made.trim = [](std::pmr::memory_resource&) { malloc_trim(0); };
     present.push_back(made);
   }
 };
+
+std::vector<rival> find_checking_rivals() {
+  using quarry::check_level;
+  using alone = quarry::unsynchronized_slab_resource;
+  using shared = quarry::synchronized_slab_resource;
+  std::vector<rival> present{make_checked<alone, check_level::off>("quarry_off", false),
+                             make_checked<alone, check_level::pointers>("quarry_pointers", false),
+                             make_checked<alone, check_level::full>("quarry_full", false),
+                             make_checked<shared, check_level::off>("quarry_sync_off", true),
+                             make_checked<shared, check_level::pointers>("quarry_sync_pointers", true),
+                             make_checked<shared, check_level::full>("quarry_sync_full", true)};
+  const auto add = [&present](rival malloc, malloc_library library) {
+    if (calls_of(library).allocate != nullptr) present.push_back(std::move(malloc));
+  };
+  const auto kind = rival_kind::malloc;
+  add(make_rival<malloc_resource<malloc_library::glibc>>("malloc", kind, true), malloc_library::glibc);
+  add(make_rival<malloc_resource<malloc_library::mimalloc>>("mimalloc", kind, true),
+      malloc_library::mimalloc);
+  add(make_rival<malloc_resource<malloc_library::mimalloc_secure>>("mimalloc_secure", kind, true),
+      malloc_library::mimalloc_secure);
+  add(make_rival<malloc_resource<malloc_library::scudo>>("scudo", kind, true), malloc_library::scudo);
+  return present;
+}
 
 const found_rivals& found() {
   static const found_rivals all;
@@ -175,6 +222,10 @@ const rival* only_rival(const std::string& name) {
     if (each.name == name) return &each;
   }
   return nullptr;
+}
+const std::vector<rival>& checking_rivals() {
+  static const std::vector<rival> present = find_checking_rivals();
+  return present;
 }
 const rival& one_block() {
   static const rival floor = make_rival<one_block_resource>("one_block", rival_kind::floor, true);
@@ -198,12 +249,18 @@ const char* kind_name(rival_kind kind) {
   return "";
 }
 
-void prepare_process(char** argv) {
-  constexpr const char* tunables = "GLIBC_TUNABLES";
-  constexpr const char* room = "glibc.rtld.optional_static_tls=16384";
-  const char* const now = std::getenv(tunables);
-  if (now != nullptr && std::string(now).find(room) != std::string::npos) return;
-  setenv(tunables, now == nullptr || *now == '\0' ? room : (std::string(now) + ":" + room).c_str(), 1);
+void prepare_process(char** argv, const std::vector<std::string>& tunables) {
+  constexpr const char* variable = "GLIBC_TUNABLES";
+  const char* const now = std::getenv(variable);
+  const std::string before = now == nullptr ? "" : now;
+  std::string wanted = before;
+  const auto add = [&wanted](const std::string& tunable) {
+    if (wanted.find(tunable) == std::string::npos) wanted += (wanted.empty() ? "" : ":") + tunable;
+  };
+  add("glibc.rtld.optional_static_tls=16384");
+  for (const std::string& each : tunables) add(each);
+  if (wanted == before) return;
+  setenv(variable, wanted.c_str(), 1);
   execv("/proc/self/exe", argv);  // on failure go on: jemalloc is then reported as absent
 }
 

@@ -40,8 +40,12 @@ struct rival {
   /// Run after each round, inside the timing: monotonic starts over here, all others do nothing (null).
   void (*end_round)(std::pmr::memory_resource&);
 
-  /// Gives empty memory back as far as the rival can (null: it has no way to).
+  /// Gives free memory back to the system as far as the rival can: by its own call, and where it refills from new and
+  /// delete by glibc's malloc_trim besides. What lives stays.
   void (*trim)(std::pmr::memory_resource&);
+
+  /// What a pool has besides for a user who has freed all: it gives everything back (null: nothing).
+  void (*release)(std::pmr::memory_resource&);
 };
 
 /// Every rival of this machine, Quarry first. Rivals that are not installed are not in it.
@@ -50,6 +54,10 @@ const std::vector<rival>& rivals();
 /// The rival of that name, alone: no other rival's library is loaded, so that the memory of the process is this one's.
 /// Null where it is not installed. A process asks for one name only.
 const rival* only_rival(const std::string& name);
+
+/// Quarry's two resources at each check level, and the mallocs that check something: for the program that asks what
+/// checks cost. Those that are not installed are not in it.
+const std::vector<rival>& checking_rivals();
 
 /// A resource that answers every request with one and the same block: what the calls alone cost. Only for loads that
 /// say so (`workload::takes_one_block`); not one of `rivals()`.
@@ -61,9 +69,9 @@ const std::vector<std::string>& absent_rivals();
 const char* kind_name(rival_kind kind);
 
 /// Call first in `main`. jemalloc needs room in the static thread-local block, which the C library grants
-/// only at program start: the program starts itself again once with GLIBC_TUNABLES set. Returns normally when
-/// nothing is left to do.
-void prepare_process(char** argv);
+/// only at program start: the program starts itself again once with GLIBC_TUNABLES set, to `tunables` too. Returns
+/// normally when nothing is left to do.
+void prepare_process(char** argv, const std::vector<std::string>& tunables = {});
 
 /// A `memory_resource` that counts: live bytes and their peak, over any upstream.
 class counting_resource final : public std::pmr::memory_resource {

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "loads.hpp"
 #include "random.hpp"
 #include "workload.hpp"
 
@@ -45,7 +46,6 @@ bench::workload string_map(const bench::run_mode& mode) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(argc, argv,
-                              [](const bench::run_mode& mode) { return std::vector{string_map(mode)}; });
+std::vector<bench::workload> bench::string_map_loads(const run_mode& mode) {
+  return std::vector{string_map(mode)};
 }

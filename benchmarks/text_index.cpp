@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "loads.hpp"
 #include "real_input.hpp"
 #include "workload.hpp"
 
@@ -106,7 +107,6 @@ bench::workload index_of_real_text(const bench::run_mode& mode) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  return bench::run_workloads(
-      argc, argv, [](const bench::run_mode& mode) { return std::vector{index_of_real_text(mode)}; });
+std::vector<bench::workload> bench::text_index_loads(const run_mode& mode) {
+  return std::vector{index_of_real_text(mode)};
 }

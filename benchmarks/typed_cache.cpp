@@ -186,10 +186,13 @@ void add(const std::string& name, bool smoke) {
 
 int main(int argc, char** argv) {
   bool smoke = false;
+  bool untuned = false;  // glibc's heap stays as it is
   std::vector<char*> arguments;
   for (int i = 0; i < argc; ++i) {
     if (std::strcmp(argv[i], "--smoke") == 0) {
       smoke = true;
+    } else if (std::strcmp(argv[i], "--untuned") == 0) {
+      untuned = true;
     } else {
       arguments.push_back(argv[i]);
     }
@@ -202,7 +205,7 @@ int main(int argc, char** argv) {
     arguments.insert(arguments.begin() + 1, each->data());  // what the user wrote comes later and wins
   int count = static_cast<int>(arguments.size());
   arguments.push_back(nullptr);
-  bench::keep_heap_warm();
+  if (!untuned) bench::keep_heap_warm();
 
   using bench::malloc_library;
   add<intrusive_list>("intrusive_list", smoke);

@@ -21,6 +21,7 @@ struct options {
   run_mode mode;
   std::size_t rotate = 0;                // which rival goes first; the script turns it from round to round
   std::optional<std::string> memory_of;  // "workload/rival": measure that one's memory and time nothing
+  std::optional<std::string> untuned;    // time this rival alone, in a process whose heap nobody tuned
   bool list = false;
 };
 
@@ -44,6 +45,8 @@ options parse_options(int& argc, char** argv) {
       parsed.rotate = static_cast<std::size_t>(std::atoll(first));
     } else if (const char* name = value_of("--memory_of=")) {
       parsed.memory_of = name;
+    } else if (const char* alone = value_of("--untuned=")) {
+      parsed.untuned = alone;
     } else {
       argv[kept++] = argv[i];
     }
@@ -154,15 +157,55 @@ bool takes_part(const workload& load, const rival& rival) {
   return load.returns_to_empty || rival.kind != rival_kind::floor;
 }
 
-// Those that run `load`, the floor of the calls last.
-std::vector<const rival*> rivals_of(const workload& load) {
+// Those of `among` that run `load`.
+std::vector<const rival*> rivals_of(const workload& load, const std::vector<rival>& among) {
   std::vector<const rival*> present;
-  for (const rival& each : rivals()) {
+  for (const rival& each : among) {
     if (takes_part(load, each)) present.push_back(&each);
   }
+  return present;
+}
+
+// Those that run `load`, the floor of the calls last.
+std::vector<const rival*> rivals_of(const workload& load) {
+  std::vector<const rival*> present = rivals_of(load, rivals());
   if (load.takes_one_block) present.push_back(&one_block());
   return present;
 }
+
+// Hands the load to Google Benchmark once for each rival, beginning with number `rotate`.
+void enlist(const workload& load, const std::vector<const rival*>& present, const run_mode& mode,
+            std::size_t rotate, agreement& sums) {
+  const double round_ns = static_cast<double>(load.operations) * load.typical_ns;
+  const auto rounds = mode.smoke ? 1 : static_cast<std::int64_t>(mode.budget_ms * 1e6 / round_ns);
+  for (std::size_t turn = 0; turn < present.size(); ++turn) {
+    const rival& rival = *present[(turn + rotate) % present.size()];
+    benchmark::internal::Benchmark* const registered =
+        benchmark::RegisterBenchmark((load.name + "/" + rival.name).c_str(), [&load, &rival, &sums](
+                                                                                 benchmark::State& state) {
+          time_rival(state, load, rival, sums);
+        })->Iterations(std::max<std::int64_t>(rounds, 1));
+    if (load.shares_resource || load.works_elsewhere) registered->UseRealTime();
+  }
+}
+
+// Passes each time on and prints nothing.
+class time_listener final : public benchmark::BenchmarkReporter {
+ public:
+  explicit time_listener(const time_report& report) : report_(report) {}
+  bool ReportContext(const Context&) override { return true; }
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      const std::string& name = run.run_name.function_name;
+      const std::size_t slash = name.find('/');
+      const double ns = run.GetAdjustedCPUTime() / run.counters.at("operations").value;
+      report_(name.substr(0, slash), name.substr(slash + 1), ns);
+    }
+  }
+
+ private:
+  const time_report& report_;
+};
 
 int measure_memory(const std::vector<workload>& loads, const std::string& name) {
   // Before the rivals' libraries are loaded: they move the program break, and then glibc can no longer trim.
@@ -222,33 +265,43 @@ int run_workloads(int argc, char** argv,
     return 0;
   }
   if (given.memory_of) return measure_memory(loads, *given.memory_of);
-
-  keep_heap_warm();
+  std::vector<rival> alone;
+  if (given.untuned) {
+    const rival* const found = only_rival(*given.untuned);
+    if (found == nullptr) {
+      std::fprintf(stderr, "--untuned=%s: no such rival\n", given.untuned->c_str());
+      return 2;
+    }
+    alone.push_back(*found);
+  } else {
+    keep_heap_warm();
+  }
 
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::AddCustomContext("absent_rivals", joined(absent_rivals()));
+  if (!given.untuned) benchmark::AddCustomContext("absent_rivals", joined(absent_rivals()));
   benchmark::AddCustomContext("real_input", joined(real_input_used()));
 
   agreement sums;
-  for (const workload& load : loads) {
-    const double round_ns = static_cast<double>(load.operations) * load.typical_ns;
-    const auto rounds =
-        given.mode.smoke ? 1 : static_cast<std::int64_t>(given.mode.budget_ms * 1e6 / round_ns);
-    const std::vector<const rival*> present = rivals_of(load);
-    for (std::size_t turn = 0; turn < present.size(); ++turn) {
-      const rival& rival = *present[(turn + given.rotate) % present.size()];
-      benchmark::internal::Benchmark* const registered =
-          benchmark::RegisterBenchmark((load.name + "/" + rival.name).c_str(), [&load, &rival, &sums](
-                                                                                   benchmark::State& state) {
-            time_rival(state, load, rival, sums);
-          })->Iterations(std::max<std::int64_t>(rounds, 1));
-      if (load.shares_resource || load.works_elsewhere) registered->UseRealTime();
-    }
-  }
+  for (const workload& load : loads)
+    enlist(load, given.untuned ? rivals_of(load, alone) : rivals_of(load), given.mode, given.rotate, sums);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return sums.broken() ? 1 : 0;
+}
+
+bool time_once(const std::vector<workload>& loads, const std::vector<rival>& among, const run_mode& mode,
+               std::size_t rotate, const time_report& report) {
+  std::string program = "benchmark";
+  char* arguments[] = {program.data(), nullptr};
+  int count = 1;
+  benchmark::Initialize(&count, arguments);
+  agreement sums;
+  for (const workload& load : loads) enlist(load, rivals_of(load, among), mode, rotate, sums);
+  time_listener listener(report);
+  benchmark::RunSpecifiedBenchmarks(&listener);
+  benchmark::Shutdown();
+  return !sums.broken();
 }
 
 }  // namespace bench

@@ -79,4 +79,12 @@ void report_figure(const std::string& name, double figure);
 int run_workloads(int argc, char** argv,
                   const std::function<std::vector<workload>(const run_mode&)>& make_workloads);
 
+/// Takes the time of one operation, for each load and rival.
+using time_report = std::function<void(const std::string& load, const std::string& rival, double ns)>;
+
+/// Times each load on each of `among` that can take part, once and in turns, beginning with number `rotate`. For programs
+/// with rivals and tables of their own; once in a process. Returns false when rivals disagree.
+bool time_once(const std::vector<workload>& loads, const std::vector<rival>& among, const run_mode& mode,
+               std::size_t rotate, const time_report& report);
+
 }  // namespace bench

@@ -21,7 +21,8 @@ namespace {
 
 constexpr std::size_t most_frames = 16;
 constexpr std::size_t most_stacks = std::size_t{1} << 16;
-constexpr std::size_t most_words = std::size_t{1} << 20;  // of all stacks: 8 MiB of addresses, touched as they fill
+constexpr std::size_t most_words = std::size_t{1}
+                                   << 20;  // of all stacks: 8 MiB of addresses, touched as they fill
 
 struct frames {
   std::size_t count = 0;
@@ -36,7 +37,8 @@ class stack_table {
     if (words_ == nullptr && !start()) return 0;
     std::size_t hash = stack.count;
     for (std::size_t i = 0; i < stack.count; ++i)
-      hash = (hash ^ reinterpret_cast<std::uintptr_t>(stack.of[i])) * std::size_t{0x9E3779B97F4A7C15U} ^ hash >> 29;
+      hash = (hash ^ reinterpret_cast<std::uintptr_t>(stack.of[i])) * std::size_t{0x9E3779B97F4A7C15U} ^
+             hash >> 29;
     for (std::size_t at = hash % slots;; at = (at + 1) % slots) {
       if (numbers_[at] == 0) return numbers_[at] = add(stack);
       const void* const* const known = words_ + begins_[numbers_[at]];
@@ -80,9 +82,9 @@ class stack_table {
   }
 
   std::mutex lock_;
-  const void** words_ = nullptr;       // of each stack: how many frames, and the frames
-  std::uint32_t* begins_ = nullptr;    // by number: of a stack in words_
-  std::uint32_t* numbers_ = nullptr;   // a hash table; 0: no stack
+  const void** words_ = nullptr;      // of each stack: how many frames, and the frames
+  std::uint32_t* begins_ = nullptr;   // by number: of a stack in words_
+  std::uint32_t* numbers_ = nullptr;  // a hash table; 0: no stack
   std::uint32_t count_ = 0;
   std::size_t used_words_ = 0;
 };
@@ -125,7 +127,8 @@ void write_call_stack([[maybe_unused]] sentence& out, [[maybe_unused]] std::uint
       out.add("      %p\n", stack.of[i]);
       continue;
     }
-    const auto offset = static_cast<unsigned long long>(address - reinterpret_cast<std::uintptr_t>(known.dli_fbase));
+    const auto offset =
+        static_cast<unsigned long long>(address - reinterpret_cast<std::uintptr_t>(known.dli_fbase));
     const char* const slash = std::strrchr(known.dli_fname, '/');
     out.add("      %s+0x%llx", slash != nullptr ? slash + 1 : known.dli_fname, offset);
     if (known.dli_sname != nullptr) out.add(" (%s)", known.dli_sname);

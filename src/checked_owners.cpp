@@ -30,8 +30,9 @@ void enter_checked_owner(const owner_facts& owner) {
 void leave_checked_owner(const void* owner) noexcept {
   const std::lock_guard<std::mutex> held(owners().lock);
   auto& all = owners().all;
-  all.erase(std::remove_if(all.begin(), all.end(), [=](const owner_facts& each) { return each.owner == owner; }),
-            all.end());
+  all.erase(
+      std::remove_if(all.begin(), all.end(), [=](const owner_facts& each) { return each.owner == owner; }),
+      all.end());
 }
 
 owner_facts find_other_owner(const void* owner, const void* pointer) noexcept {

@@ -22,27 +22,31 @@ kind_facts facts_of(fault_kind kind) noexcept {
   switch (kind) {
     case fault_kind::double_free:
       return {slab_errc::double_free, "a block is freed that is free already",
-              "two owners of one block: a copied handle, an erase in a loop, a destructor that ran twice", "double-free"};
+              "two owners of one block: a copied handle, an erase in a loop, a destructor that ran twice",
+              "double-free"};
     case fault_kind::handed_out_twice:
       return {slab_errc::double_free, "a block came back twice: two threads freed it at the same moment",
               "an object that two threads believe to own", "double-free"};
     case fault_kind::interior_pointer:
-      return {slab_errc::invalid_pointer, "the pointer does not point to the begin of its block",
-              "a pointer that was moved, a base class at another address, a member freed in place of its object",
-              "interior-pointer"};
+      return {
+          slab_errc::invalid_pointer, "the pointer does not point to the begin of its block",
+          "a pointer that was moved, a base class at another address, a member freed in place of its object",
+          "interior-pointer"};
     case fault_kind::never_allocated:
       return {slab_errc::invalid_pointer, "the block was never allocated",
               "a pointer that was computed, or read from memory that was overwritten", "never-allocated"};
     case fault_kind::wrong_size:
       return {slab_errc::size_mismatch, "the size is not the one that the block was allocated with",
-              "a container that frees another count than it took, a derived object freed as its base", "wrong-size"};
+              "a container that frees another count than it took, a derived object freed as its base",
+              "wrong-size"};
     case fault_kind::wrong_alignment:
       return {slab_errc::alignment_mismatch, "the alignment is not the one that the block was allocated with",
               "allocate and deallocate that name different alignments", "wrong-alignment"};
     case fault_kind::wrong_resource:
-      return {slab_errc::invalid_pointer, "the block belongs to another resource",
-              "a container that was moved or swapped between resources, an allocator that changed its resource",
-              "wrong-resource"};
+      return {
+          slab_errc::invalid_pointer, "the block belongs to another resource",
+          "a container that was moved or swapped between resources, an allocator that changed its resource",
+          "wrong-resource"};
     case fault_kind::not_a_block:
       return {slab_errc::invalid_pointer, "the pointer is no block of this resource",
               "memory of malloc, of the stack or of a resource that has ended", "invalid-pointer"};
@@ -71,8 +75,8 @@ void add_block(sentence& out, const fault& found) noexcept {
   if (found.block_begin == nullptr) return;
   out.add("  block     ");
   if (found.slab_begin != nullptr)
-    out.add("slot %zu of the slab at %p, %zu bytes from %p on", found.slot, found.slab_begin, found.block_bytes,
-            found.block_begin);
+    out.add("slot %zu of the slab at %p, %zu bytes from %p on", found.slot, found.slab_begin,
+            found.block_bytes, found.block_begin);
   else
     out.add("%zu bytes from %p on", found.block_bytes, found.block_begin);
   if (found.pointer != found.block_begin)

@@ -31,15 +31,15 @@ enum class fault_kind : std::uint8_t {
 /// Units       bytes.
 struct fault {
   fault_kind kind = fault_kind::not_a_block;
-  const void* pointer = nullptr;       // as passed, or the damaged slot
-  std::size_t bytes = 0;               // as passed; of a call that passes none: 0
-  std::size_t alignment = 0;           // as passed; 0: none
-  const void* slab_begin = nullptr;    // null: the pointer lies in no slab
-  const void* block_begin = nullptr;   // of the slot or block that the pointer lies in
-  std::size_t slot = 0;                // which of the slab
-  std::size_t block_bytes = 0;         // of the slot, or as asked for the block
-  std::size_t damaged_at = 0;          // offset of the first byte that was written to
-  core::slot_record record;            // where one is kept
+  const void* pointer = nullptr;      // as passed, or the damaged slot
+  std::size_t bytes = 0;              // as passed; of a call that passes none: 0
+  std::size_t alignment = 0;          // as passed; 0: none
+  const void* slab_begin = nullptr;   // null: the pointer lies in no slab
+  const void* block_begin = nullptr;  // of the slot or block that the pointer lies in
+  std::size_t slot = 0;               // which of the slab
+  std::size_t block_bytes = 0;        // of the slot, or as asked for the block
+  std::size_t damaged_at = 0;         // offset of the first byte that was written to
+  core::slot_record record;           // where one is kept
 };
 
 /// Calls the violation handler with a message about `found`.

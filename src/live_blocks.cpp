@@ -25,18 +25,21 @@ void live_blocks::add(const void* block, std::size_t bytes, std::uint32_t alloca
 }
 
 void live_blocks::write(const owner_facts& owner, const char* what) const noexcept {
-  std::fprintf(stderr, "quarry: %zu blocks of %zu bytes live while their resource %s.\n  resource  ", blocks_, bytes_, what);
+  std::fprintf(stderr, "quarry: %zu blocks of %zu bytes live while their resource %s.\n  resource  ", blocks_,
+               bytes_, what);
   if (owner.name != nullptr) std::fprintf(stderr, "'%s', ", owner.name);
   std::fprintf(stderr, "quarry::%s at %p\n", owner.type, owner.owner);
   for (std::size_t i = 0; i < group_count_; ++i) {
     const group& each = groups_[i];
-    std::fprintf(stderr, "  live      %zu of %zu bytes, the first at %p\n", each.blocks, each.bytes, each.first);
+    std::fprintf(stderr, "  live      %zu of %zu bytes, the first at %p\n", each.blocks, each.bytes,
+                 each.first);
     if (each.allocated_by == 0) continue;
     sentence stack;
     write_call_stack(stack, each.allocated_by);
     std::fprintf(stderr, "    allocated by\n%s", stack.text());
   }
-  if (other_blocks_ != 0) std::fprintf(stderr, "  live      %zu of other sizes or from elsewhere\n", other_blocks_);
+  if (other_blocks_ != 0)
+    std::fprintf(stderr, "  live      %zu of other sizes or from elsewhere\n", other_blocks_);
   std::fprintf(stderr, "  look for  owners that were not destroyed; docs/checks.md#leak\n");
 }
 

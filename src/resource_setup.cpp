@@ -1,7 +1,7 @@
-#include <quarry/detail/resource_setup.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <quarry/core/poison.hpp>
+#include <quarry/detail/resource_setup.hpp>
 #include <stdexcept>
 
 #include "refusal.hpp"

@@ -45,7 +45,7 @@ void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment
   auto& host = self().host();
   if (host.setup().is_watched()) {
     core::watched_cache* const own = self().cache_at_hand()->behind;
-    if (void* const slot = allocate_remembered(own, key, host.engine().memory().epoch())) return slot;
+    if (void* const slot = allocate_remembered(own, key, host.engine().memory())) return slot;
     return allocate_watched(bytes, alignment, key);
   }
   return allocate_missed(bytes, alignment);
@@ -87,7 +87,7 @@ void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::
   auto& host = self().host();
   if (host.setup().is_watched()) {
     core::watched_cache* const own = self().cache_at_hand()->behind;
-    if (deallocate_remembered(own, key, host.engine().memory().epoch(), pointer)) return;
+    if (deallocate_remembered(own, key, host.engine().memory(), pointer)) return;
     return deallocate_watched(pointer, bytes, alignment, key);
   }
   deallocate_missed(pointer, bytes, alignment);

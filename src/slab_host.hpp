@@ -4,8 +4,8 @@
 #include <ostream>
 #include <stdexcept>
 
-#include "quarry/detail/slab_host.hpp"
 #include "checked_owners.hpp"
+#include "quarry/detail/slab_host.hpp"
 #include "refusal.hpp"
 #include "report.hpp"
 #include "watched_calls.hpp"

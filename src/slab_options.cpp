@@ -26,10 +26,13 @@ constexpr std::size_t least_slots = 2;  // of a slab
 check_level least_check_level() noexcept {
   static const check_level level = [] {
     const char* const said = std::getenv("QUARRY_CHECKS");
-    if (said == nullptr || std::strcmp(said, "") == 0 || std::strcmp(said, "off") == 0) return check_level::off;
+    if (said == nullptr || std::strcmp(said, "") == 0 || std::strcmp(said, "off") == 0)
+      return check_level::off;
     if (std::strcmp(said, "pointers") == 0) return check_level::pointers;
     if (std::strcmp(said, "full") == 0) return check_level::full;
-    std::fprintf(stderr, "quarry: QUARRY_CHECKS is '%s'; allowed is off, pointers or full. It changes nothing.\n", said);
+    std::fprintf(stderr,
+                 "quarry: QUARRY_CHECKS is '%s'; allowed is off, pointers or full. It changes nothing.\n",
+                 said);
     return check_level::off;
   }();
   return level;

@@ -40,25 +40,27 @@ inline std::size_t first_other(const void* begin, std::size_t bytes, unsigned ch
 // What most calls of a checked resource come to. `own` is the cache behind the caller's, or null; `key` that of the request's
 // class. They return null, or false, having changed nothing but what rests in the cache, where watched_calls must look further.
 
-/// Where the slot lies in the slab that was looked at last in its class; `epoch` is the store's.
-inline void* allocate_remembered(core::watched_cache* own, core::class_key key, std::uint32_t epoch) noexcept {
+/// Where the slot lies in the slab that was looked at last in its class.
+template <class Store>
+void* allocate_remembered(core::watched_cache* own, core::class_key key, const Store& store) noexcept {
   if (own == nullptr) return nullptr;
   core::cursor& loaded = own->cursor_at(key);
   void* const pointer = loaded.peek();
   const core::slab_memo& memo = own->memo_at(key);
-  std::size_t slot = 0;
-  if (!memo.holds(pointer, epoch) || !memo.find(pointer, slot) || memo.states[slot] == core::slot_state::live)
-    return nullptr;
+  if (!memo.holds(pointer, store.epoch())) return nullptr;
+  const std::size_t slot = memo.slot_of(pointer);
+  if (memo.states[slot] == core::slot_state::live) return nullptr;
   memo.states.set(slot, core::slot_state::live);
   return loaded.pop();
 }
-inline bool deallocate_remembered(core::watched_cache* own, core::class_key key, std::uint32_t epoch,
-                                  void* pointer) noexcept {
+template <class Store>
+bool deallocate_remembered(core::watched_cache* own, core::class_key key, const Store& store,
+                           void* pointer) noexcept {
   if (own == nullptr) return false;
   const core::slab_memo& memo = own->memo_at(key);
   std::size_t slot = 0;
-  if (!memo.holds(pointer, epoch) || !memo.find(pointer, slot) || memo.states[slot] != core::slot_state::live ||
-      !own->cursor_at(key).push(pointer))
+  if (!memo.holds(pointer, store.epoch()) || !memo.find(pointer, slot) ||
+      memo.states[slot] != core::slot_state::live || !own->cursor_at(key).push(pointer))
     return false;
   memo.states.set(slot, core::slot_state::freed);
   return true;
@@ -66,7 +68,8 @@ inline bool deallocate_remembered(core::watched_cache* own, core::class_key key,
 
 /// Looks up the slab of `pointer`, and lets `memo` know it. Returns false where it is none of the class, or its header is damaged.
 template <class Store>
-bool look_up(const Store& store, core::watched_cache& own, core::class_key key, const void* pointer) noexcept {
+bool look_up(const Store& store, core::watched_cache& own, core::class_key key,
+             const void* pointer) noexcept {
   core::slab_memo& memo = own.memo_at(key);
   core::slab* const home = store.slab_of(pointer);
   if (home == nullptr || home->size_class != key / 2) return false;
@@ -88,21 +91,24 @@ bool remembers_slabs(const Engine& engine) noexcept {
 
 /// Where the slot lies in another slab. Requires remembers_slabs().
 template <class Engine>
-bool deallocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key, void* pointer) noexcept {
+bool deallocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key,
+                          void* pointer) noexcept {
   if (!look_up(engine.memory(), own, key, pointer)) return false;
   const core::slab_memo& memo = own.memo_at(key);
   std::size_t slot = 0;
-  if (!memo.holds(pointer, memo.epoch) || !memo.find(pointer, slot) || memo.states[slot] != core::slot_state::live)
+  if (!memo.holds(pointer, memo.epoch) || !memo.find(pointer, slot) ||
+      memo.states[slot] != core::slot_state::live)
     return false;
   memo.states.set(slot, core::slot_state::freed);
-  if (!own.cursor_at(key).push(pointer)) engine.deallocate_slow(own, pointer, static_cast<core::class_index>(key / 2));
+  if (!own.cursor_at(key).push(pointer))
+    engine.deallocate_slow(own, pointer, static_cast<core::class_index>(key / 2));
   return true;
 }
 template <class Engine>
 void* allocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key) noexcept {
   void* const pointer = own.cursor_at(key).peek();
   if (pointer == nullptr || !look_up(engine.memory(), own, key, pointer)) return nullptr;
-  return allocate_remembered(&own, key, engine.memory().epoch());
+  return allocate_remembered(&own, key, engine.memory());
 }
 
 template <class Host>
@@ -146,7 +152,8 @@ class watched_calls {
 
   bool note_allocated(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const;
   bool note_freed(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const noexcept;
-  bool is_untouched(const core::slab& home, std::size_t number, const core::slot_record& record) const noexcept;
+  bool is_untouched(const core::slab& home, std::size_t number,
+                    const core::slot_record& record) const noexcept;
   void rest(core::watched_cache& own, void* slot, core::class_index index) noexcept;
   void deallocate_block(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
   void refuse(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
@@ -187,6 +194,7 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
     void* slot = own != nullptr ? own->cursors[index].pop() : engine_.allocate_direct(index);
     if (slot == nullptr && own != nullptr) slot = engine_.allocate_slow(*own, index);
     if (slot == nullptr) return nullptr;
+    if (tells_tools() && own != nullptr && own->of(index) != nullptr) own->cursors[index].wipe_popped();
     if (!is_checked()) {
       core::unpoison_allocated(slot, bytes);
       return slot;
@@ -197,10 +205,12 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
 
 // Returns false when the slot may not be handed out, which is reported.
 template <class Host>
-bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const {
+bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_t bytes,
+                                         std::size_t alignment) const {
   if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states[at.slot] == core::slot_state::live)) {
     fault found = find_fault(slot, 0, 0);
-    found.kind = at.home == nullptr || !at.is_begin ? fault_kind::overwritten_header : fault_kind::handed_out_twice;
+    found.kind =
+        at.home == nullptr || !at.is_begin ? fault_kind::overwritten_header : fault_kind::handed_out_twice;
     report_fault(host_.owner(), found);
     return false;
   }
@@ -266,7 +276,8 @@ bool watched_calls<Host>::note_freed(const place& at, void* slot, std::size_t by
   }
   const std::size_t slot_bytes = core::slot_bytes_of(at.home->size_class);
   if (tells_tools()) core::restore(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes);
-  const std::size_t behind = first_other(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes, red_zone_fill);
+  const std::size_t behind =
+      first_other(static_cast<std::byte*>(slot) + bytes, slot_bytes - bytes, red_zone_fill);
   if (behind != slot_bytes - bytes) {
     fault found = find_fault(slot, bytes, alignment);
     found.kind = fault_kind::overrun;
@@ -312,13 +323,15 @@ void watched_calls<Host>::deallocate_block(void* pointer, std::size_t bytes, std
 }
 
 template <class Host>
-void watched_calls<Host>::refuse(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept {
+void watched_calls<Host>::refuse(const void* pointer, std::size_t bytes,
+                                 std::size_t alignment) const noexcept {
   report_fault(host_.owner(), find_fault(pointer, bytes, alignment));
 }
 
 // Says what is wrong with a pointer that may not be freed as said. Reads nothing of the user's.
 template <class Host>
-fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept {
+fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes,
+                                      std::size_t alignment) const noexcept {
   fault found;
   found.pointer = pointer;
   found.bytes = bytes;
@@ -393,7 +406,8 @@ void watched_calls<Host>::for_each_live(F f) const {
 template <class Host>
 void watched_calls<Host>::look_at_what_is_left(const char* what) const noexcept {
   verify_free_slots();
-  if (tells_tools()) for_each_live([](void* slot, std::size_t slot_bytes, const core::slot_record*) {
+  if (tells_tools())
+    for_each_live([](void* slot, std::size_t slot_bytes, const core::slot_record*) {
       core::poison_freed(slot, slot_bytes);
     });
   const leak_action action = setup_.options().leaks;
@@ -405,7 +419,8 @@ void watched_calls<Host>::look_at_what_is_left(const char* what) const noexcept 
   engine_.memory().for_each_oversize([&](void* block, std::size_t bytes) { live.add(block, bytes, 0); });
   if (live.empty()) return;
   live.write(host_.owner(), what);
-  if (action == leak_action::abort) end_program("quarry: the option leaks asks for the end of the program here.");
+  if (action == leak_action::abort)
+    end_program("quarry: the option leaks asks for the end of the program here.");
 }
 
 template <class Host>

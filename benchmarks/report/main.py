@@ -100,7 +100,7 @@ def main():
         results = measure.measure(options.programs, options.filter, plan, progress)
     except measure.BenchmarkFailed as error:
         sys.exit(fail(1, str(error)))
-    if not any(results[part] for part in ("workloads", "memory", "fresh", "fresh_resource", "pinned", "worst_call", "instructions")):
+    if not any(results[part] for part in ("workloads", "memory", "fresh", "fresh_resource", "pinned", "worst_call", "instructions", "checks")):
         sys.exit(fail(2, f"--filter {options.filter} matches nothing; names look like list1M/quarry or memory/10k_of_8_to_507/malloc"))
     if busy:
         results["notes"].append("The machine was busy with other work when the run began: expect noise.")
@@ -130,6 +130,8 @@ def fail(code, message):
 
 
 def show(results, options):
+    if results["caveat"]:
+        print(f"\n{results['caveat']}")
     print(f"\n{results['machine']}\nReal input: {'; '.join(results['real_input']) or 'none used'}")
     if results["absent_rivals"]:
         print(f"Not installed, so not compared: {results['absent_rivals']}")
@@ -143,6 +145,8 @@ def show(results, options):
         print("\n" + table.fresh(results))
     if results["fresh_resource"]:
         print("\n" + table.aligned(table.fresh_resources(results)))
+    if results["checks"]:
+        print("\n" + table.aligned(table.checks(results)))
     if results["pinned"]:
         print("\n" + table.aligned(table.pinned(results)))
     if results["worst_call"]:

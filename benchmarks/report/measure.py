@@ -3,6 +3,7 @@ import concurrent.futures
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,21 +18,26 @@ FIRST_SECTION = "One thread"
 # Programs whose rivals are others than those of the rest, and the words for one operation. They run all of their rounds by
 # themselves, rivals in random turns.
 OTHER_RIVALS = {"containers": ("Containers with typed allocators", "one element"),
-                "json_boost": ("Boost.JSON", "one KiB of the document parsed and destroyed"),
+                "json_boost": ("Boost.JSON", "one KiB of a document of iso-codes parsed and destroyed; numbers is made here"),
                 "typed_cache": ("Typed caches", "one object of 48 bytes taken and given back")}
+# Those of them that take from glibc's malloc alone: what tuning it does shows on them.
+OVER_MALLOC = {"containers": ["std_allocator"], "json_boost": ["default"], "typed_cache": ["std_allocator", "new_and_delete"]}
 KINDS = {"quarry": ["quarry", "quarry_slab_ptr", "quarry_spin_lock", "slab_allocator", "slabs_through_pmr",
                     "slabs_one_by_one", "make_and_destroy", "reuse_and_recycle"],
          "malloc": ["default", "std_allocator", "mimalloc", "new_and_delete"],
          "floor": ["bump", "bump_in_bursts", "intrusive_list", "spin_lock_alone", "monotonic"]}
 KIND_OF = {rival: kind for kind, rivals in KINDS.items() for rival in rivals}  # all others are pools
 REAL = ["text_index", "json_parse", "json_edit", "order_book"]  # workloads on real input
+PAGE_SIZES = ("huge", "small")  # of fresh memory: huge pages for all, for none
 
 # How much to run. `options`: what each timed program is told besides; `divisor`: by how much memory loads shrink.
 FULL = {"rounds": 7, "options": ["--budget_ms=60"], "deadline_s": None, "leave_out": None,
         "other_options": {"containers": [], "json_boost": [], "typed_cache": ["--benchmark_repetitions=7"]},
         "fresh_resource_turns": 3, "pinned_of": ("quarry", "pool", "malloc"), "pause_s": 60, "pinned_leave_out": [],
         "memory_of": REAL + ["list1M", "map_churn", "string_map"], "memory_loads": None, "divisor": 1,
-        "fresh_rounds": 7, "fresh_nodes": 1000000, "worst_call_blocks": 1000000, "hits": 20000}
+        "fresh_rounds": 7, "fresh_nodes": 1000000, "worst_call_blocks": 1000000, "hits": 20000, "caveat": "",
+        "untuned_of": ["quarry", "std_pool", "boost_pool", "malloc"], "untuned_rounds": 3,
+        "checks_rounds": 7, "checks_budget_ms": 60, "checks_of": None, "checks_full": True}
 QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 45,
          "leave_out": r"rand1M|mix500k_read|fleet1M|fleet.*_1024|(hot_pair|larson|mixed|containers)_t(1|8|64)/|"
                       r"producer_consumer_t(8|64)/|false_sharing|remote_free|_10M|_insert_erase|numbers_copy|"
@@ -40,11 +46,19 @@ QUICK = {**FULL, "rounds": 3, "options": ["--budget_ms=10"], "deadline_s": 45,
                            "typed_cache": ["--benchmark_repetitions=3"]},
          "fresh_resource_turns": 1, "pinned_of": ("quarry",), "pause_s": 1, "pinned_leave_out": ["phases"],
          "memory_of": ["text_index"], "memory_loads": ["500k_of_8_to_71", "10k_of_8_to_507"], "fresh_rounds": 2,
-         "worst_call_blocks": 200000}
+         "worst_call_blocks": 200000, "untuned_of": [], "checks_rounds": 1, "checks_budget_ms": 10, "checks_of": ["pair64", "rand100k", "list1M", *REAL],
+         "checks_full": False,
+         "caveat": "A quick run: at most three short rounds, no large loads. It shows where to look, and is no figure to quote."}
 SMOKE = {**QUICK, "rounds": 1, "options": ["--smoke"], "leave_out": None, "divisor": 1000, "pause_s": 0,
          "other_options": dict.fromkeys(OTHER_RIVALS, ["--smoke", "--benchmark_repetitions=1"]),
          "fresh_rounds": 1, "fresh_nodes": 1000,
-         "worst_call_blocks": 1000, "hits": 100}
+         "worst_call_blocks": 1000, "hits": 100, "untuned_of": ["malloc"], "untuned_rounds": 1, "checks_budget_ms": 0, "checks_of": None, "checks_full": True,
+         "caveat": "A smoke run: it shows that everything runs. Its figures mean nothing."}
+
+
+def first_request(load):
+    """The name of the load that is the first round of a process of `load`: the latency of the first request."""
+    return f"{load}_first"
 
 
 class BenchmarkFailed(Exception):
@@ -144,6 +158,27 @@ def time_workloads(programs, plan, progress, results):
                     results["workloads"][workload].setdefault("pairs_in_one_span", {})[rival] = run["pairs_in_one_span"]
 
 
+def time_untuned(programs, plan, progress, results):
+    """The same loads, each rival in a process of its own whose heap nobody tuned. Threads keep out: they are many minutes."""
+    for turn in range(plan["untuned_rounds"] if plan["untuned_of"] else 0):
+        for name in TIMED:
+            loads = {workload: entry for workload, entry in results["workloads"].items() if entry["program"] == name}
+            if name == "threads" or not loads:
+                continue
+            for rival in plan["untuned_of"]:
+                names = [workload for workload, entry in loads.items() if rival in entry["ns"]]
+                if not names:
+                    continue
+                progress.say(f"clean processes, round {turn + 1} of {plan['untuned_rounds']}: {name}, {rival}")
+                report = json.loads(programs.output(
+                    name, *plan["options"], f"--untuned={rival}", f"--benchmark_filter=^({'|'.join(names)})/",
+                    "--benchmark_format=json"))
+                for run in report["benchmarks"]:
+                    clock = "real_time" if run["name"].endswith("/real_time") else "cpu_time"
+                    of_load = loads[run["name"].split("/")[0]].setdefault("untuned_ns", {})
+                    of_load.setdefault(rival, []).append(run[clock] / run["operations"])
+
+
 def time_other_rivals(programs, plan, progress, results):
     """Programs with rivals of their own: one run each, which makes all rounds."""
     for name, (section, operation) in OTHER_RIVALS.items():
@@ -162,18 +197,29 @@ def time_other_rivals(programs, plan, progress, results):
             entry = results["workloads"].setdefault(f"{name}/{load}", new_entry(operation, name, section))
             entry["ns"].setdefault(rival, [])
         progress.say(f"all rounds: {name}")
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "times.json")
-            programs.output(name, *plan["other_options"][name], "--benchmark_report_aggregates_only=false",
-                            f"--benchmark_filter=^({'|'.join(names)})$", f"--benchmark_out={path}",
-                            "--benchmark_out_format=json")
-            with open(path, encoding="utf-8") as file:
-                runs = json.load(file)["benchmarks"]
-        for run in runs:
-            if run["run_type"] != "iteration":
-                continue
+        for load, rival, ns in times_by_itself(programs, plan, name, names):
+            results["workloads"][f"{name}/{load}"]["ns"][rival].append(ns)
+        for rival in OVER_MALLOC[name] if plan["untuned_of"] else []:
+            own = [each for each in names if each.endswith(f"/{rival}")]
+            if own:
+                progress.say(f"a clean process: {name}, {rival}")
+                for load, _, ns in times_by_itself(programs, plan, name, own, "--untuned"):
+                    untuned = results["workloads"][f"{name}/{load}"].setdefault("untuned_ns", {})
+                    untuned.setdefault(rival, []).append(ns)
+
+
+def times_by_itself(programs, plan, name, names, *more):
+    """(load, rival, ns) of each round of a program that makes all of its rounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "times.json")
+        programs.output(name, *plan["other_options"][name], *more, "--benchmark_report_aggregates_only=false",
+                        f"--benchmark_filter=^({'|'.join(names)})$", f"--benchmark_out={path}", "--benchmark_out_format=json")
+        with open(path, encoding="utf-8") as file:
+            runs = json.load(file)["benchmarks"]
+    for run in runs:
+        if run["run_type"] == "iteration":
             load, rival = run["run_name"].split("/")[:2]
-            results["workloads"][f"{name}/{load}"]["ns"][rival].append(run["real_time"] / run.get("operations", 1))
+            yield load, rival, run["real_time"] / run.get("operations", 1)
 
 
 def measure_workload_memory(programs, plan, progress, results):
@@ -198,17 +244,20 @@ def measure_memory_loads(programs, plan, progress, results):
 
 
 def measure_fresh_lists(programs, plan, progress, results):
-    """A list of a million in a new process, each rival in turns; the rival's other numbers are of its fastest life."""
+    """A list of a million in a new process, each rival in turns, with huge pages for all and for none; the rival's other numbers
+    are of its fastest life."""
     entries = [entry for entry in programs.listed("fresh_list") if not is_left_out(plan, entry[0], entry[1])]
     for turn in range(plan["fresh_rounds"]):
-        for _, rival, kind, _ in entries:
-            progress.say(f"fresh memory, round {turn + 1} of {plan['fresh_rounds']}: {rival}")
+        for load, rival, kind, _ in entries:
+            pages = load.rsplit("_", 1)[1]
+            progress.say(f"fresh memory, {pages} pages, round {turn + 1} of {plan['fresh_rounds']}: {rival}")
             results["rivals"].setdefault(rival, kind)
-            row = json.loads(programs.output("fresh_list", "--child", rival, str(plan["fresh_nodes"])))
-            all_ns = results["fresh"].get(rival, {}).get("all_ns", []) + [row["ns"]]
+            row = json.loads(programs.output("fresh_list", "--child", rival, pages, str(plan["fresh_nodes"])))
+            of_rival = results["fresh"].setdefault(pages, {})
+            all_ns = of_rival.get(rival, {}).get("all_ns", []) + [row["ns"]]
             if row["ns"] == min(all_ns):
-                results["fresh"][rival] = row
-            results["fresh"][rival]["all_ns"] = all_ns
+                of_rival[rival] = row
+            of_rival[rival]["all_ns"] = all_ns
 
 
 def measure_fresh_resources(programs, plan, progress, results):
@@ -250,6 +299,22 @@ def measure_pinned_memory(programs, plan, progress, results):
             results["pinned"].setdefault(load, {})[rival] = row
 
 
+def measure_checks(programs, plan, progress, results):
+    """The loads with checks off, `pointers` and `full`, and the mallocs that check: each round is a process for all in turns, and
+    one for glibc's malloc without the caches of its threads. `full` has one round, in a process of its own: a call takes
+    microseconds."""
+    entries = [entry for entry in programs.listed("checks", "checks/") if plan["checks_of"] is None or entry[0] in plan["checks_of"]]
+    chosen = {(load, rival) for load, rival, _, _ in entries}
+    loads = ",".join(dict.fromkeys(load for load, _, _, _ in entries))
+    for turn in range(plan["checks_rounds"] if chosen else 0):
+        for process in ("turns", "no_tcache") + (("full",) if turn == 0 and plan["checks_full"] else ()):
+            progress.say(f"checks, round {turn + 1} of {plan['checks_rounds']}: {process}")
+            lines = programs.output("checks", "--child", process, str(turn * 5), str(plan["checks_budget_ms"]), loads)
+            for load, rival, ns in (line.split("\t") for line in lines.splitlines()):
+                if (load, rival) in chosen:
+                    results["checks"].setdefault(load, {}).setdefault(rival, []).append(float(ns))
+
+
 def measure_worst_calls(programs, plan, progress, results):
     if not programs.pattern.search("worst_call/quarry"):
         return
@@ -288,45 +353,43 @@ def count_instructions(programs, plan, progress, results):
         results["instructions"][call] = (totals[1] - totals[0]) / pairs
 
 
-def spread_of(ns):
-    """How far the best quarter of the rounds reaches above the best one, at least the second best round. The slow rounds
-    tell about the machine, not about the program."""
-    ordered = sorted(ns)
-    return ordered[min(len(ns) - 1, max(1, len(ns) // 4))] / ordered[0] - 1
-
-
 def times_of(ns):
+    """The best and the median round of each rival. Rounds above the median tell about the machine, not about the program."""
     return {"best_ns": {rival: min(rounds) for rival, rounds in ns.items() if rounds},
-            "spread": {rival: spread_of(rounds) for rival, rounds in ns.items() if rounds}}
+            "median_ns": {rival: statistics.median(rounds) for rival, rounds in ns.items() if rounds}}
 
 
 def measure(folder, pattern, plan, progress):
     programs = Programs(folder, pattern)
     results = {"rivals": {}, "workloads": {}, "memory": {}, "fresh": {}, "fresh_resource": {}, "pinned": {},
-               "worst_call": {}, "instructions": {},
+               "worst_call": {}, "instructions": {}, "checks": {}, "caveat": plan["caveat"],
                "real_input": [], "absent_rivals": "", "notes": []}
     time_workloads(programs, plan, progress, results)
+    time_untuned(programs, plan, progress, results)
     time_other_rivals(programs, plan, progress, results)
     measure_workload_memory(programs, plan, progress, results)
     measure_memory_loads(programs, plan, progress, results)
     measure_fresh_lists(programs, plan, progress, results)
     measure_fresh_resources(programs, plan, progress, results)
     measure_pinned_memory(programs, plan, progress, results)
+    measure_checks(programs, plan, progress, results)
     measure_worst_calls(programs, plan, progress, results)
     count_instructions(programs, plan, progress, results)
     counts = {len(ns) for entry in results["workloads"].values() if entry["program"] not in OTHER_RIVALS
               for ns in entry["ns"].values()}
     if counts and max(counts) > 0:
         few = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{max(counts)}"
-        results["notes"].append(f"Times are the best of {few} rounds.")
+        results["notes"].append(f"Times are the best of {few} rounds." if max(counts) > 1 else "Times are of one round.")
     for entry in results["workloads"].values():
         entry.update(times_of(entry["ns"]))
         entry["best_faults"] = {rival: faults[entry["ns"][rival].index(min(entry["ns"][rival]))]
                                 for rival, faults in entry["faults"].items() if faults}
     results["fresh_times"] = {}
     for load, entry in results["fresh_resource"].items():
-        results["fresh_times"][load] = times_of({rival: ways["fresh"]["all_best_ns"] for rival, ways in entry["of"].items()})
-    if results["fresh"]:
-        results["fresh_times"]["fresh_list"] = times_of({rival: row["all_ns"] for rival, row in results["fresh"].items()})
+        for name, part in ((load, "best"), (first_request(load), "first")):
+            results["fresh_times"][name] = times_of(
+                {rival: ways["fresh"][f"all_{part}_ns"] for rival, ways in entry["of"].items()})
+    for pages, of_rival in results["fresh"].items():
+        results["fresh_times"][f"fresh_list_{pages}"] = times_of({rival: row["all_ns"] for rival, row in of_rival.items()})
     progress.done()
     return results

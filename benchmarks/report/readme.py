@@ -5,6 +5,7 @@ import re
 
 import page
 import table
+import targets
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 README = os.path.join(ROOT, "README.md")
@@ -12,12 +13,16 @@ MEASURED = os.path.join(ROOT, "docs", "measured.json")
 PICTURE = os.path.join(ROOT, "docs", "overview.svg")
 
 LOADS = {"pair64": "hot pair of 64 bytes", "rand100k": "100 k of 48 bytes, freed in random order",
-         "rand1M": "1 M of 48 bytes, freed in random order", "list1M": "list of a million, per node",
+         "rand100k_read": "the same, a word of each read first", "rand1M": "1 M of 48 bytes, freed in random order",
+         "rand1M_read": "the same, a word of each read first", "list1M": "list of a million, per node",
          "mix10k": "replacement, 10 k objects live", "mix500k": "replacement, 500 k objects live",
          "map_churn": "map, inserted and erased", "string_map": "unordered_map of strings",
          "text_index": "text index, built and edited", "json_parse": "JSON parsed", "order_book": "order book",
          "short_life": "a resource made, 20 elements, both destroyed"}
-RIVALS = ["quarry", "quarry_sync", "std_pool", "boost_pool", "malloc", "mimalloc", "jemalloc", "gperftools", "monotonic"]
+# Each with its peers: resources for one thread, and what any number of threads may share, here used by one.
+ALONE = ["quarry", "std_pool", "boost_pool", "monotonic"]
+SHARED = ["quarry_sync", "std_sync_pool", "boost_sync_pool", "malloc", "malloc_untuned", "mimalloc", "jemalloc", "gperftools", "tbb"]
+LABELS = {"malloc_untuned": "malloc, untuned"}  # others as in every table
 BEGIN, END = "<!-- measured: written by benchmarks/run --publish -->\n", "<!-- end of measured -->"
 
 
@@ -29,36 +34,50 @@ def cut_out(results):
     """The part of a run that README.md quotes."""
     cut = {key: results[key] for key in ("machine", "date", "commit", "command")}
     cut["loads"] = {}
+    free = targets.peers_in(results)
+    shared = targets.peers_in(results, shared_only=True)
     for load in LOADS:
         entry = results["workloads"].get(load)
         if entry is None:
             raise NotMeasured(f"--publish: README.md quotes {load}, which this run did not measure")
-        of_rival = {rival: rival in entry["best_ns"] for rival in RIVALS}
+        times = {part: {rival: ns for rival, ns in entry[part].items() if rival in ALONE + SHARED} for part in ("best_ns", "median_ns")}
+        quoted = {part: {rival: round(ns, 3) for rival, ns in of_rival.items()} for part, of_rival in times.items()}
+        if entry.get("untuned_ns", {}).get("malloc"):
+            quoted["best_ns"]["malloc_untuned"] = round(min(entry["untuned_ns"]["malloc"]), 3)
         cut["loads"][load] = {
-            "best_ns": {rival: round(entry["best_ns"][rival], 3) for rival, there in of_rival.items() if there},
-            "spread": {rival: round(entry["spread"][rival], 3) for rival, there in of_rival.items() if there},
-            "verdict": table.load_verdict(results, load), "result": results["verdicts"][load]["result"],
-            "peer": results["verdicts"][load]["peer"]}
+            **quoted, "alone": table.verdict_words(targets.against_all(times, "quarry", free)),
+            "shared": table.verdict_words(targets.against_all(times, "quarry_sync", shared)),
+            "first_of_all": targets.leader(times, ["quarry", *free]),
+            "first_of_shared": targets.leader(times, ["quarry_sync", *shared])}
     return cut
 
 
-def cell(entry, rival):
-    """A time; bold where it is ahead of all that free by more than the rounds differ."""
+def cell(entry, rival, first):
+    """A time; bold where it is first beyond what the rounds differ."""
     ns = entry["best_ns"].get(rival)
     if ns is None:
         return ""
-    ahead = {"first": "quarry", "behind": entry["peer"]}.get(entry["result"])
-    return f"**{table.figure(ns)}**" if rival == ahead else table.figure(ns)
+    return f"**{table.figure(ns)}**" if rival == entry[first] else table.figure(ns)
+
+
+def lines_of(measured, head, rivals, verdict, verdict_head, first):
+    """One table; rivals and loads that were not measured are left out."""
+    present = [rival for rival in rivals if any(rival in entry["best_ns"] for entry in measured["loads"].values())]
+    lines = [f"| {head} | " + " | ".join(LABELS.get(rival, table.label(rival)) for rival in present) + f" | {verdict_head} |",
+             "|---" * (len(present) + 2) + "|"]
+    for load, entry in measured["loads"].items():
+        cells = [cell(entry, rival, first) for rival in present]
+        lines.append(f"| {LOADS[load]} | " + " | ".join(cells) + f" | {entry[verdict]} |")
+    return lines
 
 
 def render(measured):
-    lines = ["| ns per operation | " + " | ".join(table.label(rival) for rival in RIVALS) + " | Quarry is |",
-             "|---" * (len(RIVALS) + 2) + "|"]
-    for load, words in LOADS.items():
-        entry = measured["loads"][load]
-        lines.append(f"| {words} | " + " | ".join(cell(entry, rival) for rival in RIVALS) + f" | {entry['verdict']} |")
+    """Both tables. In the first bold is first of both tables, in the second among its own."""
+    alone = lines_of(measured, "ns per operation, for one thread", ALONE, "alone", "Quarry among those of both tables that free",
+                     "first_of_all")
+    shared = lines_of(measured, "the same, for any number of threads", SHARED, "shared", "Quarry sync among these", "first_of_shared")
     return (f"{measured['machine']}; {measured['date']}, commit {measured['commit']}, `{measured['command']}`.\n\n" +
-            "\n".join(lines) + "\n")
+            "\n".join([*alone, "", *shared]) + "\n")
 
 
 def with_table(text, measured):

@@ -1,4 +1,7 @@
 """The terminal's view of a run: times, memory, targets."""
+from math import isnan, nan
+
+import targets as judged
 
 LABELS = {"quarry": "Quarry", "quarry_sync": "Quarry sync", "std_pool": "std pool", "std_sync_pool": "std sync",
           "boost_pool": "Boost pool", "boost_sync_pool": "Boost sync", "new_delete": "new_delete", "malloc": "malloc",
@@ -9,7 +12,8 @@ LABELS = {"quarry": "Quarry", "quarry_sync": "Quarry sync", "std_pool": "std poo
           "boost_node_allocator": "node_allocator", "boost_object_pool": "object_pool", "std_pmr_pool": "std pool",
           "std_allocator": "std::allocator", "default": "Boost's default", "bump_in_bursts": "bump, bursts",
           "spin_lock_alone": "lock alone", "intrusive_list": "bare list", "make_and_destroy": "Quarry make",
-          "reuse_and_recycle": "Quarry reuse", "new_and_delete": "new and delete"}
+          "reuse_and_recycle": "Quarry reuse", "new_and_delete": "new and delete", "malloc_no_tcache": "malloc, no tcache",
+          "mimalloc_secure": "mimalloc secure"}
 
 
 def label(rival):
@@ -36,12 +40,35 @@ def aligned(rows):
 
 
 def load_verdict(results, workload):
-    """The verdict of one load in words; a dash where Quarry or all peers are absent."""
-    found = results["verdicts"].get(workload)
+    return verdict_words(results["verdicts"].get(workload))
+
+
+def verdict_words(found):
+    """A verdict in words; a dash where there is none, for Quarry or all peers are absent."""
     if found is None:
         return "-"
-    return {"first": "first", "tie": "tie within the spread",
-            "behind": f"behind {label(found['peer'])} by {100 * (found['ratio'] - 1):.0f} %"}[found["result"]]
+    peer = label(found["peer"])
+    if found["result"] == "undecided":
+        return f"undecided with {peer}: best {apart(found['ratio'])}, median {apart(found['median_ratio'])}"
+    return {"first": "first", "tie": f"tie with {peer}", "behind": f"behind {peer} by {above(found['ratio'])}"}[found["result"]]
+
+
+def above(ratio):
+    """How far a ratio above 1 is above it."""
+    return f"{100 * (ratio - 1):.0f} %" if ratio >= 1.005 else "less than 1 %"
+
+
+def apart(ratio):
+    return f"{above(ratio)} behind" if ratio >= 1 else f"{above(1 / ratio)} ahead"
+
+
+def compared_to(ratio, other):
+    """In words: a time that is `ratio` times another's."""
+    if max(ratio, 1 / ratio) >= 2:
+        return f"{ratio:.1f} times as long as {other}" if ratio > 1 else f"{1 / ratio:.1f} times as fast as {other}"
+    if f"{abs(ratio - 1):.2f}" == "0.00":
+        return f"as fast as {other}"
+    return f"{above(ratio)} slower than {other}" if ratio > 1 else f"{above(1 / ratio)} faster than {other}"
 
 
 def sections(results):
@@ -108,11 +135,44 @@ def memory(results):
 
 
 def fresh(results):
-    rivals = list(results["fresh"])
-    rows = [["list of a million, fresh memory"] + [label(rival) for rival in rivals],
-            ["ns for each node, page faults included"] + [figure(results["fresh"][rival]["ns"]) for rival in rivals],
-            ["resident for each live byte"] + [per_live_byte(results["fresh"][rival], "resident_bytes") for rival in rivals]]
-    return aligned(rows)
+    return aligned(fresh_rows(results))
+
+
+def fresh_rows(results):
+    """The list of a million in fresh memory, with huge pages for all that can have them, and for none."""
+    rivals = list(dict.fromkeys(rival for of_rival in results["fresh"].values() for rival in of_rival))
+    rows = [["list of a million, fresh memory"] + [label(rival) for rival in rivals]]
+    for pages, of_rival in results["fresh"].items():
+        present = [of_rival.get(rival) for rival in rivals]
+        rows += [[f"{pages} pages: ns for each node"] + [figure(each and each["ns"]) for each in present],
+                 [f"{pages} pages: resident for each live byte"] + [per_live_byte(each, "resident_bytes") for each in present]]
+        if pages == "huge":
+            rows.append(["huge pages: MiB in them"] + [figure(each and each["huge_bytes"] / 2**20) for each in present])
+    return rows
+
+
+# The columns of the table of checks: title, rival, and the one that it is held against; None: a time in ns.
+CHECKS = (("Quarry, ns", "quarry_off", None), ("pointers / off", "quarry_pointers", "quarry_off"),
+          ("full / off", "quarry_full", "quarry_off"), ("Quarry sync, ns", "quarry_sync_off", None),
+          ("pointers / off", "quarry_sync_pointers", "quarry_sync_off"), ("full / off", "quarry_sync_full", "quarry_sync_off"),
+          ("malloc, ns", "malloc", None), ("no tcache / malloc", "malloc_no_tcache", "malloc"),
+          ("mimalloc, ns", "mimalloc", None), ("secure / mimalloc", "mimalloc_secure", "mimalloc"), ("scudo, ns", "scudo", None))
+
+
+def checks(results):
+    """What checks cost: best rounds in ns, and how many times them with checks."""
+    def cell(of_rival, rival, over):
+        if rival not in of_rival or over and over not in of_rival:
+            return nan
+        return min(of_rival[rival]) / (min(of_rival[over]) if over else 1)
+
+    present = [column for column in CHECKS if any(column[1] in of_rival for of_rival in results["checks"].values())]
+    rows = [["time, and times it with checks"] + [title for title, _, _ in present]]
+    values = {load: [cell(of_rival, rival, over) for _, rival, over in present] for load, of_rival in results["checks"].items()}
+    rows += [[load] + ["-" if isnan(value) else figure(value) for value in of_load] for load, of_load in values.items()]
+    means = [judged.geometric_mean([of_load[i] for of_load in values.values() if not isnan(of_load[i])]) if over else None
+             for i, (_, _, over) in enumerate(present)]
+    return rows + [["geometric mean"] + [figure(mean) for mean in means]]
 
 
 def fresh_resources(results):
@@ -144,13 +204,17 @@ def pinned(results):
 
 
 def worst_calls(results):
+    return aligned(worst_call_rows(results))
+
+
+def worst_call_rows(results):
     rows = [["one call, ns"] + [f"{call} {part}" for call in ("alloc", "free") for part in ("p50", "p99", "p99.9", "p99.99", "max")]]
     for rival, of_call in results["worst_call"].items():
         cells = [label(rival)]
         for call in ("allocate", "deallocate"):
             cells += [figure(of_call[call][part]) for part in ("p50_ns", "p99_ns", "p999_ns", "p9999_ns", "max_ns")]
         rows.append(cells)
-    return aligned(rows)
+    return rows
 
 
 def bound(row, key):

@@ -1,25 +1,76 @@
 """The targets and the verdict of each load, computed from one run. Only bounds are written here; every ratio is measured."""
+from math import prod
+
+from measure import PAGE_SIZES, REAL
+
 SLAB_BYTES = 65536  # a slab's default size
 MIB = 2**20
+CHECKED_LOADS = 14  # of the program that asks what checks cost
 
 # The rival that a load is about: the first of these that runs it. Where threads share a resource, quarry sits out.
 SUBJECTS = ("quarry", "slab_allocator", "reuse_and_recycle", "quarry_sync")
 
 
+# Rivals that threads may share; all mallocs besides.
+SHARED_POOLS = ("std_sync_pool", "boost_sync_pool")
+
+TIE_AT_MOST = 0.10  # no gap above this is called a tie, however much the rounds differ
+
+
+def compared(times, subject, peer):
+    """How `subject` did against `peer`. A tie: neither the best nor the median rounds of the two lie further apart than the
+    best and the median round of the steadier one, nor by more than 10 %. Else first or behind when best and median rounds
+    agree on who is ahead, and undecided when they do not."""
+    best, median = times["best_ns"], times["median_ns"]
+    ratio, median_ratio = best[subject] / best[peer], median[subject] / median[peer]
+    doubt = min(TIE_AT_MOST, *(median[name] / best[name] - 1 for name in (subject, peer)))
+    gap = max(max(each, 1 / each) - 1 for each in (ratio, median_ratio))
+    if gap <= doubt:
+        result = "tie"
+    elif ratio < 1 and median_ratio < 1:
+        result = "first"
+    elif ratio > 1 and median_ratio > 1:
+        result = "behind"
+    else:
+        result = "undecided"
+    return {"subject": subject, "peer": peer, "ratio": ratio, "median_ratio": median_ratio, "result": result}
+
+
+SEVERITY = ("first", "tie", "undecided", "behind")
+
+
+def against_all(times, subject, peers):
+    """The verdict against the peer that `subject` does worst against; none where one of them was not measured."""
+    found = [compared(times, subject, peer) for peer in peers if peer in times["best_ns"] and peer != subject]
+    if subject not in times["best_ns"] or not found:
+        return None
+    return max(found, key=lambda each: (SEVERITY.index(each["result"]), each["ratio"]))
+
+
+def leader(times, names):
+    """The one that is first against each of the others, beyond what the rounds differ; none where nobody is."""
+    present = [name for name in names if name in times["best_ns"]]
+    for name in present:
+        found = against_all(times, name, present)
+        if found and found["result"] == "first":
+            return name
+    return None
+
+
+def peers_in(results, shared_only=False):
+    """All rivals that free memory, Quarry's own apart; or only those that threads may share."""
+    return [name for name, kind in results["rivals"].items()
+            if kind == "malloc" or kind == "pool" and (not shared_only or name in SHARED_POOLS)]
+
+
 def verdicts(results):
-    """One for each load: "first", "tie within the spread" or "behind NAME by N %", among all that free memory."""
+    """One for each load: Quarry among all that free memory."""
     found = {}
-    for load, entry in [*results["workloads"].items(), *results["fresh_times"].items()]:
-        best_ns, spread = entry["best_ns"], entry["spread"]
-        subject = next((name for name in SUBJECTS if name in best_ns), None)
-        peers = [(ns, name) for name, ns in best_ns.items() if results["rivals"][name] in ("pool", "malloc")]
-        if subject is None or not peers:
-            continue
-        peer_ns, peer = min(peers)
-        ratio = best_ns[subject] / peer_ns
-        doubt = max(spread[subject], spread[peer])
-        result = "tie" if max(ratio, 1 / ratio) - 1 <= doubt else "first" if ratio < 1 else "behind"
-        found[load] = {"subject": subject, "peer": peer, "ratio": ratio, "result": result}
+    for load, times in [*results["workloads"].items(), *results["fresh_times"].items()]:
+        subject = next((name for name in SUBJECTS if name in times["best_ns"]), None)
+        verdict = subject and against_all(times, subject, peers_in(results))
+        if verdict:
+            found[load] = verdict
     return found
 
 
@@ -50,6 +101,10 @@ class Run:
 
     def speedup(self, workload, rival):
         return quotient(self.ns(workload, rival), self.ns(workload, "quarry"))
+
+
+def geometric_mean(numbers):
+    return prod(numbers) ** (1 / len(numbers)) if numbers else None
 
 
 def quotient(a, b):
@@ -153,12 +208,13 @@ def call_targets(run):
 
 
 def fresh_targets(run):
-    fresh = run.results["fresh"]
-    mine = fresh.get("quarry", {})
-    peers = [(fresh[rival]["ns"], rival) for rival in run.peers if rival in fresh]
-    best, best_name = min(peers) if peers else (None, "")
-    yield row("P12", "list of a million in fresh memory: times faster than the best peer", quotient(best, mine.get("ns")), 1,
-              1.5, at_least=True, against=best_name)
+    for pages, words in zip(PAGE_SIZES, ("huge pages for all", "huge pages for none")):
+        fresh = run.results["fresh"].get(pages, {})
+        mine = fresh.get("quarry", {})
+        peers = [(fresh[rival]["ns"], rival) for rival in run.peers if rival in fresh]
+        best, best_name = min(peers) if peers else (None, "")
+        yield row("P12", f"list of a million in fresh memory, {words}: times faster than the best peer",
+                  quotient(best, mine.get("ns")), 1, 1.5, at_least=True, against=best_name)
 
 
 def fresh_resource_targets(run):
@@ -204,7 +260,28 @@ def pinned_targets(run):
               sample and max(0, worst(sample, "held_bytes") - sample["retain_bytes"]) / MIB, 64)
 
 
+def check_ratios(results, level, of):
+    """{load: time with checks at `level` over the time without}, for Quarry's resource `of`."""
+    found = {}
+    for load, of_rival in results["checks"].items():
+        with_checks, without = of_rival.get(f"{of}_{level}"), of_rival.get(f"{of}_off")
+        if with_checks and without:
+            found[load] = min(with_checks) / min(without)
+    return found
+
+
+def check_targets(run):
+    for of, name in (("quarry", ""), ("quarry_sync", ", synchronized")):
+        ratios = check_ratios(run.results, "pointers", of)
+        yield row("checks", f"hot pair{name}: time with `pointers` over off", ratios.get("pair64"), 2.0, 1.4)
+        mean = geometric_mean(list(ratios.values())) if len(ratios) == CHECKED_LOADS else None
+        yield row("checks", f"geometric mean of {CHECKED_LOADS} loads{name}: time with `pointers` over off", mean, 1.25, 1.10)
+        for load in REAL:
+            yield row("checks", f"{load}{name}: time with `pointers` over off", ratios.get(load), 1.10)
+
+
 def judge(results):
     run = Run(results)
     return [*speed_targets(run), *order_targets(run), *container_targets(run), *memory_targets(run), *call_targets(run),
-            *fresh_targets(run), *fresh_resource_targets(run), *pinned_targets(run), *large_block_targets(run)]
+            *fresh_targets(run), *fresh_resource_targets(run), *pinned_targets(run), *large_block_targets(run),
+            *check_targets(run)]

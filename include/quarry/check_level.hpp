@@ -19,8 +19,8 @@ enum class check_level {
 enum class leak_action {
   by_level,  // `report` at check_level::full, `quiet` below
   quiet,     // nothing: the resource is meant to take what lives along
-  report,    // writes their count, bytes, sizes and, at check_level::full, call stacks to the standard error stream
-  abort      // the same, and ends the program
+  report,  // writes their count, bytes, sizes and, at check_level::full, call stacks to the standard error stream
+  abort  // the same, and ends the program
 };
 
 }  // namespace QUARRY_ABI

@@ -26,7 +26,7 @@ struct slab_options {
   bool upstream_only = false;  // every byte comes from the named upstream, the page pool gives none
   bool huge_pages = true;      // extents of 2 MiB ask the system for huge pages
   check_level checks =
-      check_level::off;        // raised, never lowered, by QUARRY_CHECKS=pointers|full in the environment
+      check_level::off;  // raised, never lowered, by QUARRY_CHECKS=pointers|full in the environment
   leak_action leaks = leak_action::by_level;
   const char* name = nullptr;  // stands in messages; outlives the resource; null: none
 

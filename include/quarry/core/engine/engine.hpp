@@ -182,7 +182,8 @@ class QUARRY_EXPORT engine {
   magazine* take_magazine() noexcept;
   std::size_t cache_part_bytes() const noexcept {
     if (!is_watched_) return sizeof(cache);
-    return sizeof(cache) + sizeof(watched_cache) + (store_.detail() == slot_detail::record ? sizeof(quarantine) : 0);
+    return sizeof(cache) + sizeof(watched_cache) +
+           (store_.detail() == slot_detail::record ? sizeof(quarantine) : 0);
   }
   static cache& used_of(cache& own) noexcept { return own.behind != nullptr ? *own.behind : own; }
   cache* make_watched(void* place) noexcept;

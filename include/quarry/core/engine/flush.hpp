@@ -216,8 +216,8 @@ void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, s
 // it into the caches. Returns how many; their homes move along. Requires the shelf's lock.
 template <class Supply, class Lock>
 QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_copies(shelf_type& into, void* const* slots,
-                                                                   std::size_t count, slab** homes,
-                                                                   void** checked) noexcept {
+                                                                 std::size_t count, slab** homes,
+                                                                 void** checked) noexcept {
   std::size_t left = 0;
   for (std::size_t i = 0; i < count; ++i) {
     slab* const home = homes[i];

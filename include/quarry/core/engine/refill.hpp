@@ -186,7 +186,8 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
   const std::size_t granule_bytes = store_.granule_bytes();
   for (std::size_t granules = store_.granules_of(layout) / 2; granules * granule_bytes >= slot_bytes;
        granules /= 2)
-    if (slab* const fresh = store_.take_slab(store_.layout_of(slot_bytes, granules * granule_bytes), to.index, 1))
+    if (slab* const fresh =
+            store_.take_slab(store_.layout_of(slot_bytes, granules * granule_bytes), to.index, 1))
       return fresh;
   if (store_.detail() != slot_detail::none) return nullptr;
   std::size_t most_bytes = largest_bytes;  // no more than the class has: others want a piece too

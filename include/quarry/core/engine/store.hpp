@@ -40,15 +40,15 @@ struct lock_across_calls<Lock, std::void_t<typename Lock::across_calls>> {
 
 /// What an engine is made with. Units: bytes.
 struct engine_limits {
-  std::size_t granule_bytes = 65536;  // a power of two: slabs are made of granules
-  std::size_t slab_granules = 1;      // the fewest that make a slab; more than one where memory is short
-  bool has_directory = true;          // false where slabs will be so few that each bin finds its own
-  std::size_t max_bytes = 0;          // held from the supply at most; 0: no limit
-  std::size_t retain_bytes = 0;       // free memory that is kept
-  std::size_t cache_bytes = 0;        // of slots that one cache may hold
-  bool is_watched = false;            // every call takes the slow way
+  std::size_t granule_bytes = 65536;       // a power of two: slabs are made of granules
+  std::size_t slab_granules = 1;           // the fewest that make a slab; more than one where memory is short
+  bool has_directory = true;               // false where slabs will be so few that each bin finds its own
+  std::size_t max_bytes = 0;               // held from the supply at most; 0: no limit
+  std::size_t retain_bytes = 0;            // free memory that is kept
+  std::size_t cache_bytes = 0;             // of slots that one cache may hold
+  bool is_watched = false;                 // every call takes the slow way
   slot_detail detail = slot_detail::none;  // what is kept of each slot; only where calls are watched
-  bool tells_tools = false;  // which memory rests; only where calls are watched
+  bool tells_tools = false;                // which memory rests; only where calls are watched
 };
 
 /// Given to a verb, lets what the supply throws pass.
@@ -214,7 +214,8 @@ class QUARRY_EXPORT store {
     block_facts result;
     if (const oversize_block* const live = oversize_.find(pointer)) return {live->memory, live->bytes, true};
     oversize_.for_each([&](const oversize_block& each) {
-      const auto offset = reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each.memory);
+      const auto offset =
+          reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each.memory);
       if (!each.is_live && offset < each.held_bytes) result = {each.memory, each.bytes, false};
     });
     return result;
@@ -375,7 +376,8 @@ class QUARRY_EXPORT store {
   const bool has_directory_;
   const slot_detail detail_;
   const bool tells_tools_;
-  std::atomic<std::uint32_t> epoch_{0};  // counts slabs that went back; written under lock_, read by any thread
+  std::atomic<std::uint32_t> epoch_{
+      0};              // counts slabs that went back; written under lock_, read by any thread
   mutable Lock lock_;  // guards what follows, but for what may be read without it
   arena parts_;        // shelves, magazines, headers, records, slabs apart
   extents extents_;

@@ -48,6 +48,11 @@ class cursor {
     return *top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
   }
 
+  /// Wipes the entry of the slot that pop() has returned just now: so who looks for pointers in memory does not find it there.
+  void wipe_popped() noexcept {
+    top_.load(std::memory_order_relaxed)[1] = nullptr;  // Relaxed: the owner's own store.
+  }
+
   /// Takes a slot; returns false, changing nothing, when the magazine is full.
   bool push(void* slot) noexcept {
     void** const top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.

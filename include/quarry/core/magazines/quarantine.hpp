@@ -52,14 +52,16 @@ class quarantine {
 
  private:
   void count(class_index index, std::uint32_t change) noexcept {
-    counts_[index].store(counts_[index].load(std::memory_order_relaxed) + change,  // Relaxed, both: the owner's
-                         std::memory_order_relaxed);                               // own, and as slots_of().
+    counts_[index].store(
+        counts_[index].load(std::memory_order_relaxed) + change,  // Relaxed, both: the owner's
+        std::memory_order_relaxed);                               // own, and as slots_of().
   }
 
   std::size_t first_ = 0;
   std::size_t slots_ = 0;
   std::size_t bytes_ = 0;
-  std::atomic<std::uint32_t> counts_[class_count] = {};  // slots by class; written by the owner, read by any thread
+  std::atomic<std::uint32_t> counts_[class_count] =
+      {};  // slots by class; written by the owner, read by any thread
   resting ring_[most_slots];
 };
 

@@ -29,19 +29,26 @@ struct slab_memo {
     return offset < bytes && epoch == epoch_now;
   }
 
+  /// Returns the number of the slot that `pointer` lies in.
+  std::size_t slot_of(const void* pointer) const noexcept {
+    return static_cast<std::size_t>(
+        static_cast<std::uint64_t>(static_cast<const std::byte*>(pointer) - begin) * reciprocal >> 40);
+  }
+
   /// Sets `slot` to the number of the slot that `pointer` lies in. Returns whether that is its begin.
   bool find(const void* pointer, std::size_t& slot) const noexcept {
     // What is left of the product is less than the reciprocal exactly where the offset is a multiple of the slots' size.
-    const std::uint64_t product = static_cast<std::uint64_t>(static_cast<const std::byte*>(pointer) - begin) * reciprocal;
+    const std::uint64_t product =
+        static_cast<std::uint64_t>(static_cast<const std::byte*>(pointer) - begin) * reciprocal;
     slot = static_cast<std::size_t>(product >> 40);
     return (product << 24) < (reciprocal << 24);
   }
 };
 
 struct watched_cache : cache {
-  slab_memo memos[class_count];              // of the slab that was looked at last; by class
-  std::uint64_t reciprocals[class_count];    // as in slab_layout; by class
-  quarantine* delayed = nullptr;  // null where freed slots may be handed out at once
+  slab_memo memos[class_count];            // of the slab that was looked at last; by class
+  std::uint64_t reciprocals[class_count];  // as in slab_layout; by class
+  quarantine* delayed = nullptr;           // null where freed slots may be handed out at once
 
   /// Returns the memo of the class of `key`. Complexity O(1).
   slab_memo& memo_at(class_key key) noexcept {

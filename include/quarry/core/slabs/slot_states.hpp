@@ -60,7 +60,8 @@ class slot_states {
   }
 
   slot_state operator[](std::size_t slot) const noexcept {
-    return at(slot)->load(std::memory_order_relaxed);  // Relaxed: the owner's own, or that of who gave it the slot.
+    return at(slot)->load(
+        std::memory_order_relaxed);  // Relaxed: the owner's own, or that of who gave it the slot.
   }
   void set(std::size_t slot, slot_state state) const noexcept {
     at(slot)->store(state, std::memory_order_relaxed);  // Relaxed: as above.
@@ -76,7 +77,8 @@ class slot_states {
   using seal_type = std::uint32_t;
 
   static constexpr std::size_t records_at(std::size_t slots) noexcept {
-    return (sizeof(seal_type) + slots + alignof(slot_record) - 1) / alignof(slot_record) * alignof(slot_record);
+    return (sizeof(seal_type) + slots + alignof(slot_record) - 1) / alignof(slot_record) *
+           alignof(slot_record);
   }
 
   static seal_type seal_of(const slab& of) noexcept {

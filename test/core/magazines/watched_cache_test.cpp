@@ -1,0 +1,68 @@
+#include "quarry/core/magazines/watched_cache.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace quarry::core {
+namespace {
+
+TEST(SlabMemo, FindsSlotsOfEverySizeAndTheirBegins) {
+  for (class_index index = 0; index < class_count; ++index) {
+    const std::size_t slot_bytes = slot_bytes_of(index);
+    const std::size_t slots = 65536 / slot_bytes;
+    std::vector<std::byte> slab_bytes(65536);
+    slab_memo memo;
+    memo.begin = slab_bytes.data();
+    memo.bytes = static_cast<std::uint32_t>(slots * slot_bytes);
+    memo.reciprocal = slab::reciprocal_of(slot_bytes);
+    for (std::size_t i = 0; i < slots; i += slots / 16 + 1) {
+      std::size_t slot = 0;
+      const std::byte* const begin = memo.begin + i * slot_bytes;
+      EXPECT_TRUE(memo.find(begin, slot));
+      EXPECT_EQ(slot, i);
+      for (const std::size_t offset : {std::size_t{1}, slot_bytes / 2, slot_bytes - 1}) {
+        EXPECT_FALSE(memo.find(begin + offset, slot)) << slot_bytes << " " << i << " " << offset;
+        EXPECT_EQ(slot, i);
+      }
+    }
+  }
+}
+
+TEST(SlabMemo, HoldsTheSlotsOfItsSlabUntilTheNextEpoch) {
+  std::byte slab_bytes[480];
+  slab_memo memo;
+  EXPECT_FALSE(memo.holds(slab_bytes, 0));
+  memo.begin = slab_bytes;
+  memo.bytes = sizeof slab_bytes;
+  memo.epoch = 7;
+  EXPECT_TRUE(memo.holds(slab_bytes, 7));
+  EXPECT_TRUE(memo.holds(slab_bytes + 479, 7));
+  EXPECT_FALSE(memo.holds(slab_bytes + 480, 7));
+  EXPECT_FALSE(memo.holds(slab_bytes - 1, 7));
+  EXPECT_FALSE(memo.holds(slab_bytes, 8));
+}
+
+TEST(WatchedCache, CountsWhatRestsBehindAFrontAndInQuarantine) {
+  const auto front = std::make_unique<cache>();
+  const auto behind = std::make_unique<watched_cache>();
+  const auto delayed = std::make_unique<quarantine>();
+  EXPECT_EQ(slots_resting_in(*front, 3), 0U);
+  front->behind = behind.get();
+  behind->delayed = delayed.get();
+  int slot = 0;
+  delayed->put(&slot, 3);
+  EXPECT_EQ(slots_resting_in(*front, 3), 1U);
+  EXPECT_EQ(slots_resting_in(*front, 4), 0U);
+}
+
+TEST(WatchedCache, FindsTheMemoOfAClassByItsKey) {
+  const auto tested = std::make_unique<watched_cache>();
+  for (class_index index = 0; index < class_count; ++index)
+    EXPECT_EQ(&tested->memo_at(index * 2), tested->memos + index);
+}
+
+}  // namespace
+}  // namespace quarry::core
