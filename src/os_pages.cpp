@@ -5,6 +5,7 @@
 #include <new>
 
 #include "quarry/page_sources.hpp"
+#include "quarry/slab_options.hpp"
 #include "refusal.hpp"
 
 #if defined(_WIN32)
@@ -38,6 +39,14 @@ QUARRY_WEAK void __lsan_unregister_root_region(const void* begin, std::size_t by
 
 namespace quarry {
 inline namespace QUARRY_ABI {
+
+#if defined(__ELF__)
+// Typed caches ask the environment by a weak name, which takes no file out of a static library. Who takes pages here takes that file
+// too.
+QUARRY_USED static slab_options (slab_options::*const asked_by_typed_caches)() const =
+    &slab_options::resolved;
+#endif
+
 namespace {
 
 std::size_t page_bytes() noexcept {

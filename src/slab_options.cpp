@@ -8,6 +8,7 @@
 
 #include "quarry/core/bins/size_class.hpp"
 #include "quarry/core/poison.hpp"
+#include "quarry/detail/environment_checks.hpp"
 #include "refusal.hpp"
 
 namespace quarry {
@@ -49,6 +50,12 @@ std::size_t power_of_two_from(std::size_t bytes) {
 }
 
 }  // namespace
+
+#if QUARRY_MAY_BE_WATCHED
+detail::asked_checks detail::checks_of_environment() noexcept {
+  return {least_check_level(), &report_violation};
+}
+#endif
 
 slab_options slab_options::resolved() const {
   slab_options result = *this;

@@ -27,6 +27,22 @@
 #define QUARRY_UNREACHABLE() static_cast<void>(0)
 #endif
 
+/// The program ends here, with nothing that says why.
+#if defined(__GNUC__) || defined(__clang__)
+#define QUARRY_TRAP() __builtin_trap()
+#elif defined(_MSC_VER)
+#define QUARRY_TRAP() __debugbreak()
+#endif
+
+/// The name of the function that it stands in, with its template arguments.
+#if defined(__GNUC__) || defined(__clang__)
+#define QUARRY_SIGNATURE __PRETTY_FUNCTION__
+#elif defined(_MSC_VER)
+#define QUARRY_SIGNATURE __FUNCSIG__
+#else
+#define QUARRY_SIGNATURE __func__
+#endif
+
 /// At the begin of a declaration. QUARRY_ALWAYS_INLINE says `inline`, too.
 #if defined(__GNUC__) || defined(__clang__)
 #define QUARRY_NOINLINE __attribute__((noinline))
@@ -120,8 +136,9 @@
 #endif
 
 /// On a function, in code for such systems alone. ELF: its address is null where nothing defines it. Unix: it is called when the
-/// program or library is loaded; smaller numbers come first.
+/// program or library is loaded; smaller numbers come first. On a variable: it stays although nothing names it.
 #if defined(__GNUC__) || defined(__clang__)
 #define QUARRY_WEAK __attribute__((weak))
 #define QUARRY_AT_LOAD(number) __attribute__((constructor(number)))
+#define QUARRY_USED __attribute__((used))
 #endif

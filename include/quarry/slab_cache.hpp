@@ -9,16 +9,19 @@
 // Source     Bonwick 1994 (slabs, object caching); docs/design.md.
 #pragma once
 
+#include <quarry/check_level.hpp>
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_cache.hpp>
 #include <quarry/detail/cached_object.hpp>
+#include <quarry/detail/check_report.hpp>
 #include <quarry/portability.hpp>
 #include <quarry/recycle_policy.hpp>
 #include <quarry/slab_cache_stats.hpp>
 #include <quarry/slab_errc.hpp>
 #include <quarry/slab_ptr.hpp>
+#include <quarry/violation.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -172,6 +175,30 @@ class slab_cache {
     return slots_.retain(slabs) ? slab_errc::ok : slab_errc::out_of_memory;
   }
 
+  /// Checks from now on what the cache is given, by deallocate() and by owners: docs/checks.md. Each call takes the slow path
+  /// then; the checks take a slab of the page source for themselves, and at full no empty slab goes back before trim().
+  /// Requires    Nobody else uses the cache meanwhile.
+  /// Effects     Where the environment's QUARRY_CHECKS asks for more than `level`, that. Where a check fails, `handler` is called outside the lock; without one the program ends in a trap.
+  /// Returns     ok or out_of_memory; then nothing has changed.
+  /// Complexity  O(slots).
+  QUARRY_EXCEPTION_MODE slab_errc set_checks(check_level level, violation_handler handler) noexcept {
+    const check_level least = detail::checks_asked_for().level;
+    return slots_.set_checks(detail::depth_of(level < least ? least : level), &detail::tell_fault<T>,
+                             reinterpret_cast<void (*)()>(handler))
+               ? slab_errc::ok
+               : slab_errc::out_of_memory;
+  }
+
+  /// The same with the handler that set_violation_handler() sets, which needs the compiled library; in a freestanding build
+  /// without any.
+  QUARRY_EXCEPTION_MODE slab_errc set_checks(check_level level) noexcept {
+#if __STDC_HOSTED__
+    return set_checks(level, &detail::report_violation);
+#else
+    return set_checks(level, nullptr);
+#endif
+  }
+
   /// Calls f(T&) for every object whose constructor has ended and whose destructor has not begun, also beside threads that
   /// make and destroy others; recycled ones excepted. A slot that allocate() returned must hold an object.
   /// Requires    f does not use the cache; only with null_lock it may destroy the object that it is called with, when
@@ -185,24 +212,32 @@ class slab_cache {
   }
 
   /// Returns whether `pointer` lies in one of the cache's slots. Complexity O(slabs).
-  bool owns(const void* pointer) const noexcept { return slots_.owns(pointer); }
+  bool owns(const void* pointer) const noexcept {
+    return slots_.owns(pointer);
+  }
 
   /// Returns a number for the object's slot, for tables beside the cache. Slabs are numbered from 0 on in the
   /// order in which this function meets them; a number is free again when its slab went back.
   /// Requires    *living lives in this cache.
   /// Complexity  O(1), for the first object of each slab O(slabs).
-  std::uint32_t index_of(const T* living) noexcept { return slots_.index_of(living); }
+  std::uint32_t index_of(const T* living) noexcept {
+    return slots_.index_of(living);
+  }
 
   /// Returns the slot for which index_of() gave or would give `index`, whether or not an object lives there; null
   /// when there is none.
   /// Complexity  O(slabs).
-  T* at(std::uint32_t index) noexcept { return static_cast<object*>(slots_.at(index)); }
+  T* at(std::uint32_t index) noexcept {
+    return static_cast<object*>(slots_.at(index));
+  }
 
   /// Returns a snapshot. Complexity O(slabs).
   slab_cache_stats stats() const noexcept;
 
   /// Exchanges what two handles refer to.
-  void swap(slab_cache& other) noexcept { slots_.swap(other.slots_); }
+  void swap(slab_cache& other) noexcept {
+    slots_.swap(other.slots_);
+  }
 
   /// Destroys an object of any cache whose slabs have this size and gives its slot back. `inside` may point to
   /// any base of the object. For slab_ptr.
@@ -272,11 +307,13 @@ template <class U>
 void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
   void* const address = const_cast<void*>(static_cast<const volatile void*>(inside));
   auto* const front = slots::front_of(address);
-  // Whether an owner of T may hold an object of another cache: a class derived from T.
-  constexpr bool may_be_other = std::is_class_v<T> && !std::is_final_v<T>;
   if constexpr (std::is_same_v<std::remove_cv_t<U>, object> && std::is_destructible_v<object> &&
                 !std::is_abstract_v<object>) {
-    if (!may_be_other || QUARRY_LIKELY(front->destroy == &slots::destroy_inside)) {
+    // Whether an owner of T may hold an object of another cache, of a class derived from T; and whether a checked cache must
+    // look before a destructor runs.
+    constexpr bool asks =
+        (std::is_class_v<T> && !std::is_final_v<T>) || !std::is_trivially_destructible_v<object>;
+    if (!asks || QUARRY_LIKELY(front->destroy == &slots::destroy_inside)) {
       if constexpr (std::is_trivially_destructible_v<object>) {
         return slots::push(*front, address);
       } else {
@@ -286,8 +323,10 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
         return slots::push(*front, address, mine);
       }
     }
+    return slots::destroy_owned(*front, address);
+  } else {
+    front->destroy(address);
   }
-  front->destroy(address);
 }
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
@@ -317,7 +356,7 @@ slab_errc slab_cache<T, Lock, SlabBytes, PageSource>::try_deallocate(const T* sl
       return slab_errc::double_free;
     case core::slot_fault::damaged:
       return slab_errc::corrupted;
-    case core::slot_fault::foreign:
+    default:
       break;
   }
   return slab_errc::invalid_pointer;
@@ -328,6 +367,7 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
   if constexpr (!keeps_recycled<object>) return;  // the owner frees the slot
   if (owner == nullptr || !slots_.is_mine(owner.get())) return;
   object* const kept = const_cast<object*>(owner.release());
+  if (!slots_.may_keep(kept)) return;
   recycle_policy<object>::clear(*kept);
   slots_.keep(kept);
 }

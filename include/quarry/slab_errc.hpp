@@ -3,10 +3,10 @@
 // Layer      Vocabulary of the public face; freestanding, and on hosted builds a std::error_code as well.
 #pragma once
 
+#include <quarry/export.hpp>
 #include <quarry/version.hpp>
 
 #if __STDC_HOSTED__
-#include <quarry/export.hpp>
 #include <system_error>
 #include <type_traits>
 #endif

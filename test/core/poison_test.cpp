@@ -1,12 +1,11 @@
 #include "quarry/core/poison.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
+#include "support/memcheck.hpp"
 #include "support/sanitizers.hpp"
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
@@ -17,18 +16,11 @@ namespace {
 
 alignas(64) char memory[256];
 
-#if defined(__SANITIZE_ADDRESS__)
-#define QUARRY_TEST_HAS_ASAN 1
-#elif defined(__has_feature)
-#define QUARRY_TEST_HAS_ASAN __has_feature(address_sanitizer)
-#else
-#define QUARRY_TEST_HAS_ASAN 0
-#endif
-
-#if QUARRY_TEST_HAS_ASAN
-extern "C" int __asan_address_is_poisoned(const volatile void*);  // NOLINT
+#if QUARRY_MAY_BE_WATCHED
+extern "C" __attribute__((weak)) int __asan_address_is_poisoned(const volatile void*);  // NOLINT
 
 TEST(Poison, IsSeenByAddressSanitizer) {
+  if (!quarry_test::has_address_sanitizer) return;
   EXPECT_TRUE(is_watched());
   poison(memory, 64);
   EXPECT_TRUE(__asan_address_is_poisoned(memory));
@@ -65,7 +57,6 @@ TEST(Poison, AsksValgrindByItsOwnNumbers) {
 }
 #endif
 
-#if !QUARRY_TEST_HAS_ASAN && defined(__LP64__) && (defined(__x86_64__) || defined(__aarch64__))
 // What memcheck complains of twice.
 void touch_poisoned() {
   volatile char* const bytes = memory;
@@ -82,25 +73,14 @@ void touch_poisoned() {
 }
 
 TEST(Poison, IsSeenByMemcheck) {
-  if (std::getenv("QUARRY_TEST_IN_MEMCHECK") != nullptr) return touch_poisoned();
-  if (quarry_test::has_thread_sanitizer) GTEST_SKIP() << "Valgrind runs no program that has a sanitizer";
-  if (std::system("valgrind --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "Valgrind is not installed";
-  std::string self(4096, '\0');
-  self.resize(static_cast<std::size_t>(readlink("/proc/self/exe", self.data(), self.size())));
-  const std::string command =
-      "QUARRY_TEST_IN_MEMCHECK=1 valgrind '" + self + "' --gtest_filter=Poison.IsSeenByMemcheck 2>&1";
-  std::string output;
-  std::FILE* const run = popen(command.c_str(), "r");
-  ASSERT_NE(run, nullptr);
-  char part[256];
-  while (std::fgets(part, sizeof(part), run) != nullptr) output += part;
-  pclose(run);
+  if (quarry_test::is_in_memcheck()) return touch_poisoned();
+  if (const char* const why = quarry_test::why_no_memcheck()) GTEST_SKIP() << why;
+  const std::string output = quarry_test::output_in_memcheck("Poison.IsSeenByMemcheck");
   for (const char* const wanted :
        {"watched: 1", "Invalid read of size 1", "Invalid write of size 1",
         "2 bytes inside a block of size 64 free'd", "restored", "ERROR SUMMARY: 2 errors"})
     EXPECT_NE(output.find(wanted), std::string::npos) << wanted << " is missing in:\n" << output;
 }
-#endif
 
 }  // namespace
 }  // namespace quarry::core

@@ -108,6 +108,38 @@ void exhaust() {
   check(good, "reports a double free and an unknown pointer as values");
 }
 
+// ---- checks
+
+int violations = 0;
+quarry::slab_errc last_error = quarry::slab_errc::ok;
+bool names_the_type = false;
+
+void note_violation(const quarry::violation& found) {
+  ++violations;
+  last_error = found.error;
+  constexpr char name[] = "message";
+  for (const char* at = found.message; *at != 0; ++at) {
+    std::size_t same = 0;
+    while (name[same] != 0 && at[same] == name[same]) ++same;
+    if (name[same] == 0) names_the_type = true;
+  }
+}
+
+void check_calls() {
+  bool good = messages.set_checks(quarry::check_level::full, note_violation) == quarry::slab_errc::ok;
+  message* const one = messages.try_make().release();
+  messages.deallocate(one);
+  messages.deallocate(one);
+  good = good && violations == 1 && last_error == quarry::slab_errc::double_free && names_the_type;
+  *reinterpret_cast<volatile std::uint32_t*>(one) = 1;
+  messages.trim();
+  good = good && violations == 2 && last_error == quarry::slab_errc::corrupted;
+  messages.deallocate(reinterpret_cast<message*>(0xFFFFFF00U));
+  good = good && violations == 3 && last_error == quarry::slab_errc::invalid_pointer;
+  good = good && messages.set_checks(quarry::check_level::off, nullptr) == quarry::slab_errc::ok;
+  check(good && pool.lent_bytes() == slab_bytes, "checks what is freed, and tells a handler");
+}
+
 // ---- shared with an interrupt handler
 
 using shared_cache = quarry::slab_cache<message, board::interrupt_lock, slab_bytes, small_pool>;
@@ -212,6 +244,7 @@ QUARRY_DEFINE_PAGE_HOOKS(take_pages, give_pages);
 int main() {
   make_and_free_millions();
   exhaust();
+  check_calls();
   share_with_an_interrupt();
   own();
   use_hooks();

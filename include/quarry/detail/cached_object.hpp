@@ -4,6 +4,9 @@
 #pragma once
 
 #include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/checked_calls.hpp>
+#include <quarry/detail/check_report.hpp>
+#include <quarry/detail/environment_checks.hpp>
 #include <quarry/slab_ptr.hpp>
 
 #include <cstddef>
@@ -55,6 +58,12 @@ inline constexpr std::size_t
     largest_slab_bytes_of<PageSource, std::void_t<decltype(PageSource::largest_slab_bytes)>> =
         PageSource::largest_slab_bytes;
 
+constexpr core::check_depth depth_of(check_level level) noexcept {
+  return level == check_level::full       ? core::check_depth::full
+         : level == check_level::pointers ? core::check_depth::pointers
+                                          : core::check_depth::none;
+}
+
 /// What core::slot_cache has to know about the objects of one cache.
 template <class Object, class Control, std::size_t SlabBytes>
 struct object_kind {
@@ -68,6 +77,17 @@ struct object_kind {
       "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "
       "the third argument of slab_cache, or leave it out.");
   static void destroy_object(void* slot) noexcept { static_cast<Object*>(slot)->~Object(); }
+  /// Checks a new cache as the environment asks, if there is memory for it.
+  static void begin_checks(Control& fresh) noexcept {
+    const asked_checks asked = checks_asked_for();
+    if (asked.level == check_level::off) return;
+    core::fault_report target;
+    target.owner = static_cast<typename Control::front*>(&fresh);
+    target.tell = &tell_fault<Object>;
+    target.handler = reinterpret_cast<void (*)()>(asked.handler);
+    (void)core::checked_calls<object_kind, Control>::set(fresh, depth_of(asked.level), target, true,
+                                                         fresh.destroy);
+  }
 };
 
 /// Constructs an object of type T, an aggregate also from its members. Errors: what the constructor throws.

@@ -81,10 +81,10 @@ TEST_F(CacheRoot, FlushesTheOlderHalfOfAFullMagazine) {
   for (std::size_t i = 0; i < magazine_slots; ++i) ASSERT_EQ(root.deallocate(front, slots[i]), nullptr);
   EXPECT_EQ(root.out_slots(), slots.size());
   root.deallocate(front, slots[magazine_slots]);
-  EXPECT_EQ(root.cached_slots(front), magazine_slots / 2 + 1);
-  EXPECT_EQ(root.out_slots(), slots.size() - magazine_slots / 2);
+  EXPECT_EQ(root.cached_slots(front), magazine_slots / 2);
+  EXPECT_EQ(root.out_slots(), slots.size() - magazine_slots / 2 - 1);
   for (std::size_t i = 0; i <= magazine_slots; ++i)
-    EXPECT_EQ(root.is_cached(front, slots[i]), i >= magazine_slots / 2) << i;
+    EXPECT_EQ(root.is_cached(front, slots[i]), i > magazine_slots / 2) << i;
   EXPECT_EQ(root.allocate(front), slots[magazine_slots]) << "the newest comes first";
 }
 

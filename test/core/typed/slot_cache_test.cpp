@@ -42,6 +42,7 @@ struct kind_of {
   static_assert(layout.root.slots != 0);
   static inline std::multiset<void*> destroyed;
   static void destroy_object(void* slot) noexcept { destroyed.insert(slot); }
+  static void begin_checks(cache_control<Lock, PageSource, magazine_slots, true>&) noexcept {}
 };
 
 template <std::size_t Bytes, std::size_t Alignment, std::size_t SlabBytes,
@@ -418,7 +419,8 @@ TEST(SharedSlotCache, OpensOnceAndServesAfterwardsAsAnyOther) {
   EXPECT_EQ(pages.memory.allocations(), 1U);
   void* const slot = cache.allocate_slow();
   cache.deallocate(slot);
-  EXPECT_EQ(cache.try_hit(), slot);
+  // Where a tool watches, every call is a miss.
+  EXPECT_EQ(quarry::core::is_watched() ? cache.allocate_slow() : cache.try_hit(), slot);
   cache.deallocate(slot);
 }
 

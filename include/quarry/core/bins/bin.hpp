@@ -138,6 +138,8 @@ class bin {
       }
   }
 
+  slab* next_source() const noexcept { return fullest(); }    // that refill() would look at first
+  slab* emptiest() const noexcept { return groups_[ample]; }  // of the slabs at least half of which is free
   std::size_t slabs() const noexcept { return slabs_; }
   std::size_t slabs_in_use() const noexcept { return used_slots_ == 0 ? 0 : slabs_; }
   std::size_t slots() const noexcept { return slots_; }            // of all slabs

@@ -8,6 +8,7 @@
 
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/page_source.hpp>
+#include <quarry/core/poison.hpp>
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
@@ -24,9 +25,14 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
+template <class Kind, class Control>
+class QUARRY_EXCEPTION_MODE checked_calls;
+
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
 class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
+  template <class Kind, class Control>
+  friend class checked_calls;
 
  public:
   using front = locked_front<Lock>;
@@ -70,7 +76,19 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
     root.add_handle();
   }
   void drop_handle() noexcept {
-    finish([&] { return root.drop_handle(*this); });
+    fault_report late;
+    finish([&] { return drop_handle(late); });
+    late.send();
+  }
+  /// The same, for finish(). Under the lock.
+  slab* drop_handle(fault_report& late) noexcept {
+    if (this->checks != nullptr && root.last_handle()) this->checks->end_quarantine(*this, late);
+    return leave_checked(root.drop_handle(*this), late);
+  }
+
+  /// Lets the checks look at slabs that are to go back, for finish(). Under the lock.
+  slab* leave_checked(slab* surplus, fault_report& late) noexcept {
+    return this->checks != nullptr ? this->checks->leave(*this, surplus, late) : surplus;
   }
 
   /// Runs `verb`, which returns surplus slabs, under the lock, and then gives those slabs back. Ends the cache
@@ -82,16 +100,19 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
     const std::size_t slab_bytes = root.layout().slab_bytes;
     slab* surplus;
     bool ended;
+    [[maybe_unused]] bool watched = false;
     {
       const lock_holder<Lock> guard(this->lock);
+      if (QUARRY_MAY_BE_WATCHED) watched = this->checks != nullptr;
       surplus = verb();
       ended = root.ended();
-      if (ended) surplus = root.end(*this, surplus);
+      if (ended) surplus = root.end(surplus);
     }
     if (ended) this->~cache_control();
     std::size_t given = 0;
     for (; surplus != nullptr; ++given) {
       slab* const next = surplus->next;
+      if (QUARRY_MAY_BE_WATCHED && watched) restore(base_of(surplus, slab_bytes), slab_bytes);
       pages.source().deallocate_pages(base_of(surplus, slab_bytes), slab_bytes, slab_bytes);
       surplus = next;
     }
@@ -101,6 +122,12 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   cache_root root;  // under the lock
 
  private:
+  static std::nullptr_t address_of() noexcept { return nullptr; }
+  template <class Transit>
+  static Transit* address_of(Transit& mine) noexcept {
+    return &mine;
+  }
+
   cache_control(const attached& from, const cache_layout& layout, slab& first,
                 void (*destroyer)(void*) noexcept)
       : attached(from), root(layout, first, entries_, MagazineSlots, *this) {
@@ -154,6 +181,7 @@ template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksK
 template <class... Transit>
 void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const cache_layout& layout,
                                                                           Transit&... mine) {
+  if (this->checks != nullptr) return this->checks->allocate(*this, address_of(mine...));
   for (;;) {
     {
       const lock_holder<Lock> guard(this->lock);
@@ -182,9 +210,11 @@ template <class... Transit>
 void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void* slot,
                                                                            const Transit&... mine) noexcept {
   if (sizeof...(mine) == 0 && slot == nullptr) return;  // also of a handle without a cache
+  if (this->checks != nullptr) return this->checks->deallocate(*this, slot, address_of(mine...));
   finish([&] {
     (this->leave(mine), ...);
-    return put_back(slot);
+    bound_magazine();
+    return root.make_room(*this, slot);
   });
 }
 

@@ -108,14 +108,19 @@ constexpr std::uint32_t magazine_slots_for(std::size_t slots) noexcept {
   return slots / 4 < most ? static_cast<std::uint32_t>(slots / 4) : most;
 }
 
+/// Returns where the slots begin of a slab that holds `contents`.
+inline std::byte* begin_of(const slab& header, const cache_layout& layout,
+                           const slab_contents& contents) noexcept {
+  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(&header) + contents.behind_bytes;
+  return reinterpret_cast<std::byte*>((behind + layout.slot_alignment - 1) & ~(layout.slot_alignment - 1));
+}
+
 /// Lays a slab that holds `contents` over `base`.
 /// Requires    `base` is aligned to the slab's size.
 inline slab* create_cache_slab(void* base, const cache_layout& layout,
                                const slab_contents& contents) noexcept {
-  void* const header = home_of(base, layout.slabs);
-  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + contents.behind_bytes;
-  const std::uintptr_t begin = (behind + layout.slot_alignment - 1) & ~(layout.slot_alignment - 1);
-  return slab::create(header, reinterpret_cast<void*>(begin), contents.slots);
+  slab* const header = home_of(base, layout.slabs);
+  return slab::create(header, begin_of(*header, layout, contents), contents.slots);
 }
 
 /// Returns where the room of `control_bytes` bytes begins that a root slab spares, at the alignment of a word.

@@ -46,7 +46,11 @@ class cache_root : private rest_draw<> {
   /// Takes a slot back, flushing the older half of a full magazine.
   /// Returns     Slabs that the cache no longer wants, chained by `next`.
   /// Complexity  O(magazine slots).
-  slab* deallocate(cache_front& front, void* slot) noexcept;
+  slab* deallocate(cache_front& front, void* slot) noexcept {
+    return front.loaded.push(slot) ? nullptr : make_room(front, slot);
+  }
+  /// The same where the magazine was full when it was looked at last: flushes although there may be room by now.
+  slab* make_room(cache_front& front, void* slot) noexcept;
 
   /// Adds an extension slab whose slots are all free.
   void add(slab* fresh) noexcept {
@@ -87,8 +91,16 @@ class cache_root : private rest_draw<> {
       magazine_slots_ = slab_count_ == 1 || eighth > most ? most : static_cast<std::uint32_t>(eighth);
   }
 
+  /// Flushes, and lets the magazine take `slots` slots from now on; with 0 every call is a miss. Returns slabs no longer wanted.
+  slab* resize_magazine(cache_front& front, std::uint32_t slots) noexcept {
+    magazine_slots_ = slots;
+    return flush(front);
+  }
+
   /// Lets every slab rest that the cache has now, and one more, until trim_all().
   void begin_reserve() noexcept { reserved_slabs_ = slab_count_ + 1; }
+  /// flush() finds the slabs that are no longer wanted.
+  void end_reserve() noexcept { reserved_slabs_ = 0; }
 
   /// Puts every slot of the magazine back and lets all slabs stay until end_visit(), even when slots are freed. Returns what
   /// end_visit() wants to know.
@@ -103,6 +115,7 @@ class cache_root : private rest_draw<> {
 
   void add_handle() noexcept { ++handles_; }
   bool last_handle() const noexcept { return handles_ == 1; }
+  bool orphaned() const noexcept { return handles_ == 0; }
 
   /// Drops a handle; the last one orphans the cache. Returns slabs no longer wanted, as deallocate().
   slab* drop_handle(cache_front& front) noexcept;
@@ -110,9 +123,9 @@ class cache_root : private rest_draw<> {
   /// Returns whether neither handle nor slot is left, so that the root slab can go back.
   bool ended() const noexcept { return handles_ == 0 && out_slots_ == 0; }
 
-  /// Returns the root slab, which has the front in it, before the chain `surplus`. Requires ended().
-  slab* end(const cache_front& front, slab* surplus) const noexcept {
-    slab* const root = home_of(&front);
+  /// Returns the root slab, the only one left in the bin, before the chain `surplus`. Requires ended().
+  slab* end(slab* surplus) const noexcept {
+    slab* const root = bin_.emptiest();
     root->next = surplus;
     return root;
   }
@@ -124,6 +137,11 @@ class cache_root : private rest_draw<> {
   std::size_t kept_slots() const noexcept { return kept_.count(); }
 
   const bin& slabs() const noexcept { return bin_; }
+  /// Returns the slab that the next slot comes from, or null when there is none.
+  const slab* next_source() const noexcept {
+    const slab* const source = bin_.next_source();
+    return source != nullptr ? source : resting_;
+  }
   const slab_layout& layout() const noexcept { return bin_.layout(); }
   slab* home_of(const void* slot) const noexcept {
     return core::home_of(slot, layout().slab_bytes, colours_);
@@ -222,12 +240,11 @@ inline void* cache_root::allocate(cache_front& front) noexcept {
   return bottom[taken - 1];
 }
 
-inline slab* cache_root::deallocate(cache_front& front, void* slot) noexcept {
-  if (front.loaded.push(slot)) return nullptr;  // another thread may have made room meanwhile
+inline slab* cache_root::make_room(cache_front& front, void* slot) noexcept {
   void** const oldest = entries_ + 1;
   const std::size_t cached = front.loaded.count(entries_);
   oldest[cached] = slot;
-  std::size_t stay = magazine_slots_ == 0 ? 0 : magazine_slots_ / 2 + 1;
+  std::size_t stay = (magazine_slots_ + 1) / 2;
   if (stay > cached) stay = cached + 1;
   const std::size_t older = cached + 1 - stay;
   put_back(oldest, older);

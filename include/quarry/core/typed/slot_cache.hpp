@@ -10,6 +10,7 @@
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/checked_calls.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/core/typed/slot_numbers.hpp>
@@ -23,8 +24,8 @@ inline namespace QUARRY_ABI {
 namespace core {
 
 /// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
-/// marks_kept; static constexpr bool has_destructor; and static void destroy_object(void* slot) noexcept, which destroys an
-/// object in place.
+/// marks_kept; static constexpr bool has_destructor; static void destroy_object(void* slot) noexcept, which destroys an object
+/// in place; and static void begin_checks(control&) noexcept, called with each new cache where a tool may watch.
 template <class Kind, class Lock, bool Shared, class PageSource>
 class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
@@ -119,7 +120,20 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
     }
   }
 
+  /// Destroys the object of an owner that names this Kind, where that object may be of another, or its cache checked.
+  static void destroy_owned(front& of, void* inside) noexcept {
+    if (of.checks != nullptr) return of.checks->destroy_owned(of, inside, &destroy_inside);
+    of.destroy(inside);
+  }
+
+  /// Checks as deep as `depth` says from now on, and tells `teller` and `handler` of what is wrong.
+  /// Requires    Nobody else uses the cache meanwhile.
+  /// Returns     False when the page source gives no memory.
+  bool set_checks(check_depth depth, fault_report::teller teller, void (*handler)()) noexcept;
+
   bool is_mine(const void* slot) const noexcept { return front_of(slot) == front_.load(); }
+  /// Returns whether the object in `slot` of this cache lives, as far as the checks know, and tells if not.
+  bool may_keep(const void* slot) const noexcept;
   void keep(void* slot) noexcept {
     const lock_holder<Lock> guard(opened().lock);
     opened().root.keep(slot);
@@ -144,12 +158,14 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   template <class F>
   void for_each_live(F f);
 
-  /// Calls f(const cache_root&, std::size_t cached_slots) under the lock, unless there is no slab yet.
+  /// Calls f(const cache_root&, std::size_t cached_slots), with what waits in quarantine among them, under the lock, unless there is no slab yet.
   template <class F>
   void inspect(F f) const {
     if (!is_open()) return;
     const lock_holder<Lock> guard(opened().lock);
-    f(static_cast<const cache_root&>(opened().root), opened().root.cached_slots(opened()));
+    const check_hooks* const checks = opened().checks;
+    const std::size_t waiting = checks != nullptr && checks->state != nullptr ? checks->state->waiting() : 0;
+    f(static_cast<const cache_root&>(opened().root), opened().root.cached_slots(opened()) + waiting);
   }
 
  private:
@@ -176,6 +192,10 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::open() {
   if (is_open()) return true;
   control* const fresh = control::open(*this, Kind::layout, &destroy_inside);
   if (fresh == nullptr) return Shared && is_open();
+  if constexpr (QUARRY_MAY_BE_WATCHED) {
+    if (is_watched()) checked_calls<Kind, control>::watch(*fresh);
+    Kind::begin_checks(*fresh);
+  }
   if (!front_.open(fresh)) fresh->drop_handle();  // another thread was faster
   return true;
 }
@@ -192,15 +212,41 @@ template <class Kind, class Lock, bool Shared, class PageSource>
 void slot_cache<Kind, Lock, Shared, PageSource>::close() noexcept {
   if (!is_open()) return;
   void* kept;
+  fault_report late;
   do {
     kept = nullptr;
     // Whether this is the last handle is asked where it is dropped, so that of several one finds the kept objects.
     opened().finish([&] {
       if (Kind::marks_kept && opened().root.last_handle()) kept = opened().root.take_kept();
-      return kept == nullptr ? opened().root.drop_handle(opened()) : nullptr;
+      return kept == nullptr ? opened().drop_handle(late) : nullptr;
     });
     if (kept != nullptr) destroy_inside(kept);
   } while (kept != nullptr);
+  late.send();
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+bool slot_cache<Kind, Lock, Shared, PageSource>::set_checks(check_depth depth, fault_report::teller teller,
+                                                            void (*handler)()) noexcept {
+  const bool fresh = !is_open();
+  if (!try_open()) return false;
+  fault_report target;
+  target.owner = front_.load();
+  target.tell = teller;
+  target.handler = handler;
+  return checked_calls<Kind, control>::set(opened(), depth, target, fresh, &destroy_inside);
+}
+
+template <class Kind, class Lock, bool Shared, class PageSource>
+bool slot_cache<Kind, Lock, Shared, PageSource>::may_keep(const void* slot) const noexcept {
+  if (opened().checks == nullptr) return true;
+  fault_report wrong;
+  {
+    const lock_holder<Lock> guard(opened().lock);
+    opened().checks->look_at(opened(), slot, wrong);
+  }
+  wrong.send();
+  return wrong.found.fault == slot_fault::none;
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
@@ -232,7 +278,8 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::reserve(std::size_t slots) noex
       }
       root.begin_reserve();
     }
-    if (!opened().try_grow(Kind::layout)) return false;
+    check_hooks* const checks = opened().checks;
+    if (checks != nullptr ? !checks->grow(opened()) : !opened().try_grow(Kind::layout)) return false;
   }
 }
 
@@ -246,14 +293,21 @@ std::size_t slot_cache<Kind, Lock, Shared, PageSource>::trim(std::size_t keep_sl
     }
     destroy_kept();
   }
-  return opened().finish([&] { return opened().root.trim_all(opened(), keep_slabs); }) *
-         Kind::layout.slabs.slab_bytes;
+  fault_report late;
+  const std::size_t slabs = opened().finish([&] {
+    if (opened().checks != nullptr) opened().checks->end_quarantine(opened(), late);
+    return opened().leave_checked(opened().root.trim_all(opened(), keep_slabs), late);
+  });
+  late.send();
+  return slabs * Kind::layout.slabs.slab_bytes;
 }
 
 template <class Kind, class Lock, bool Shared, class PageSource>
 bool slot_cache<Kind, Lock, Shared, PageSource>::retain(std::size_t slabs) noexcept {
   if (!try_open()) return false;
-  opened().finish([&] { return opened().root.retain(slabs); });
+  fault_report late;
+  opened().finish([&] { return opened().leave_checked(opened().root.retain(slabs), late); });
+  late.send();
   return true;
 }
 
@@ -276,6 +330,7 @@ slot_fault slot_cache<Kind, Lock, Shared, PageSource>::try_deallocate(const void
                                                                       std::size_t alignment) noexcept {
   if (reinterpret_cast<std::uintptr_t>(slot) % alignment != 0) return slot_fault::misaligned;
   if (!is_open()) return slot_fault::foreign;
+  if (opened().checks != nullptr) return opened().checks->try_deallocate(opened(), const_cast<void*>(slot));
   slot_fault fault = slot_fault::none;
   opened().finish([&]() -> slab* {
     fault = find_fault(opened().root, opened(), slot);
@@ -292,14 +347,17 @@ void slot_cache<Kind, Lock, Shared, PageSource>::for_each_live(F f) {
     explicit visit(control& of) : block(of) {
       block.lock.lock();
       reserved = block.root.begin_visit(block);
+      if (block.checks != nullptr) block.checks->end_quarantine(block, late);
     }
     ~visit() {
       block.root.end_visit(reserved);
       block.lock.unlock();
-      block.finish([&] { return block.root.flush(block); });
+      block.finish([&] { return block.leave_checked(block.root.flush(block), late); });
+      late.send();
     }
     control& block;
     std::size_t reserved;
+    fault_report late;
   } const visit(opened());
   const cache_root& root = visit.block.root;
   root.for_each_slab([&](const slab& each) {

@@ -1,4 +1,4 @@
-// Why a pointer cannot be given back to a typed cache.
+// Why a pointer cannot be given back to a typed cache that is not checked.
 //
 // Layer      2. Freestanding. Reads no memory but the cache's own, whatever the pointer is.
 // Threads    Under the cache's lock.
@@ -12,8 +12,6 @@
 namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
-
-enum class slot_fault { none, foreign, misaligned, free, damaged };
 
 /// Returns what is wrong with giving `slot` back to the cache of `root` and `front`: it is none of its slots, it is
 /// free, resting in the magazine or kept, or the header of its slab was overwritten.

@@ -17,8 +17,8 @@ namespace core {
 
 /// Where the headers of slabs lie that have them inside.
 struct slab_colours {
-  std::size_t mask = 0;     // bytes; the colours are the multiples of 64 inside this mask
-  std::uint32_t shift = 0;  // bits from the slab's number to its colour
+  std::uint16_t mask = 0;  // bytes; the colours are the multiples of 64 inside this mask
+  std::uint8_t shift = 0;  // bits from the slab's number to its colour
 };
 
 /// The geometry of slabs whose header lies inside, where the slab's address and size tell.
@@ -36,10 +36,10 @@ constexpr typed_slab_layout make_typed_slab_layout(std::size_t slot_bytes, std::
   static_cast<slab_layout&>(result) = slab::layout(slot_bytes, slab_bytes);
   std::size_t colours = 1;
   while (colours < most_colours && (2 * colours - 1) * line_bytes <= slab_bytes / line_bytes) colours *= 2;
-  result.colours.mask = (colours - 1) * line_bytes;
-  std::uint32_t slab_bits = 0;
+  result.colours.mask = static_cast<std::uint16_t>((colours - 1) * line_bytes);
+  std::uint8_t slab_bits = 0;
   while ((std::size_t{1} << slab_bits) < slab_bytes) ++slab_bits;
-  result.colours.shift = slab_bits > 6 ? slab_bits - 6 : 0;
+  result.colours.shift = slab_bits > 6 ? static_cast<std::uint8_t>(slab_bits - 6) : std::uint8_t{0};
   return result;
 }
 
