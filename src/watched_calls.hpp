@@ -136,7 +136,7 @@ class watched_calls {
   /// that live. `what` completes "the resource ...". Requires that nobody else is inside a call.
   void look_at_what_is_left(const char* what) const noexcept;
 
-  /// Looks whether free slots were written to, where that is noticed; reports the first. Threads: waits for locks of shelves.
+  /// Looks whether slots that are free in their slabs were written to, where that is noticed; reports the first. Threads: waits for locks of shelves.
   void verify_free_slots() const noexcept;
 
  private:
@@ -159,6 +159,8 @@ class watched_calls {
   bool note_freed(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const noexcept;
   bool is_untouched(const core::slab& home, std::size_t number,
                     const core::slot_record& record) const noexcept;
+  template <class IsAtRest>
+  void verify_freed_slots(IsAtRest is_at_rest) const noexcept;
   void rest(core::watched_cache& own, void* slot, core::class_index index) noexcept;
   void deallocate_block(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
   void refuse(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
@@ -413,7 +415,7 @@ void watched_calls<Host>::for_each_live(F f) const {
 
 template <class Host>
 void watched_calls<Host>::look_at_what_is_left(const char* what) const noexcept {
-  verify_free_slots();
+  verify_freed_slots([](const core::slab&, std::size_t) { return true; });
   if (tells_tools())
     for_each_live([](void* slot, std::size_t slot_bytes, const core::slot_record*) {
       core::poison_freed(slot, slot_bytes);
@@ -433,13 +435,20 @@ void watched_calls<Host>::look_at_what_is_left(const char* what) const noexcept 
 
 template <class Host>
 void watched_calls<Host>::verify_free_slots() const noexcept {
+  verify_freed_slots([](const core::slab& home, std::size_t slot) { return home.bitmap().is_free(slot); });
+}
+
+// Looks at those freed slots of which is_at_rest(const core::slab&, std::size_t slot) says that nobody may take them meanwhile.
+template <class Host>
+template <class IsAtRest>
+void watched_calls<Host>::verify_freed_slots(IsAtRest is_at_rest) const noexcept {
   if (!is_recorded()) return;
   engine_.for_each_shelf([&](auto& shelf) {
     const core::lock_holder held(shelf.lock);
     shelf.slots.for_each_slab([&](core::slab& each) {
       const core::slot_states states(each);
       for (std::size_t i = 0; i < each.slots(); ++i)
-        if (each.bitmap().is_free(i) && states[i] == core::slot_state::freed &&
+        if (states[i] == core::slot_state::freed && is_at_rest(each, i) &&
             !is_untouched(each, i, states.record(i, each.slots())))
           states.set(i, core::slot_state::fresh);  // so it is told once
     });

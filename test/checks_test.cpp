@@ -358,6 +358,24 @@ TEST_P(FullChecks, SayWhoAllocatedAndFreedABlock) {
   EXPECT_NE(reports[0].message.find("+0x"), std::string::npos) << reports[0].message;
 }
 
+TEST(ChecksAtTheEnd, FindAWriteAfterTheFreeWhereverTheSlotRests) {
+  reports.clear();
+  set_violation_handler(note);
+  slab_options options;
+  options.checks = check_level::full;
+  {
+    synchronized_slab_resource memory(options);
+    slab_thread_view view(memory);
+    auto* const pointer = static_cast<char*>(view.allocate(48, 8));
+    view.deallocate(pointer, 48, 8);
+    pointer[5] = 1;
+    memory.release();
+  }
+  ASSERT_EQ(reports.size(), 1U);
+  EXPECT_NE(reports[0].message.find("first written byte: 5"), std::string::npos) << reports[0].message;
+  set_violation_handler(nullptr);
+}
+
 TEST(ChecksAtTheEnd, ReportWhatLives) {
   testing::internal::CaptureStderr();
   {

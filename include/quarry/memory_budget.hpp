@@ -25,18 +25,21 @@ class QUARRY_EXPORT memory_budget {
   /// Requires    The budget outlives every resource that shares it. on_pressure may use these resources, also the one that is
   ///             refused: what it asks for beyond the limit is refused without calling it again. Several threads may be in it
   ///             at the same time.
+  /// Complexity  O(1).
   explicit memory_budget(std::size_t bytes, std::function<void()> on_pressure = nullptr);
   memory_budget(const memory_budget&) = delete;
   memory_budget& operator=(const memory_budget&) = delete;
 
+  /// Returns the bytes that may be held. Complexity O(1).
   std::size_t limit_bytes() const noexcept { return limit_bytes_; }
 
-  /// Returns the bytes that are held at the moment.
+  /// Returns the bytes that are held at the moment. Complexity O(1).
   std::size_t held_bytes() const noexcept {
     return held_bytes_.load(std::memory_order_relaxed);  // Relaxed: a number; it orders nothing.
   }
 
   /// Returns how often something was refused, since construction; a resource that asks again with less counts each time.
+  /// Complexity  O(1).
   std::size_t refusals() const noexcept {
     return refusals_.load(std::memory_order_relaxed);  // Relaxed: a number; it orders nothing.
   }
@@ -55,6 +58,7 @@ class QUARRY_EXPORT memory_budget {
   /// Calls on_pressure, unless there is none or the calling thread is inside it already. Holds nothing meanwhile.
   /// Returns     Whether it was called.
   /// Errors      What on_pressure throws.
+  /// Complexity  That of on_pressure.
   bool relieve();
 
  private:

@@ -12,20 +12,22 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 
 /// One row of stats_change: one size class.
+/// Threads     A value; no sharing.
 struct class_change {
-  std::size_t slot_bytes = 0;
+  std::size_t slot_bytes = 0;     // of the class
   std::ptrdiff_t live_slots = 0;  // more than before; fewer when negative, as every number here
   std::ptrdiff_t slab_count = 0;
 };
 
-/// How a later snapshot of one resource differs from an earlier one.
+/// How a later snapshot of one resource differs from an earlier one: more than before, or, negative, fewer.
+/// Threads     A value; no sharing.
 struct stats_change {
-  std::ptrdiff_t live_bytes = 0;
-  std::ptrdiff_t live_slots = 0;
-  std::ptrdiff_t oversize_bytes = 0;
-  std::ptrdiff_t oversize_blocks = 0;
-  std::ptrdiff_t slab_count = 0;
-  std::ptrdiff_t upstream_bytes = 0;
+  std::ptrdiff_t live_bytes = 0;       // each as in slab_stats
+  std::ptrdiff_t live_slots = 0;       // as in slab_stats
+  std::ptrdiff_t oversize_bytes = 0;   // as in slab_stats
+  std::ptrdiff_t oversize_blocks = 0;  // as in slab_stats
+  std::ptrdiff_t slab_count = 0;       // as in slab_stats
+  std::ptrdiff_t upstream_bytes = 0;   // as in slab_stats
 
   std::size_t class_rows = 0;  // rows of `classes` in use
   std::array<class_change, core::class_count>
@@ -76,6 +78,7 @@ inline stats_change change_between(const slab_stats& before, const slab_stats& a
 template <class Resource>
 class stats_scope {
  public:
+  /// Begins. Complexity As Resource::stats().
   explicit stats_scope(const Resource& resource) : resource_(resource), before_(resource.stats()) {}
   stats_scope(const stats_scope&) = delete;
   stats_scope& operator=(const stats_scope&) = delete;
@@ -83,7 +86,7 @@ class stats_scope {
   /// Complexity  As Resource::stats().
   stats_change change() const { return change_between(before_, resource_.stats()); }
 
-  /// Begins anew.
+  /// Begins anew. Complexity As Resource::stats().
   void restart() { before_ = resource_.stats(); }
 
  private:

@@ -17,11 +17,11 @@ HEADER = pathlib.Path(__file__).parents[2] / "include" / "quarry" / "version.hpp
 # What inline code of users calls or names beyond the public face.
 NEEDED = ["core::engine<", "core::store<", "detail::slab_face<", "detail::slab_host<", "detail::thread_caches::",
           "detail::thread_table", "detail::resource_supply::", "detail::sleeping_lock::", "detail::supply_lock::",
-          "detail::throw_bad_array_new_length("]
+          "detail::throw_bad_array_new_length(", "detail::report_violation("]
 # What must be there, or the library has another face than users know.
 PUBLIC = ["unsynchronized_slab_resource::", "synchronized_slab_resource::", "slab_thread_view::", "os_page_source::",
           "slab_options::resolved(", "memory_budget::", "os_page_resource(", "pooled_page_resource(", "trim_pooled_pages(",
-          "set_pooled_page_limit(", "slab_category(", "make_error_code("]
+          "set_pooled_page_limit(", "set_violation_handler(", "slab_category(", "make_error_code("]
 
 
 def names_of(nm, file, *options):

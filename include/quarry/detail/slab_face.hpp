@@ -81,7 +81,7 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   [[nodiscard]] void* allocate_fixed() {
     if constexpr (has_class<Bytes, Alignment>)
       if (core::cache* const own = self().cache_at_hand()) {
-        constexpr core::class_key key = 2 * core::class_of(Bytes, Alignment);
+        constexpr core::class_key key = core::class_key{core::class_of(Bytes, Alignment)} * 2;
         if (void* const slot = own->cursor_at(key).pop()) return slot;
         return allocate_slow(Bytes, Alignment, key);
       }
@@ -93,7 +93,7 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   void deallocate_fixed(void* pointer) noexcept {
     if constexpr (has_class<Bytes, Alignment>)
       if (core::cache* const own = self().cache_at_hand()) {
-        constexpr core::class_key key = 2 * core::class_of(Bytes, Alignment);
+        constexpr core::class_key key = core::class_key{core::class_of(Bytes, Alignment)} * 2;
         if (own->cursor_at(key).push(pointer)) return;
         return deallocate_slow(pointer, Bytes, Alignment, key);
       }

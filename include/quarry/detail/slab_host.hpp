@@ -81,7 +81,8 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   void report_svg(std::ostream& out) const;
 
   /// Writes what lives now: for each class its slots, bytes and the first few addresses, then the oversize blocks.
-  /// Threads, complexity  As report_svg().
+  /// Complexity  As report_svg().
+  /// Threads     As report_svg().
   void report_live(std::ostream& out) const;
 
  protected:
