@@ -334,8 +334,10 @@ TEST(SlabCacheChecksOfBases, AnOwnerOfABaseEndsTheObjectOnceAndNoMore) {
 }
 
 struct selfish {
+  static inline int ended = 0;
   selfish* self = nullptr;
   ~selfish() {
+    ++ended;
     if (self != nullptr) slab_cache<selfish>::ptr(std::exchange(self, nullptr)).reset();
   }
 };
@@ -348,6 +350,7 @@ TEST(SlabCacheChecksOfBases, AnObjectThatEndsItselfWhileItEnds) {
   auto* const raw = owner.get();
   owner.reset();
   EXPECT_TRUE(was_told(slab_errc::double_free, "double-free", raw));
+  EXPECT_EQ(selfish::ended, 1);
   EXPECT_EQ(cache.stats().live_slots, 0U);
 }
 
