@@ -46,10 +46,9 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   /// Returns `bytes` bytes aligned to `alignment`, uninitialised; the caller's until deallocate(). The pmr face without its
   /// virtual call.
   /// Units       `bytes`, `alignment`: bytes; `alignment` is a power of two.
-  /// Errors      What upstream throws; std::bad_alloc past max_bytes, and for more than half of the address space, of which
-  ///             upstream is not asked; one whose what() names upstream and the values where that breaks a promise: memory
-  ///             that is null or not aligned. A miss also throws std::invalid_argument for another alignment. Then nothing has
-  ///             changed.
+  /// Errors      What upstream throws; std::bad_alloc past max_bytes; one whose what() names
+  ///             upstream and the values where that breaks a promise: memory that is null or not aligned. A miss also
+  ///             throws std::invalid_argument for another alignment. Then nothing has changed.
   /// Complexity  Hit: O(1). Miss: O(magazine slots).
   [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
     return slab_face::do_allocate(bytes, alignment);
