@@ -92,7 +92,8 @@ void slab_face<Derived>::deallocate_watched(void* pointer, std::size_t bytes, st
   core::watched_cache* const own = self().cache_at_hand()->behind;
   const bool is_done =
       own != nullptr && remembers_slabs(engine) && deallocate_looked_up(engine, *own, key, pointer);
-  if (!is_done) deallocate_missed(pointer, bytes, alignment);
+  if (!is_done) return deallocate_missed(pointer, bytes, alignment);
+  watch(self().host()).report_copies();
 }
 
 template <class Derived>

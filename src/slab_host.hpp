@@ -70,7 +70,10 @@ std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
   const std::size_t before_bytes = resident_bytes();
   if (core::cache* const own = this->self().opened_cache()) engine_.flush_cache(*own);
   engine_.flush_depots();
-  if (setup_.is_checked()) watch(*this).verify_free_slots();
+  if (setup_.is_checked()) {
+    watch(*this).report_copies();
+    watch(*this).verify_free_slots();
+  }
   if constexpr (Derived::is_for_one_thread) {
     if (keep_bytes == 0 && engine_.used_slots() == 0 && engine_.has_no_block()) {
       this->self().forget_caches();

@@ -127,6 +127,9 @@ class watched_calls {
   /// Has no effect but that the violation handler is called, when it finds that the caller may not free that.
   void deallocate(core::cache* front, void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
 
+  /// Reports slots that came back twice, if any were found on their way to the slabs.
+  void report_copies() const noexcept;
+
   /// Calls f(void* slot, std::size_t slot_bytes, const core::slot_record*) for every live slot of a checked resource. Requires
   /// that nobody else is inside a call.
   template <class F>
@@ -136,7 +139,8 @@ class watched_calls {
   /// that live. `what` completes "the resource ...". Requires that nobody else is inside a call.
   void look_at_what_is_left(const char* what) const noexcept;
 
-  /// Looks whether slots that are free in their slabs were written to, where that is noticed; reports the first. Threads: waits for locks of shelves.
+  /// Looks whether slots that are free in their slabs were written to, where that is noticed, and reports those. Threads: waits
+  /// for locks of shelves.
   void verify_free_slots() const noexcept;
 
  private:
@@ -165,7 +169,6 @@ class watched_calls {
   void deallocate_block(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
   void refuse(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
   fault find_fault(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
-  void report_copies() const noexcept;
 
   Host& host_;
   engine_type& engine_;
@@ -270,7 +273,7 @@ template <class Host>
 void watched_calls<Host>::rest(core::watched_cache& own, void* slot, core::class_index index) noexcept {
   if (QUARRY_LIKELY(own.cursors[index].push(slot))) return;
   engine_.deallocate_slow(own, slot, index);
-  if (engine_.take_copies() != 0) report_copies();
+  report_copies();
 }
 
 // Returns false when the free is refused, which is reported.
@@ -395,7 +398,8 @@ template <class Host>
 void watched_calls<Host>::report_copies() const noexcept {
   fault found;
   found.kind = fault_kind::handed_out_twice;
-  report_fault(host_.owner(), found);
+  for (std::uint32_t copies = engine_.take_copies(); copies != 0; --copies)
+    report_fault(host_.owner(), found);
 }
 
 template <class Host>

@@ -45,6 +45,7 @@ class checked {
     slab_options options;
     options.checks = level;
     options.name = "orders";
+    options.leaks = leak_action::quiet;
     if (which == face::unsynchronized) {
       lone_ = std::make_unique<unsynchronized_slab_resource>(options);
     } else {
