@@ -46,10 +46,9 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   /// Returns `bytes` bytes aligned to `alignment`, uninitialised; the caller's until deallocate(). The pmr face without its
   /// virtual call.
   /// Units       `bytes`, `alignment`: bytes; `alignment` is a power of two.
-  /// Errors      What upstream throws; std::bad_alloc past max_bytes, and for more than half of the address space, of which
-  ///             upstream is not asked; one whose what() names upstream and the values where that breaks a promise: memory
-  ///             that is null or not aligned. A miss also throws std::invalid_argument for another alignment. Then nothing has
-  ///             changed.
+  /// Errors      What upstream throws; std::bad_alloc past max_bytes; one whose what() names
+  ///             upstream and the values where that breaks a promise: memory that is null or not aligned. A miss also
+  ///             throws std::invalid_argument for another alignment. Then nothing has changed.
   /// Complexity  Hit: O(1). Miss: O(magazine slots).
   [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
     return slab_face::do_allocate(bytes, alignment);
@@ -62,11 +61,12 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     slab_face::do_deallocate(pointer, bytes, alignment);
   }
 
-  /// Returns memory as allocate() does, or null where that throws.
+  /// Returns memory as allocate() does, or null where that throws. Complexity as allocate().
   void* try_allocate(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) noexcept;
 
   /// Returns the bytes that a request really gets, all of them usable.
   /// Units       bytes; `alignment` is a power of two.
+  /// Complexity  O(1).
   std::size_t good_size(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) const noexcept {
     return self().host().setup().good_size(bytes, alignment);
   }
@@ -80,18 +80,19 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   [[nodiscard]] void* allocate_fixed() {
     if constexpr (has_class<Bytes, Alignment>)
       if (core::cache* const own = self().cache_at_hand()) {
-        constexpr core::class_key key = 2 * core::class_of(Bytes, Alignment);
+        constexpr core::class_key key = core::class_key{core::class_of(Bytes, Alignment)} * 2;
         if (void* const slot = own->cursor_at(key).pop()) return slot;
         return allocate_slow(Bytes, Alignment, key);
       }
     return allocate_missed(Bytes, Alignment);
   }
 
+  /// Takes memory back as deallocate(pointer, Bytes, Alignment) does. Complexity as allocate_fixed().
   template <std::size_t Bytes, std::size_t Alignment>
   void deallocate_fixed(void* pointer) noexcept {
     if constexpr (has_class<Bytes, Alignment>)
       if (core::cache* const own = self().cache_at_hand()) {
-        constexpr core::class_key key = 2 * core::class_of(Bytes, Alignment);
+        constexpr core::class_key key = core::class_key{core::class_of(Bytes, Alignment)} * 2;
         if (own->cursor_at(key).push(pointer)) return;
         return deallocate_slow(pointer, Bytes, Alignment, key);
       }

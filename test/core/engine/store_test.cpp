@@ -520,11 +520,12 @@ TEST_F(Store, AsksForNoBlockThatNoMemoryHolds) {
   EXPECT_FALSE(on.slabs.is_possible(SIZE_MAX / 2 - 4095, 4096)) << "rounded up it is too large";
   EXPECT_TRUE(on.slabs.is_possible(SIZE_MAX / 2 - 4096, 4096));
   const std::size_t calls = pages.calls;
-  for (const std::size_t bytes : {SIZE_MAX, SIZE_MAX - 4096, SIZE_MAX / 2}) {
+  for (const std::size_t bytes : {SIZE_MAX, SIZE_MAX - 4096, SIZE_MAX / 2})
     EXPECT_EQ(on.slabs.take_oversize(bytes, 8), nullptr);
-    EXPECT_EQ(on.slabs.take_oversize(bytes, 8, insist()), nullptr);
-  }
   EXPECT_EQ(pages.calls, calls);
+  pages.fails_always = pages.throws = true;
+  EXPECT_THROW((void)on.slabs.take_oversize(SIZE_MAX - 4096, 8, insist()), upstream_failure)
+      << "its own error";
 }
 
 TEST_F(Store, RemembersTheMostItHeld) {

@@ -105,7 +105,8 @@ slot_run engine<Supply, Lock>::allocate_run(class_index index, std::size_t least
 
 template <class Supply, class Lock>
 void* engine<Supply, Lock>::allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment) {
-  if (!store_type::is_possible(bytes, alignment)) return nullptr;  // so nothing is moved for it
+  if (!store_type::is_possible(bytes, alignment))  // so nothing is moved for it
+    return store_.take_oversize(bytes, alignment, insist());
   if (void* const block = without_throwing([&] { return store_.take_oversize(bytes, alignment); }))
     return block;
   reclaim(own);

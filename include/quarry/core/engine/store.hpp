@@ -289,6 +289,9 @@ class QUARRY_EXPORT store {
  private:
   static constexpr std::size_t headers_at_once = 4;
   static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it
+  // No address has this alignment: asking for it shows the supply's own error, as libstdc++'s pools do and its tests demand.
+  static constexpr std::size_t impossible_bytes = SIZE_MAX;
+  static constexpr std::size_t impossible_alignment = SIZE_MAX / 2 + 1;
 
   // An extent on its way to the supply.
   struct surplus {

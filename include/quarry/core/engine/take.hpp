@@ -247,7 +247,14 @@ template <class Supply, class Lock>
 template <class... Insist>
 void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignment, Insist...) {
   if (alignment < arena::block_alignment) alignment = arena::block_alignment;
-  if (!is_possible(bytes, alignment)) return nullptr;
+  if (!is_possible(bytes, alignment)) {
+    if constexpr (sizeof...(Insist) != 0) {
+      const lock_holder supplied(supply_lock_);
+      if (void* const wrong = supply_.allocate_pages(impossible_bytes, impossible_alignment))
+        supply_.deallocate_pages(wrong, impossible_bytes, impossible_alignment);
+    }
+    return nullptr;
+  }
   if (supply_.keeps_blocks()) {
     const lock_holder<Lock> held(lock_);
     if (oversize_block* const kept = oversize_.reuse(bytes, alignment)) {
