@@ -1,5 +1,6 @@
 // Pictures: well-formed, readable, and with as many cells of each kind as the statistics say.
 // links: Boost::container
+// options: -D_LIBCPP_ENABLE_CXX17_REMOVED_UNARY_BINARY_FUNCTION
 #include "../src/picture.hpp"
 
 #include <gtest/gtest.h>
