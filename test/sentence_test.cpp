@@ -15,8 +15,13 @@ TEST(Sentence, IsPutTogetherFromPieces) {
 }
 
 TEST(Sentence, LeavesOutWhatDoesNotFit) {
-  sentence text;
+  struct {
+    sentence text;
+    char behind[2 * sentence::most_bytes] = {};
+  } place;
+  sentence& text = place.text;
   for (std::size_t i = 0; i < sentence::most_bytes; ++i) text.add("0123456789");
+  for (const char each : place.behind) ASSERT_EQ(each, 0);
   EXPECT_EQ(std::strlen(text.text()), sentence::most_bytes - 1);
   text.add("more");
   EXPECT_EQ(std::strlen(text.text()), sentence::most_bytes - 1);
