@@ -1,10 +1,8 @@
-#include <cstdlib>
-#include <cstring>
-#include <quarry/core/poison.hpp>
 #include <quarry/detail/resource_setup.hpp>
 #include <stdexcept>
 
 #include "refusal.hpp"
+#include "tools.hpp"
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -13,15 +11,6 @@ namespace detail {
 namespace {
 
 constexpr std::size_t smallest_red_zone_bytes = 8;
-
-// Whether a tool runs that wants to know which memory rests. QUARRY_TOOLS=off in the environment keeps it from asking.
-bool has_tools() noexcept {
-  static const bool is_told = [] {
-    const char* const said = std::getenv("QUARRY_TOOLS");
-    return (said == nullptr || std::strcmp(said, "off") != 0) && core::is_watched();
-  }();
-  return is_told;
-}
 
 }  // namespace
 

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "quarry/core/bins/size_class.hpp"
-#include "quarry/core/poison.hpp"
 #include "quarry/detail/environment_checks.hpp"
 #include "refusal.hpp"
+#include "tools.hpp"
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -87,8 +87,8 @@ slab_options slab_options::resolved() const {
     refuse("leaks", static_cast<std::size_t>(leaks), "leak_action::by_level, quiet, report or abort");
   const check_level least = least_check_level();
   if (result.checks < least) result.checks = least;
-  // memcheck is told of each block's begin and end, so what lives at an end must be known.
-  if (result.checks == check_level::off && core::has_memcheck()) result.checks = check_level::pointers;
+  // Who looks for errors with a tool wants those too that it cannot see; and at an end it must be known what lives.
+  if (result.checks == check_level::off && detail::has_tools()) result.checks = check_level::pointers;
   if (leaks == leak_action::by_level)
     result.leaks = result.checks == check_level::full ? leak_action::report : leak_action::quiet;
   if (retain_bytes == 0) result.retain_bytes = default_retain_bytes;
