@@ -37,11 +37,11 @@ slab_host<Derived, Engine>::slab_host(const slab_options& options, void* buffer,
 template <class Derived, class Engine>
 owner_facts slab_host<Derived, Engine>::owner() const noexcept {
   owner_facts facts;
-  facts.owner = &this->self();
+  facts.owner = this;
   facts.type = Derived::type_name;
   facts.name = setup_.options().name;
   facts.owns = [](const void* owner, const void* pointer) noexcept {
-    return static_cast<const Derived*>(owner)->owns(pointer);
+    return static_cast<const slab_host*>(owner)->owns(pointer);
   };
   return facts;
 }
@@ -53,7 +53,7 @@ void slab_host<Derived, Engine>::begin_checks() {
 
 template <class Derived, class Engine>
 void slab_host<Derived, Engine>::end_checks() noexcept {
-  leave_checked_owner(&this->self());
+  leave_checked_owner(this);
   watch(*this).look_at_what_is_left("ended");
 }
 
