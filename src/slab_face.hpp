@@ -31,11 +31,11 @@ void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment)
 
 // Where calls are watched, all of them come here, and most end in the first step.
 template <class Derived>
-void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key) {
-  auto& host = self().host();
-  if (host.setup().is_watched()) {
-    core::watched_cache* const own = self().cache_at_hand()->behind;
-    if (void* const slot = allocate_remembered(own, key, host.engine().memory())) return slot;
+void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key,
+                                        core::cursor& missed) {
+  if (core::watched_cache* const own = core::cache::of(missed, key).behind) {
+    void* slot = nullptr;
+    if (QUARRY_LIKELY(allocate_remembered(*own, key, self().host().engine().memory(), slot))) return slot;
     return allocate_watched(bytes, alignment, key);
   }
   return allocate_missed(bytes, alignment);
@@ -75,11 +75,9 @@ void* slab_face<Derived>::serve(std::size_t bytes, std::size_t alignment) {
 
 template <class Derived>
 void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment,
-                                         core::class_key key) noexcept {
-  auto& host = self().host();
-  if (host.setup().is_watched()) {
-    core::watched_cache* const own = self().cache_at_hand()->behind;
-    if (deallocate_remembered(own, key, host.engine().memory(), pointer)) return;
+                                         core::class_key key, core::cursor& missed) noexcept {
+  if (core::watched_cache* const own = core::cache::of(missed, key).behind) {
+    if (QUARRY_LIKELY(deallocate_remembered(*own, key, self().host().engine().memory(), pointer))) return;
     return deallocate_watched(pointer, bytes, alignment, key);
   }
   deallocate_missed(pointer, bytes, alignment);

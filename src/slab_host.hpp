@@ -58,11 +58,11 @@ void slab_host<Derived, Engine>::end_checks() noexcept {
 }
 
 template <class Derived, class Engine>
-void slab_host<Derived, Engine>::release() noexcept {
+void slab_host<Derived, Engine>::release(std::size_t keep_bytes) noexcept {
   if (engine_.memory().untouched()) return;
   if (setup_.is_checked()) watch(*this).look_at_what_is_left("was released");
   this->self().forget_caches();
-  engine_.release();
+  engine_.release(true, keep_bytes);
 }
 
 template <class Derived, class Engine>

@@ -72,6 +72,7 @@ class watched_calls {
 
  private:
   using engine_type = std::remove_reference_t<decltype(std::declval<Host&>().engine())>;
+  using states_type = typename engine_type::states_type;
 
   bool is_checked() const noexcept { return engine_.memory().detail() != core::slot_detail::none; }
   bool tells_tools() const noexcept { return engine_.memory().tells_tools(); }
@@ -80,9 +81,10 @@ class watched_calls {
   // A slot that was found.
   struct place {
     core::slab* home = nullptr;  // null: no slab of the class holds the pointer, or its header is damaged
-    core::slot_states states;
     std::size_t slot = 0;
     bool is_begin = false;  // of the slot
+
+    states_type states() const noexcept { return states_type(*home); }
   };
   place find(const void* pointer, core::class_index index) const noexcept;
 
@@ -112,8 +114,7 @@ auto watched_calls<Host>::find(const void* pointer, core::class_index index) con
   place result;
   core::slab* const home = engine_.memory().slab_of(pointer);
   if (home == nullptr) return result;
-  result.states = core::slot_states(*home);
-  if (!result.states.is_sealed(*home) || home->size_class != index) return result;
+  if (!states_type(*home).is_sealed(*home) || home->size_class != index) return result;
   const std::size_t slot_bytes = core::slot_bytes_of(index);
   const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
   result.slot = offset / slot_bytes;
@@ -144,14 +145,14 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
 template <class Host>
 bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_t bytes,
                                          std::size_t alignment) const {
-  if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states[at.slot] == core::slot_state::live)) {
+  if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states()[at.slot] == core::slot_state::live)) {
     fault found = find_fault(slot, 0, 0);
     found.kind =
         at.home == nullptr || !at.is_begin ? fault_kind::overwritten_header : fault_kind::handed_out_twice;
     report_fault(host_.owner(), found);
     return false;
   }
-  const core::slot_states states = at.states;
+  const states_type states = at.states();
   if (is_recorded()) {
     const std::size_t slot_bytes = core::slot_bytes_of(at.home->size_class);
     core::slot_record& record = states.record(at.slot, at.home->slots());
@@ -167,8 +168,7 @@ bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_
     if (tells_tools()) core::poison(slot, slot_bytes);
   }
   if (tells_tools()) core::unpoison_allocated(slot, used_bytes_of(bytes));
-  states.set(at.slot, core::slot_state::live);
-  return true;
+  return states.begin_life(at.slot);
 }
 
 template <class Host>
@@ -182,10 +182,10 @@ void watched_calls<Host>::deallocate(core::cache* front, void* pointer, std::siz
     return own != nullptr ? rest(*own, pointer, index) : engine_.deallocate_direct(pointer, index);
   }
   place at = find(pointer, index);
-  if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states[at.slot] != core::slot_state::live))
+  if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states()[at.slot] != core::slot_state::live))
     return refuse(pointer, bytes, alignment);
   if (is_recorded() && !note_freed(at, pointer, bytes, alignment)) return;
-  at.states.set(at.slot, core::slot_state::freed);
+  at.states().end_life(at.slot);
   if (tells_tools()) core::poison_freed(pointer, core::slot_bytes_of(index));
   if (own == nullptr) return engine_.deallocate_direct(pointer, index);
   if (own->delayed == nullptr) return rest(*own, pointer, index);
@@ -207,7 +207,7 @@ void watched_calls<Host>::rest(core::watched_cache& own, void* slot, core::class
 template <class Host>
 bool watched_calls<Host>::note_freed(const place& at, void* slot, std::size_t bytes,
                                      std::size_t alignment) const noexcept {
-  core::slot_record& record = at.states.record(at.slot, at.home->slots());
+  core::slot_record& record = at.states().record(at.slot, at.home->slots());
   if (record.bytes != bytes || record.alignment != alignment) {
     refuse(slot, bytes, alignment);
     return false;
@@ -292,7 +292,7 @@ fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes,
     }
     return found;
   }
-  const core::slot_states states(*home);
+  const states_type states(*home);
   found.slab_begin = home->begin();
   if (!states.is_sealed(*home)) {
     found.kind = fault_kind::overwritten_header;
@@ -335,7 +335,7 @@ void watched_calls<Host>::for_each_live(F f) const {
   engine_.for_each_shelf([&](auto& shelf) {
     const std::size_t slot_bytes = shelf.slots.layout().slot_bytes;
     shelf.slots.for_each_slab([&](core::slab& each) {
-      const core::slot_states states(each);
+      const states_type states(each);
       for (std::size_t i = 0; i < each.slots(); ++i)
         if (states[i] == core::slot_state::live)
           f(static_cast<void*>(each.begin() + i * slot_bytes), slot_bytes,
@@ -377,11 +377,11 @@ void watched_calls<Host>::verify_freed_slots(IsAtRest is_at_rest) const noexcept
   engine_.for_each_shelf([&](auto& shelf) {
     const core::lock_holder held(shelf.lock);
     shelf.slots.for_each_slab([&](core::slab& each) {
-      const core::slot_states states(each);
+      const states_type states(each);
       for (std::size_t i = 0; i < each.slots(); ++i)
         if (states[i] == core::slot_state::freed && is_at_rest(each, i) &&
             !is_untouched(each, i, states.record(i, each.slots())))
-          states.set(i, core::slot_state::fresh);  // so it is told once
+          states.forget(i);  // so it is told once
     });
   });
 }

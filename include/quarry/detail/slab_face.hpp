@@ -81,8 +81,9 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     if constexpr (has_class<Bytes, Alignment>)
       if (core::cache* const own = self().cache_at_hand()) {
         constexpr core::class_key key = core::class_key{core::class_of(Bytes, Alignment)} * 2;
-        if (void* const slot = own->cursor_at(key).pop()) return slot;
-        return allocate_slow(Bytes, Alignment, key);
+        core::cursor& loaded = own->cursor_at(key);
+        if (void* const slot = loaded.pop()) return slot;
+        return allocate_slow(Bytes, Alignment, key, loaded);
       }
     return allocate_missed(Bytes, Alignment);
   }
@@ -93,8 +94,9 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     if constexpr (has_class<Bytes, Alignment>)
       if (core::cache* const own = self().cache_at_hand()) {
         constexpr core::class_key key = core::class_key{core::class_of(Bytes, Alignment)} * 2;
-        if (own->cursor_at(key).push(pointer)) return;
-        return deallocate_slow(pointer, Bytes, Alignment, key);
+        core::cursor& loaded = own->cursor_at(key);
+        if (loaded.push(pointer)) return;
+        return deallocate_slow(pointer, Bytes, Alignment, key, loaded);
       }
     deallocate_missed(pointer, Bytes, Alignment);
   }
@@ -152,8 +154,9 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     core::class_key key = 0;
     if (core::find_key(last_byte, key))
       if (core::cache* const own = self().cache_at_hand()) {
-        if (void* const slot = own->cursor_at(key).pop()) return slot;
-        return allocate_slow(bytes, alignment, key);
+        core::cursor& loaded = own->cursor_at(key);
+        if (void* const slot = loaded.pop()) return slot;
+        return allocate_slow(bytes, alignment, key, loaded);
       }
     return allocate_missed(bytes, alignment);
   }
@@ -163,16 +166,18 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     core::class_key key = 0;
     if (core::find_key(last_byte, key))
       if (core::cache* const own = self().cache_at_hand()) {
-        if (own->cursor_at(key).push(pointer)) return;
-        return deallocate_slow(pointer, bytes, alignment, key);
+        core::cursor& loaded = own->cursor_at(key);
+        if (loaded.push(pointer)) return;
+        return deallocate_slow(pointer, bytes, alignment, key, loaded);
       }
     deallocate_missed(pointer, bytes, alignment);
   }
 
-  // After a miss in the cache at hand, in the class of `key`.
-  QUARRY_NOINLINE void* allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key);
+  // After a miss in the cache at hand, whose cursor of the class of `key` is `missed`.
+  QUARRY_NOINLINE void* allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key,
+                                      core::cursor& missed);
   QUARRY_NOINLINE void deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment,
-                                       core::class_key key) noexcept;
+                                       core::class_key key, core::cursor& missed) noexcept;
   QUARRY_NOINLINE void* allocate_watched(std::size_t bytes, std::size_t alignment, core::class_key key);
   QUARRY_NOINLINE void deallocate_watched(void* pointer, std::size_t bytes, std::size_t alignment,
                                           core::class_key key) noexcept;

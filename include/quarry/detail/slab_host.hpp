@@ -34,10 +34,13 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   slab_host(const slab_host&) = delete;
   slab_host& operator=(const slab_host&) = delete;
 
-  /// Gives all memory back upstream, whether or not it was deallocated. The resource stays usable.
+  /// Gives all memory back upstream, whether or not it was deallocated, but at most `keep_bytes` bytes that the next requests are
+  /// served from. The resource stays usable.
   /// Requires    No other thread is inside a call; threads may be ending.
+  /// Effects     Whole extents are kept (from 64 KiB on, soon 2 MiB), and with them a block of the resource's own records; where
+  ///             these do not fit into keep_bytes, nothing is kept.
   /// Complexity  O(extents + oversize blocks + threads).
-  void release() noexcept;
+  void release(std::size_t keep_bytes = 0) noexcept;
 
   /// Gives free memory back upstream until at most `keep_bytes` bytes of it are held.
   /// Effects     Flushes the depots and the calling thread's magazines first; other threads keep theirs. When nothing is

@@ -34,6 +34,14 @@ TEST(Cache, FindsTheCursorOfEveryClassByItsKey) {
               &own.cursors[quarry::core::class_of_bytes(bytes)]);
 }
 
+TEST(Cache, IsFoundFromTheCursorOfEveryClass) {
+  cache own;
+  for (std::size_t bytes = 1; bytes <= quarry::core::largest_slot_bytes; bytes += 7) {
+    const quarry::core::class_key key = quarry::core::key_of(bytes - 1);
+    ASSERT_EQ(&cache::of(own.cursor_at(key), key), &own);
+  }
+}
+
 /// A class with a loaded and a previous magazine, as after one exchange.
 class PairedClass : public testing::Test {
  protected:

@@ -61,6 +61,36 @@ TEST_F(Cursor, TakesNoMoreThanTheLimitItWasLoadedWith) {
   EXPECT_EQ(current.pop(), nullptr);
 }
 
+TEST_F(Cursor, PopsOnlyWhereTheAnswerIsYes) {
+  load(2, 3);
+  void* slot = nullptr;
+  const void* asked = nullptr;
+  EXPECT_FALSE(current.pop_if(slot, [&](const void* found) {
+    asked = found;
+    return false;
+  }));
+  EXPECT_EQ(asked, &slots[1]);
+  EXPECT_EQ(current.count(loaded.entries), 2U);
+  EXPECT_TRUE(current.pop_if(slot, [](const void*) { return true; }));
+  EXPECT_EQ(slot, &slots[1]);
+  EXPECT_EQ(current.count(loaded.entries), 1U);
+  EXPECT_TRUE(current.pop_if(slot, [](const void*) { return true; }));
+  EXPECT_FALSE(current.pop_if(slot, [](const void* found) { return found != nullptr; }))
+      << "null is below them";
+  EXPECT_EQ(current.count(loaded.entries), 0U);
+}
+
+TEST_F(Cursor, PushesOnlyWhereThereIsRoomAndTheAnswerIsYes) {
+  load(2, 3);
+  EXPECT_FALSE(current.push_if(&slots[2], [] { return false; }));
+  EXPECT_EQ(current.count(loaded.entries), 2U);
+  EXPECT_TRUE(current.push_if(&slots[2], [] { return true; }));
+  int asked = 0;
+  EXPECT_FALSE(current.push_if(&slots[3], [&] { return ++asked != 0; }));
+  EXPECT_EQ(asked, 0) << "nobody is asked where there is no room";
+  EXPECT_EQ(current.pop(), &slots[2]);
+}
+
 TEST_F(Cursor, TakesMoreOnceItsLimitIsRaisedAndNoMoreOnceItIsLowered) {
   load(2, 2);
   ASSERT_FALSE(current.push(&slots[2]));

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <set>
 #include <vector>
 
 namespace quarry::core {
@@ -47,7 +49,7 @@ TEST(SlabMemo, HoldsTheSlotsOfItsSlabUntilTheNextEpoch) {
 
 TEST(WatchedCache, CountsWhatRestsBehindAFrontAndInQuarantine) {
   const auto front = std::make_unique<cache>();
-  const auto behind = std::make_unique<watched_cache>();
+  const auto behind = std::make_unique<watched_cache>(65536);
   const auto delayed = std::make_unique<quarantine>();
   EXPECT_EQ(slots_resting_in(*front, 3), 0U);
   front->behind = behind.get();
@@ -58,10 +60,17 @@ TEST(WatchedCache, CountsWhatRestsBehindAFrontAndInQuarantine) {
   EXPECT_EQ(slots_resting_in(*front, 4), 0U);
 }
 
-TEST(WatchedCache, FindsTheMemoOfAClassByItsKey) {
-  const auto tested = std::make_unique<watched_cache>();
-  for (class_index index = 0; index < class_count; ++index)
-    EXPECT_EQ(&tested->memo_at(index * 2), tested->memos + index);
+TEST(WatchedCache, RemembersOneSlabForAllPointersIntoAGranuleAndOthersForItsNeighbours) {
+  constexpr std::size_t granule_bytes = 16384;
+  const auto tested = std::make_unique<watched_cache>(granule_bytes);
+  const auto at = [](std::uintptr_t address) { return reinterpret_cast<const void*>(address); };
+  constexpr std::uintptr_t begin = granule_bytes * 1000;
+  EXPECT_EQ(&tested->memo_of(at(begin)), &tested->memo_of(at(begin + granule_bytes - 1)));
+  std::set<const slab_memo*> places;
+  for (std::size_t i = 0; i < watched_cache::memo_count; ++i)
+    places.insert(&tested->memo_of(at(begin + i * granule_bytes)));
+  EXPECT_EQ(places.size(), watched_cache::memo_count);
+  EXPECT_EQ(*places.begin(), tested->memos);
 }
 
 }  // namespace

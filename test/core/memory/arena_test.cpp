@@ -128,6 +128,28 @@ TEST(Arena, UsesTheBufferItStartsInFirstAndNeverGivesItBack) {
   EXPECT_EQ(supplied.memory.live_blocks(), 0U);
 }
 
+TEST(Arena, KeepsTheNewestBlockEmptyWhereOnlyTheOlderOnesAreReleased) {
+  supplied_arena supplied;
+  const auto give_back = [&](void* block, std::size_t bytes) {
+    supplied.memory.deallocate(block, bytes, arena::block_alignment);
+  };
+  supplied.parts.release_older(give_back);
+  EXPECT_EQ(supplied.parts.newest_bytes(), 0U);
+  for (const std::size_t bytes : {512U, 1024U, 4096U}) supplied.add(bytes);
+  const std::size_t room = supplied.parts.room_bytes();
+  const std::size_t wished = supplied.parts.wished_block_bytes(1, 1);
+  ASSERT_NE(supplied.parts.try_allocate(300, 1), nullptr);
+  EXPECT_EQ(supplied.parts.newest_bytes(), 4096U);
+  supplied.parts.release_older(give_back);
+  EXPECT_EQ(supplied.memory.live_blocks(), 1U);
+  EXPECT_EQ(supplied.memory.live_bytes(), 4096U);
+  EXPECT_EQ(supplied.parts.room_bytes(), room);
+  EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), wished);
+  void* const part = supplied.parts.try_allocate(room, 1);
+  EXPECT_TRUE(supplied.memory.holds(part));
+  EXPECT_TRUE(supplied.parts.owns(part));
+}
+
 TEST(Arena, TellsTheRoomThatIsLeftInTheNewestBlock) {
   supplied_arena supplied;
   supplied.add(4096);

@@ -8,67 +8,109 @@
 namespace quarry::core {
 namespace {
 
-constexpr std::size_t slots = 100;
+constexpr std::size_t slots = 101;
 
-class SlotStates : public testing::TestWithParam<slot_detail> {
+template <bool IsShared, slot_detail Detail>
+struct kind {
+  using states_type = slot_states<IsShared>;
+  static constexpr bool is_shared = IsShared;
+  static constexpr slot_detail detail = Detail;
+};
+
+template <class Kind>
+class SlotStates : public testing::Test {
  protected:
+  using states_type = typename Kind::states_type;
+
   SlotStates()
-      : room_(
-            std::make_unique<std::max_align_t[]>(bytes_of(slots, GetParam()) / sizeof(std::max_align_t) + 1)),
+      : room_(std::make_unique<std::max_align_t[]>(bytes_of(slots) / sizeof(std::max_align_t) + 1)),
         header_(slab::create(room_.get(), begin_, slots)),
         states_(*header_) {
-    states_.start(*header_, GetParam());
+    states_.start(*header_, Kind::detail);
   }
 
-  static std::size_t bytes_of(std::size_t count, slot_detail detail) {
-    return slab::header_bytes_for(count) + slot_states::bytes_for(count, detail);
+  static std::size_t bytes_of(std::size_t count) {
+    return slab::header_bytes_for(count) + states_type::bytes_for(count, Kind::detail);
   }
 
   alignas(64) std::byte begin_[slots * 16];
   std::unique_ptr<std::max_align_t[]> room_;
   slab* header_;
-  slot_states states_;
+  states_type states_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Details, SlotStates, testing::Values(slot_detail::state, slot_detail::record));
+using kinds = testing::Types<kind<false, slot_detail::state>, kind<false, slot_detail::record>,
+                             kind<true, slot_detail::state>, kind<true, slot_detail::record>>;
+TYPED_TEST_SUITE(SlotStates, kinds);
 
-TEST_P(SlotStates, BeginFreshAndAreKeptOneByOne) {
-  for (std::size_t i = 0; i < slots; ++i) EXPECT_EQ(states_[i], slot_state::fresh);
-  states_.set(0, slot_state::live);
-  states_.set(slots - 1, slot_state::freed);
-  EXPECT_EQ(states_[0], slot_state::live);
-  EXPECT_EQ(states_[1], slot_state::fresh);
-  EXPECT_EQ(states_[slots - 1], slot_state::freed);
-  EXPECT_TRUE(header_->bitmap().check_invariants());
-  EXPECT_TRUE(header_->empty());
+TYPED_TEST(SlotStates, BeginFreshAndAreKeptOneByOne) {
+  const auto& states = this->states_;
+  for (std::size_t i = 0; i < slots; ++i) EXPECT_EQ(states[i], slot_state::fresh);
+  for (std::size_t i = 0; i < slots; i += 3) EXPECT_TRUE(states.begin_life(i));
+  for (std::size_t i = 0; i < slots; i += 6) EXPECT_TRUE(states.end_life(i));
+  for (std::size_t i = 0; i < slots; ++i)
+    EXPECT_EQ(states[i], i % 6 == 0   ? slot_state::freed
+                         : i % 3 == 0 ? slot_state::live
+                                      : slot_state::fresh)
+        << i;
+  EXPECT_TRUE(this->header_->bitmap().check_invariants());
+  EXPECT_TRUE(this->header_->empty());
 }
 
-TEST_P(SlotStates, SealWhatNeverChangesInTheHeader) {
-  EXPECT_TRUE(states_.is_sealed(*header_));
-  header_->bitmap().take(3);
-  header_->next = header_;
-  EXPECT_TRUE(states_.is_sealed(*header_));
-  header_->size_class ^= 1;
-  EXPECT_FALSE(states_.is_sealed(*header_));
+TYPED_TEST(SlotStates, RefuseASecondBeginAndASecondEnd) {
+  const auto& states = this->states_;
+  EXPECT_FALSE(states.end_life(7)) << "a fresh slot";
+  EXPECT_EQ(states[7], slot_state::fresh);
+  for (int lives = 0; lives < 3; ++lives) {
+    EXPECT_TRUE(states.begin_life(7));
+    EXPECT_FALSE(states.begin_life(7));
+    EXPECT_EQ(states[7], slot_state::live);
+    EXPECT_TRUE(states.end_life(7));
+    EXPECT_FALSE(states.end_life(7));
+    EXPECT_EQ(states[7], slot_state::freed);
+  }
+  states.forget(7);
+  EXPECT_EQ(states[7], slot_state::fresh);
+  EXPECT_EQ(states[6], slot_state::fresh);
+  EXPECT_EQ(states[8], slot_state::fresh);
 }
 
-TEST_P(SlotStates, KeepARecordOfEachSlotWithinTheirBytes) {
-  if (GetParam() == slot_detail::state) {
-    EXPECT_EQ(slot_states::bytes_for(slots, slot_detail::state), slots + 4);
-    EXPECT_EQ(slot_states::bytes_for(slots, slot_detail::none), 0U);
-    return;
+TYPED_TEST(SlotStates, AreFoundAgainWhereTheyBegin) {
+  this->states_.begin_life(slots - 1);
+  const typename TestFixture::states_type again(TestFixture::states_type::begin_of(*this->header_));
+  EXPECT_EQ(again[slots - 1], slot_state::live);
+}
+
+TYPED_TEST(SlotStates, SealWhatNeverChangesInTheHeader) {
+  EXPECT_TRUE(this->states_.is_sealed(*this->header_));
+  this->header_->bitmap().take(3);
+  this->header_->next = this->header_;
+  EXPECT_TRUE(this->states_.is_sealed(*this->header_));
+  this->header_->size_class ^= 1;
+  EXPECT_FALSE(this->states_.is_sealed(*this->header_));
+}
+
+TYPED_TEST(SlotStates, TakeAByteWhereSlotsHaveSeveralOwnersAndTwoBitsElsewhere) {
+  using tested = typename TestFixture::states_type;
+  EXPECT_EQ(tested::bytes_for(slots, slot_detail::none), 0U);
+  EXPECT_EQ(tested::bytes_for(slots, slot_detail::state), 4 + (TypeParam::is_shared ? 101U : 26U));
+}
+
+TYPED_TEST(SlotStates, KeepARecordOfEachSlotWithinTheirBytes) {
+  if constexpr (TypeParam::detail == slot_detail::record) {
+    const auto& states = this->states_;
+    for (std::size_t i = 0; i < slots; ++i) {
+      EXPECT_EQ(states.record(i, slots).bytes, 0U);
+      states.record(i, slots).bytes = static_cast<std::uint32_t>(i);
+    }
+    const auto* const end = reinterpret_cast<const std::byte*>(&states.record(slots, slots));
+    EXPECT_LE(end, reinterpret_cast<const std::byte*>(this->header_) + this->bytes_of(slots));
+    for (std::size_t i = 0; i < slots; ++i) {
+      EXPECT_EQ(states.record(i, slots).bytes, i);
+      EXPECT_EQ(states[i], slot_state::fresh);
+    }
   }
-  for (std::size_t i = 0; i < slots; ++i) {
-    EXPECT_EQ(states_.record(i, slots).bytes, 0U);
-    states_.record(i, slots).bytes = static_cast<std::uint32_t>(i);
-  }
-  const auto* const end = reinterpret_cast<const std::byte*>(&states_.record(slots, slots));
-  EXPECT_LE(end, reinterpret_cast<const std::byte*>(header_) + bytes_of(slots, slot_detail::record));
-  for (std::size_t i = 0; i < slots; ++i) {
-    EXPECT_EQ(states_.record(i, slots).bytes, i);
-    EXPECT_EQ(states_[i], slot_state::fresh);
-  }
-  EXPECT_TRUE(states_.is_sealed(*header_));
+  EXPECT_TRUE(this->states_.is_sealed(*this->header_));
 }
 
 }  // namespace

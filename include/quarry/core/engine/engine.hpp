@@ -30,6 +30,7 @@ class QUARRY_EXPORT engine {
  public:
   using shelf_type = shelf<Lock>;
   using store_type = store<Supply, Lock>;
+  using states_type = typename store_type::states_type;
 
   /// Units       `growth_log2`: a cache's magazines grow by this power of two.
   engine(Supply supply, const engine_limits& limits, std::uint32_t growth_log2)
@@ -93,14 +94,15 @@ class QUARRY_EXPORT engine {
   /// Gives free memory back until at most `keep_bytes` bytes are held. Returns the bytes given back or discarded.
   std::size_t trim(std::size_t keep_bytes) noexcept { return store_.trim(keep_bytes); }
 
-  /// Gives all memory back: every slot and every cache is gone. Requires that no other thread is inside a call.
-  void release(bool keeps = true) noexcept {
+  /// Gives all memory back but `keep_bytes` bytes at most: every slot and every cache is gone. Requires that no other thread is
+  /// inside a call.
+  void release(bool keeps = true, std::size_t keep_bytes = 0) noexcept {
     for (std::atomic<shelf_type*>& each : shelves_)
       each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
     caches_ = nullptr;
     magazines_ = magazine_stack();
     open_caches_.store(0, std::memory_order_relaxed);  // Relaxed: alone.
-    store_.release(keeps);
+    store_.release(keeps, keep_bytes);
   }
 
   /// Returns the bytes of the slot or block that `pointer` lies in, or 0. Complexity O(1) expected.

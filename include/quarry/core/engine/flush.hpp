@@ -223,7 +223,7 @@ QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_copies(shelf_type& int
     slab* const home = homes[i];
     if (home == nullptr || home->size_class != into.index) continue;
     const std::size_t slot = home->index_of(slots[i], into.slots.layout());
-    bool is_copy = home->bitmap().is_free(slot) || slot_states(*home)[slot] == slot_state::live;
+    bool is_copy = home->bitmap().is_free(slot) || states_type(*home)[slot] == slot_state::live;
     for (std::size_t j = 0; j < left; ++j) is_copy = is_copy || checked[j] == slots[i];
     if (is_copy) {
       copies_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.

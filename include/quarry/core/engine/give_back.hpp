@@ -4,6 +4,7 @@
 #pragma once
 
 #include <quarry/core/engine/store.hpp>
+#include <utility>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -161,36 +162,69 @@ std::size_t store<Supply, Lock>::trim(std::size_t keep_bytes) noexcept {
 }
 
 template <class Supply, class Lock>
-void store<Supply, Lock>::release(bool keeps) noexcept {
+void store<Supply, Lock>::release(bool keeps, std::size_t keep_bytes) noexcept {
   const lock_holder supplied(supply_lock_);
   const lock_holder<Lock> held(lock_);
-  give_back_all(keeps);
+  kept_extent* const kept = give_back_all(keeps, keep_bytes);
   oversize_.release();
   directory_.release();
   headers_.release();
   next_epoch();
   loose_slabs_ = loose_bytes_ = 0;
-  held_bytes_.store(0, std::memory_order_relaxed);  // Relaxed: under the supply's lock.
+  held_bytes_.store(parts_.newest_bytes(), std::memory_order_relaxed);  // Relaxed: under the supply's lock.
   attach_buffer();
+  take_again(kept);
 }
 
-// Gives everything back to the supply; what points to it is left as it is, but for parts and extents. Requires both locks.
+// Gives everything back to the supply but `keep_bytes` bytes at most; what points to it is left as it is, but for parts and extents.
+// A block of parts stays where extents do: it has room for their records. Returns the extents that stay. Requires both locks.
 template <class Supply, class Lock>
-void store<Supply, Lock>::give_back_all(bool keeps) noexcept {
+auto store<Supply, Lock>::give_back_all(bool keeps, std::size_t keep_bytes) noexcept -> kept_extent* {
   tell_leaving(buffer_, buffer_bytes_);
   oversize_.for_each([&](const oversize_block& each) {
     tell_leaving(each.memory, each.held_bytes);
     supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
   });
+  kept_extent* kept = nullptr;
+  const std::size_t parts_bytes = buffer_ != nullptr ? 0 : parts_.newest_bytes();
+  std::size_t room_bytes = keep_bytes > parts_bytes ? keep_bytes - parts_bytes : 0;
   extents_.release([&](std::byte* base, std::size_t bytes) {
+    if (bytes <= room_bytes) {
+      room_bytes -= bytes;
+      tell_leaving(base, sizeof(kept_extent));
+      kept = ::new (base) kept_extent{kept, bytes};
+      return;
+    }
     tell_leaving(base, bytes);
     keeps ? supply_.keep_extent(base, bytes, extent_alignment())
           : supply_.deallocate_extent(base, bytes, extent_alignment());
   });
-  parts_.release([&](void* memory, std::size_t bytes) {
+  const auto give_part_back = [&](void* memory, std::size_t bytes) {
     tell_leaving(memory, bytes);
     if (!is_in_buffer(memory)) supply_.deallocate_pages(memory, bytes, arena::block_alignment);
-  });
+  };
+  kept != nullptr&& buffer_ == nullptr ? parts_.release_older(give_part_back)
+                                       : parts_.release(give_part_back);
+  return kept;
+}
+
+// Takes extents back that have stayed; those for whose records there is no room go to the supply. Requires both locks.
+template <class Supply, class Lock>
+void store<Supply, Lock>::take_again(kept_extent* kept) noexcept {
+  while (kept != nullptr) {
+    const kept_extent each = *kept;
+    void* const base = std::exchange(kept, each.next);
+    void* const record = parts_.try_allocate(sizeof(extent), alignof(extent));
+    if (record == nullptr) {
+      tell_leaving(base, each.bytes);
+      supply_.deallocate_extent(base, each.bytes, extent_alignment());
+      continue;
+    }
+    tell_resting(base, sizeof(kept_extent));
+    held_bytes_.store(held_bytes() + each.bytes, std::memory_order_relaxed);  // Relaxed: as above.
+    extents_.bring_spare(*::new (record) extent);
+    extents_.touch(extents_.add(base, static_cast<std::uint32_t>(each.bytes / granule_bytes()), false));
+  }
 }
 
 template <class Supply, class Lock>

@@ -170,7 +170,7 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
   }
   if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
     if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
-  bytes = store_.is_ample() ? 0 : next_loose_bytes(held_bytes);
+  bytes = store_.is_ample() || store_.has_idle(layout.slab_bytes) ? 0 : next_loose_bytes(held_bytes);
   if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
     if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;
   return store_.take_slab(layout, to.index, slabs);
@@ -283,7 +283,7 @@ cache* engine<Supply, Lock>::open_cache() noexcept {
 template <class Supply, class Lock>
 cache* engine<Supply, Lock>::make_watched(void* place) noexcept {
   auto* const front = ::new (place) cache;
-  front->behind = ::new (front + 1) watched_cache;
+  front->behind = ::new (front + 1) watched_cache(store_.granule_bytes());
   if (store_.detail() == slot_detail::record) front->behind->delayed = ::new (front->behind + 1) quarantine;
   return front;
 }

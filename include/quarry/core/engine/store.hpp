@@ -58,6 +58,8 @@ struct insist {};
 template <class Supply, class Lock>
 class QUARRY_EXPORT store {
  public:
+  using states_type = slot_states<!std::is_empty_v<Lock>>;
+
   store(Supply supply, const engine_limits& limits)
       : supply_(supply),
         max_bytes_(limits.max_bytes),
@@ -134,6 +136,12 @@ class QUARRY_EXPORT store {
   /// Whether memory need not be spared: the system's, or first an initial buffer's.
   bool is_ample() const noexcept { return supply_.can_discard() || buffer_ != nullptr; }
 
+  /// Whether `bytes` bytes for slabs lie idle, so that the supply need not be asked. Complexity O(1).
+  bool has_idle(std::size_t bytes) const noexcept {
+    const lock_holder<Lock> held(lock_);
+    return extents_.idle_bytes() >= bytes;
+  }
+
   /// The fewest granules of a slab. More than one: memory is short, and no slab lies apart.
   std::size_t slab_granules() const noexcept { return slab_granules_; }
 
@@ -179,8 +187,9 @@ class QUARRY_EXPORT store {
   /// Takes memory for `bytes` bytes of slots now. Returns false when the supply refuses or the limit is reached.
   bool reserve(std::size_t bytes, bool prefault) noexcept;
 
-  /// Gives all memory back: slabs, parts and blocks are gone. With `keeps`, the supply may keep extents for others.
-  void release(bool keeps = true) noexcept;
+  /// Gives all memory back but `keep_bytes` bytes at most: slabs, parts and blocks are gone. With `keeps`, the supply may keep
+  /// extents for others.
+  void release(bool keeps = true, std::size_t keep_bytes = 0) noexcept;
   bool untouched() const noexcept { return parts_.untouched() && held_bytes() == 0; }
 
   /// Returns the slab that `pointer` lies in, or null; slabs apart are found by their bin. Complexity O(1).
@@ -328,7 +337,7 @@ class QUARRY_EXPORT store {
     return slot_bytes & (~slot_bytes + 1);
   }
   std::size_t header_bytes_of(std::size_t slots) const noexcept {
-    return slab::header_bytes_for(slots) + slot_states::bytes_for(slots, detail_);
+    return slab::header_bytes_for(slots) + states_type::bytes_for(slots, detail_);
   }
   // Tells tools that memory rests, or that it is on its way to where it came from.
   void tell_resting(const void* begin, std::size_t bytes) const noexcept {
@@ -394,7 +403,13 @@ class QUARRY_EXPORT store {
 
   oversize_block* take_record() noexcept;
   void give_back(oversize_block& freed) noexcept;
-  void give_back_all(bool keeps) noexcept;
+  // An extent that stays while its record goes; lies at its begin.
+  struct kept_extent {
+    kept_extent* next;
+    std::size_t bytes;
+  };
+  kept_extent* give_back_all(bool keeps, std::size_t keep_bytes = 0) noexcept;
+  void take_again(kept_extent* kept) noexcept;
   void attach_buffer() noexcept;
 
   typename lock_across_calls<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_

@@ -89,6 +89,12 @@ struct alignas(64) cache {
     return *reinterpret_cast<cursor*>(reinterpret_cast<std::byte*>(cursors) + key * (sizeof(cursor) / 2));
   }
 
+  /// Returns the cache whose cursor of the class of `key` is `at`. Complexity O(1).
+  static cache& of(cursor& at, class_key key) noexcept {
+    std::byte* const first = reinterpret_cast<std::byte*>(&at) - key * (sizeof(cursor) / 2);
+    return *reinterpret_cast<cache*>(first - offsetof(cache, cursors));
+  }
+
   class_cache* of(class_index index) const noexcept {
     return classes[index].load(
         std::memory_order_acquire);  // Acquire: pairs with set(); for who reads counts.

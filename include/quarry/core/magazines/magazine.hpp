@@ -48,6 +48,16 @@ class cursor {
     return *top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
   }
 
+  /// Pops into `slot` what peek() returns, if bool f(const void*) says so of it. Returns what f does.
+  template <class F>
+  bool pop_if(void*& slot, F f) noexcept {
+    void** const top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
+    slot = *top;
+    if (!f(slot)) return false;
+    top_.store(top - 1, std::memory_order_relaxed);  // Relaxed: as in push().
+    return true;
+  }
+
   /// Wipes the entry of the slot that pop() has returned just now: so who looks for pointers in memory does not find it there.
   void wipe_popped() noexcept {
     top_.load(std::memory_order_relaxed)[1] = nullptr;  // Relaxed: the owner's own store.
@@ -60,6 +70,16 @@ class cursor {
     top[1] = slot;
     top_.store(top + 1,
                std::memory_order_relaxed);  // Relaxed: who reads it asks for a number, not for slots.
+    return true;
+  }
+
+  /// As push(), if bool f() says so; it is asked only where there is room.
+  template <class F>
+  bool push_if(void* slot, F f) noexcept {
+    void** const top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
+    if (QUARRY_UNLIKELY(top == limit_) || !f()) return false;
+    top[1] = slot;
+    top_.store(top + 1, std::memory_order_relaxed);  // Relaxed: as in push().
     return true;
   }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/bits.hpp>
 #include <quarry/core/magazines/cache.hpp>
 #include <quarry/core/magazines/quarantine.hpp>
 #include <quarry/core/slabs/slot_states.hpp>
@@ -18,10 +19,10 @@ namespace core {
 /// A slab that was looked at, so that the next look need not find it again.
 struct slab_memo {
   std::byte* begin = nullptr;
+  std::byte* states = nullptr;   // where those of its slots begin
+  std::uint64_t reciprocal = 0;  // as in slab_layout: it tells the class, too
   std::uint32_t bytes = 0;       // of slots; 0: no slab
   std::uint32_t epoch = 0;       // of the store when it was looked at
-  std::uint64_t reciprocal = 0;  // as in slab_layout
-  slot_states states;
 
   /// Returns whether `pointer` lies in the slab's slots, and no slab has gone back since.
   bool holds(const void* pointer, std::uint32_t epoch_now) const noexcept {
@@ -46,16 +47,23 @@ struct slab_memo {
 };
 
 struct watched_cache : cache {
-  slab_memo memos[class_count];            // of the slab that was looked at last; by class
+  static constexpr std::size_t memo_count = 256;  // a power of two
+
+  slab_memo memos[memo_count];  // of the slab that was looked at last; by the granule of the pointer
   std::uint64_t reciprocals[class_count];  // as in slab_layout; by class
+  std::uint32_t granule_shift;             // of the directory
   quarantine* delayed = nullptr;           // null where freed slots may be handed out at once
 
-  /// Returns the memo of the class of `key`. Complexity O(1).
-  slab_memo& memo_at(class_key key) noexcept {
-    return *reinterpret_cast<slab_memo*>(reinterpret_cast<std::byte*>(memos) + key * (sizeof(slab_memo) / 2));
+  /// Returns where the slab of `pointer` is remembered. Complexity O(1).
+  slab_memo& memo_of(const void* pointer) noexcept {
+    return memos[(reinterpret_cast<std::uintptr_t>(pointer) >> granule_shift) % memo_count];
   }
 
-  watched_cache() noexcept {
+  /// Returns what slab_layout has of the class of `key`. Complexity O(1).
+  std::uint64_t reciprocal_at(class_key key) const noexcept { return reciprocals[key / 2]; }
+
+  /// Units       bytes; as the directory's.
+  explicit watched_cache(std::size_t granule_bytes) noexcept : granule_shift(bit_width(granule_bytes - 1)) {
     for (class_index i = 0; i < class_count; ++i) reciprocals[i] = slab::reciprocal_of(slot_bytes_of(i));
   }
 };

@@ -79,6 +79,21 @@ class arena {
     next_bytes_ = first_bytes_;
   }
 
+  /// As release(), but the newest block stays, with nothing allocated in it.
+  template <class F>
+  void release_older(F f) noexcept {
+    block* const newest = blocks_;
+    if (newest == nullptr) return release(f);
+    const std::size_t newest_bytes = newest->bytes, next_bytes = next_bytes_;
+    blocks_ = newest->next;
+    release(f);
+    add(newest, newest_bytes);
+    next_bytes_ = next_bytes;  // as large as the owner turned out to need
+  }
+  std::size_t newest_bytes() const noexcept {
+    return blocks_ == nullptr ? 0 : blocks_->bytes;
+  }  // of the newest block
+
   /// Returns whether nothing was allocated since construction, start_in() or release(). Complexity O(1).
   bool untouched() const noexcept { return cursor_ == start_; }
 

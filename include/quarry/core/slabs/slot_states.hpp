@@ -2,10 +2,13 @@
 //
 //   seal | state of slot 0 | ... | state of slot n-1 | record of slot 0 | ... | record of slot n-1 |    behind the header
 //
+// Where slots have several owners at once, each has a byte for its state, else two bits: then the states of a slab of 1,024 slots lie
+// in four cache lines.
+//
 // Layer      4. Freestanding. Lies behind the slab's bitmap, so that looking at a slot touches nothing of the user's.
 // Invariant  A slot's state is written by whoever the slot belongs to: its user, or the cache that it rests in. So no store needs a
 //            lock, and two users who free one slot at once are told apart when its second copy leaves a cache.
-// Threads    Any number at a time: each slot's by its owner, any of them read by any thread.
+// Threads    Shared: any number at a time, each slot's by its owner, any of them read by any thread. Else one at a time.
 #pragma once
 
 #include <atomic>
@@ -13,6 +16,7 @@
 #include <cstdint>
 #include <new>
 #include <quarry/core/slabs/slab.hpp>
+#include <quarry/portability.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -31,25 +35,32 @@ struct slot_record {
   std::uint32_t freed_by = 0;      // as allocated_by
 };
 
+template <bool IsShared>
 class slot_states {
  public:
-  slot_states() noexcept = default;
-
   /// Those of a slab that has them.
-  explicit slot_states(slab& of) noexcept
-      : begin_(reinterpret_cast<std::byte*>(&of) + slab::header_bytes_for(of.slots())) {}
+  explicit slot_states(slab& of) noexcept : slot_states(begin_of(of)) {}
+
+  /// Those that begin at `begin`.
+  explicit slot_states(std::byte* begin) noexcept : begin_(begin) {}
+
+  /// Returns where those of a slab begin.
+  static std::byte* begin_of(slab& of) noexcept {
+    return reinterpret_cast<std::byte*>(&of) + slab::header_bytes_for(of.slots());
+  }
 
   /// Returns the bytes that must follow the header of a slab of `slots` slots.
   static constexpr std::size_t bytes_for(std::size_t slots, slot_detail detail) noexcept {
     if (detail == slot_detail::none) return 0;
-    return detail == slot_detail::state ? sizeof(seal_type) + slots
+    return detail == slot_detail::state ? sizeof(seal_type) + state_bytes_of(slots)
                                         : records_at(slots) + slots * sizeof(slot_record);
   }
 
   /// Makes every slot fresh and seals the header. Complexity O(slots).
   void start(const slab& of, slot_detail detail) noexcept {
     ::new (begin_) seal_type(seal_of(of));
-    for (std::size_t i = 0; i < of.slots(); ++i) ::new (at(i)) state_type(slot_state::fresh);
+    for (std::size_t i = 0; i < state_bytes_of(of.slots()); ++i)
+      ::new (begin_ + sizeof(seal_type) + i) byte_type(0);
     if (detail != slot_detail::record) return;
     for (std::size_t i = 0; i < of.slots(); ++i) ::new (&record(i, of.slots())) slot_record;
   }
@@ -60,11 +71,31 @@ class slot_states {
   }
 
   slot_state operator[](std::size_t slot) const noexcept {
-    return at(slot)->load(
-        std::memory_order_relaxed);  // Relaxed: the owner's own, or that of who gave it the slot.
+    const std::uint32_t bits = load(slot) >> shift_of(slot);
+    return (bits & is_live) != 0     ? slot_state::live
+           : (bits & was_freed) != 0 ? slot_state::freed
+                                     : slot_state::fresh;
   }
-  void set(std::size_t slot, slot_state state) const noexcept {
-    at(slot)->store(state, std::memory_order_relaxed);  // Relaxed: as above.
+
+  /// Makes a slot live. Returns false, changing nothing, when it is.
+  bool begin_life(std::size_t slot) const noexcept {
+    const std::uint32_t all = load(slot), live = is_live << shift_of(slot);
+    if (QUARRY_UNLIKELY((all & live) != 0)) return false;
+    store(slot, all | live);
+    return true;
+  }
+
+  /// Makes a slot that is live freed. Returns false, changing nothing, when it is not live.
+  bool end_life(std::size_t slot) const noexcept {
+    const std::uint32_t all = load(slot), live = is_live << shift_of(slot);
+    if (QUARRY_UNLIKELY((all & live) == 0)) return false;
+    store(slot, (all ^ live) | was_freed << shift_of(slot));
+    return true;
+  }
+
+  /// Makes a slot that is not live fresh again.
+  void forget(std::size_t slot) const noexcept {
+    store(slot, load(slot) & ~((is_live | was_freed) << shift_of(slot)));
   }
 
   /// Requires    slot_detail::record; `slots` is how many the slab has.
@@ -73,11 +104,18 @@ class slot_states {
   }
 
  private:
-  using state_type = std::atomic<slot_state>;
+  using byte_type = std::atomic<std::uint8_t>;
   using seal_type = std::uint32_t;
 
+  static constexpr std::size_t in_byte = IsShared ? 1 : 4;  // states
+  static constexpr std::uint32_t is_live = 1;
+  static constexpr std::uint32_t was_freed = 2;  // at least once
+
+  static constexpr std::size_t state_bytes_of(std::size_t slots) noexcept {
+    return (slots + in_byte - 1) / in_byte;
+  }
   static constexpr std::size_t records_at(std::size_t slots) noexcept {
-    return (sizeof(seal_type) + slots + alignof(slot_record) - 1) / alignof(slot_record) *
+    return (sizeof(seal_type) + state_bytes_of(slots) + alignof(slot_record) - 1) / alignof(slot_record) *
            alignof(slot_record);
   }
 
@@ -87,11 +125,21 @@ class slot_states {
     return static_cast<seal_type>(begin >> 8) ^ static_cast<seal_type>(begin >> 32) ^ sizes ^ 0x5EA1ED00U;
   }
 
-  state_type* at(std::size_t slot) const noexcept {
-    return reinterpret_cast<state_type*>(begin_ + sizeof(seal_type)) + slot;
+  static constexpr std::uint32_t shift_of(std::size_t slot) noexcept {
+    return static_cast<std::uint32_t>(slot % in_byte * 2);
+  }
+  byte_type& byte_of(std::size_t slot) const noexcept {
+    return reinterpret_cast<byte_type*>(begin_ + sizeof(seal_type))[slot / in_byte];
+  }
+  // Relaxed, both: the owner's own, or that of who gave it the slot.
+  std::uint32_t load(std::size_t slot) const noexcept {
+    return byte_of(slot).load(std::memory_order_relaxed);
+  }
+  void store(std::size_t slot, std::uint32_t bits) const noexcept {
+    byte_of(slot).store(static_cast<std::uint8_t>(bits), std::memory_order_relaxed);
   }
 
-  std::byte* begin_ = nullptr;
+  std::byte* begin_;
 };
 
 }  // namespace core
