@@ -39,11 +39,17 @@ QUARRY_ALWAYS_INLINE bool deallocate_remembered(core::watched_cache& own, core::
          });
 }
 
-/// Looks up the slab of `pointer`, and remembers it. Returns null where it is none of the class, or its header is damaged.
+/// Looks up the slab of `pointer`, and remembers it; where slabs are many, more of them from then on. Returns null where it is none of the class, or its header is damaged.
 template <class Store>
-const core::slab_memo* look_up(const Store& store, core::watched_cache& own, core::class_key key,
+const core::slab_memo* look_up(Store& store, core::watched_cache& own, core::class_key key,
                                const void* pointer) noexcept {
+  constexpr std::size_t table_bytes = core::watched_cache::most_memos * sizeof(core::slab_memo);
+  constexpr std::size_t held_to_table_bytes = 64;  // so that the table is small beside what it serves
   const std::uint32_t epoch = store.epoch();
+  if (QUARRY_UNLIKELY(own.note_look_up()))
+    own.remember_in(store.held_bytes() / held_to_table_bytes < table_bytes
+                        ? nullptr
+                        : store.take_part(table_bytes, alignof(core::slab_memo)));
   core::slab_memo& memo = own.memo_of(pointer);
   if (memo.holds(pointer, epoch)) return memo.reciprocal == own.reciprocal_at(key) ? &memo : nullptr;
   core::slab* const home = store.slab_of(pointer);

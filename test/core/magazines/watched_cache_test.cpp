@@ -60,17 +60,44 @@ TEST(WatchedCache, CountsWhatRestsBehindAFrontAndInQuarantine) {
   EXPECT_EQ(slots_resting_in(*front, 4), 0U);
 }
 
-TEST(WatchedCache, RemembersOneSlabForAllPointersIntoAGranuleAndOthersForItsNeighbours) {
-  constexpr std::size_t granule_bytes = 16384;
-  const auto tested = std::make_unique<watched_cache>(granule_bytes);
+// Returns for how many of `count` neighbouring granules another slab each is remembered.
+std::size_t remembered_of(watched_cache& tested, std::size_t granule_bytes, std::size_t count) {
   const auto at = [](std::uintptr_t address) { return reinterpret_cast<const void*>(address); };
-  constexpr std::uintptr_t begin = granule_bytes * 1000;
-  EXPECT_EQ(&tested->memo_of(at(begin)), &tested->memo_of(at(begin + granule_bytes - 1)));
+  const std::uintptr_t begin = granule_bytes * 1000;
   std::set<const slab_memo*> places;
-  for (std::size_t i = 0; i < watched_cache::memo_count; ++i)
-    places.insert(&tested->memo_of(at(begin + i * granule_bytes)));
-  EXPECT_EQ(places.size(), watched_cache::memo_count);
-  EXPECT_EQ(*places.begin(), tested->memos);
+  for (std::size_t i = 0; i < count; ++i) {
+    const slab_memo& place = tested.memo_of(at(begin + i * granule_bytes));
+    EXPECT_EQ(&place, &tested.memo_of(at(begin + (i + 1) * granule_bytes - 1)));
+    EXPECT_EQ(place.bytes, 0U);
+    places.insert(&place);
+  }
+  return places.size();
+}
+
+TEST(WatchedCache, RemembersOneSlabForAllPointersIntoAGranuleAndOthersForItsNeighbours) {
+  const auto tested = std::make_unique<watched_cache>(16384);
+  EXPECT_EQ(remembered_of(*tested, 16384, 2000), watched_cache::first_memos);
+}
+
+TEST(WatchedCache, RemembersMoreOnceManySlabsWereLookedUpAndThereIsRoom) {
+  const auto tested = std::make_unique<watched_cache>(65536);
+  const auto few = [&] {
+    for (std::uint32_t i = 0; i < watched_cache::look_ups_of_few; ++i)
+      if (tested->note_look_up()) return false;
+    return true;
+  };
+  EXPECT_TRUE(few());
+  EXPECT_TRUE(tested->note_look_up());
+  tested->remember_in(nullptr);
+  EXPECT_EQ(remembered_of(*tested, 65536, 2000), watched_cache::first_memos);
+  EXPECT_TRUE(few()) << "it is asked for again, but later";
+  EXPECT_TRUE(tested->note_look_up());
+  const auto place = std::make_unique<slab_memo[]>(watched_cache::most_memos);
+  for (std::size_t i = 0; i < watched_cache::most_memos; ++i) place[i].bytes = 7;
+  tested->remember_in(place.get());
+  EXPECT_EQ(remembered_of(*tested, 65536, 2000), watched_cache::most_memos);
+  EXPECT_TRUE(few());
+  EXPECT_FALSE(tested->note_look_up());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/bits.hpp>
 #include <quarry/core/magazines/cache.hpp>
@@ -47,20 +48,38 @@ struct slab_memo {
 };
 
 struct watched_cache : cache {
-  static constexpr std::size_t memo_count = 256;  // a power of two
+  static constexpr std::size_t first_memos = 32;  // powers of two
+  static constexpr std::size_t most_memos = 1024;
+  static constexpr std::uint32_t look_ups_of_few = 1024;  // after so many there are too few memos
 
-  slab_memo memos[memo_count];  // of the slab that was looked at last; by the granule of the pointer
-  std::uint64_t reciprocals[class_count];  // as in slab_layout; by class
+  slab_memo* memos = first;  // of the slab that was looked at last; by the granule of the pointer
+  std::size_t memo_mask = first_memos - 1;
   std::uint32_t granule_shift;             // of the directory
-  quarantine* delayed = nullptr;           // null where freed slots may be handed out at once
+  std::uint32_t look_ups = 0;              // of slabs that were not remembered
+  std::uint64_t reciprocals[class_count];  // as in slab_layout; by class
+  slab_memo first[first_memos];
+  quarantine* delayed = nullptr;  // null where freed slots may be handed out at once
 
   /// Returns where the slab of `pointer` is remembered. Complexity O(1).
   slab_memo& memo_of(const void* pointer) noexcept {
-    return memos[(reinterpret_cast<std::uintptr_t>(pointer) >> granule_shift) % memo_count];
+    return memos[(reinterpret_cast<std::uintptr_t>(pointer) >> granule_shift) & memo_mask];
   }
 
   /// Returns what slab_layout has of the class of `key`. Complexity O(1).
   std::uint64_t reciprocal_at(class_key key) const noexcept { return reciprocals[key / 2]; }
+
+  /// Counts a slab that was not remembered. Returns whether remember_in() is asked for.
+  bool note_look_up() noexcept { return memos == first && ++look_ups > look_ups_of_few; }
+
+  /// Lets `place`, which has room for most_memos of them and lives as long as the cache, hold what is remembered; null: goes on as
+  /// before.
+  void remember_in(void* place) noexcept {
+    look_ups = 0;
+    if (place == nullptr) return;
+    memos = static_cast<slab_memo*>(place);
+    memo_mask = most_memos - 1;
+    for (std::size_t i = 0; i < most_memos; ++i) ::new (memos + i) slab_memo;
+  }
 
   /// Units       bytes; as the directory's.
   explicit watched_cache(std::size_t granule_bytes) noexcept : granule_shift(bit_width(granule_bytes - 1)) {
