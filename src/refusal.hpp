@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <quarry/portability.hpp>
 #include <quarry/version.hpp>
 #include <stdexcept>
 #include <string>
@@ -45,11 +46,14 @@ constexpr bool is_alignment(std::size_t number) noexcept {
   return number != 0 && (number & (number - 1)) == 0;
 }
 
+[[noreturn]] QUARRY_NOINLINE inline void refuse_alignment(std::size_t alignment) {
+  refuse<std::invalid_argument>("quarry: an alignment is " + std::to_string(alignment) +
+                                "; allowed is a power of two.");
+}
+
 /// Throws std::invalid_argument where `alignment` is none.
 inline void require_alignment(std::size_t alignment) {
-  if (!is_alignment(alignment))
-    refuse<std::invalid_argument>("quarry: an alignment is " + std::to_string(alignment) +
-                                  "; allowed is a power of two.");
+  if (QUARRY_UNLIKELY(!is_alignment(alignment))) refuse_alignment(alignment);
 }
 
 }  // namespace detail

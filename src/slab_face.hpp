@@ -53,6 +53,9 @@ void* slab_face<Derived>::allocate_watched(std::size_t bytes, std::size_t alignm
 template <class Derived>
 void* slab_face<Derived>::allocate_missed(std::size_t bytes, std::size_t alignment) {
   require_alignment(alignment);
+  auto& host = self().host();
+  if (bytes > core::largest_slot_bytes && !host.setup().is_watched())
+    if (void* const kept = host.engine().memory().reuse_oversize(bytes, alignment)) return kept;
   void* const result = serve(bytes, alignment);
   if (result == nullptr) refuse_memory();  // past max_bytes or the budget
   return result;

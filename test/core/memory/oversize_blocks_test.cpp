@@ -120,6 +120,23 @@ TEST(OversizeBlocks, FindTheStartOfABlockWhateverBytesAreSaid) {
   EXPECT_EQ(two.all.find(at(gibibyte + 65000)), nullptr) << "beyond what was asked for";
 }
 
+TEST(OversizeBlocks, FindTheStartOfABlockThatAnotherRecordSharesItsPlaceWith) {
+  brought_blocks many;
+  std::vector<oversize_block*> all;
+  for (std::uintptr_t i = 0; i < 64; ++i) all.push_back(&many.insert(gibibyte + i * 65536, 40000));
+  for (const oversize_block* const each : all)
+    EXPECT_EQ(many.all.find_start(each->memory, each->bytes), each);
+  many.all.keep(*all[63]);
+  EXPECT_EQ(many.all.find_start(all[63]->memory, 40000), nullptr) << "it came last, but is kept";
+  many.all.keep(*all[5]);
+  EXPECT_EQ(many.all.reuse(40000, 1), all[5]) << "the newest first";
+  EXPECT_EQ(many.all.find_start(all[5]->memory, 40000), all[5]);
+  many.all.remove(*all[5]);
+  many.all.recycle(*all[5]);
+  EXPECT_EQ(many.all.find_start(all[5]->memory, 40000), nullptr);
+  EXPECT_TRUE(many.all.check_invariants());
+}
+
 TEST(OversizeBlocks, TellBlocksApartThatTouch) {
   brought_blocks many;
   std::vector<oversize_block*> live;

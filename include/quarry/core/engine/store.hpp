@@ -166,6 +166,9 @@ class QUARRY_EXPORT store {
   template <class... Insist>
   void* take_oversize(std::size_t bytes, std::size_t alignment, Insist...);
 
+  /// The same where a block rests that serves it; else null. Complexity O(1).
+  void* reuse_oversize(std::size_t bytes, std::size_t alignment) noexcept;
+
   /// Takes back the block that begins at `memory`; the `bytes` it was asked for with, if known, help to find it. Returns false
   /// when there is none. Complexity O(1) expected.
   bool give_back_oversize(void* memory, std::size_t bytes = 0) noexcept;

@@ -244,6 +244,16 @@ oversize_block* store<Supply, Lock>::take_record() noexcept {
 }
 
 template <class Supply, class Lock>
+void* store<Supply, Lock>::reuse_oversize(std::size_t bytes, std::size_t alignment) noexcept {
+  if (!supply_.keeps_blocks()) return nullptr;
+  const lock_holder<Lock> held(lock_);
+  const oversize_block* const kept = oversize_.reuse(bytes, alignment);
+  if (kept == nullptr) return nullptr;
+  tell_leaving(kept->memory, kept->held_bytes);
+  return kept->memory;
+}
+
+template <class Supply, class Lock>
 template <class... Insist>
 void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignment, Insist...) {
   if (alignment < arena::block_alignment) alignment = arena::block_alignment;
@@ -255,13 +265,7 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     }
     return nullptr;
   }
-  if (supply_.keeps_blocks()) {
-    const lock_holder<Lock> held(lock_);
-    if (oversize_block* const kept = oversize_.reuse(bytes, alignment)) {
-      tell_leaving(kept->memory, kept->held_bytes);
-      return kept->memory;
-    }
-  }
+  if (void* const kept = reuse_oversize(bytes, alignment)) return kept;
   oversize_block* record = take_record();
   if constexpr (sizeof...(Insist) != 0) {
     if (record == nullptr) {

@@ -3,8 +3,8 @@
 //
 // Layer      5. Freestanding. Calls no page source and touches no block: records and index lie in memory the owner brings.
 // Invariant  Every block is in the index once, live or kept, under the power of two of the bytes held for it and its address
-//            over that: at most two places of each power hold an address. Kept blocks are in the list of their size and in
-//            that of their age too.
+//            over that: at most two places of each power hold an address. Kept blocks, all but the newest, are in the list of
+//            their size and in that of their age too.
 // Threads    One thread at a time, or under the owner's lock.
 // Source     Linear hashing (Litwin 1980): the index grows one bucket at a time, so that no call is long.
 #pragma once
@@ -90,9 +90,10 @@ class oversize_blocks {
 
   /// Takes the block out that was kept longest, or returns null. Complexity O(1) expected.
   oversize_block* take_oldest() noexcept {
-    oversize_block* const oldest = oldest_kept_;
+    oversize_block* const oldest = oldest_kept_ != nullptr ? oldest_kept_ : newest_;
     if (oldest == nullptr) return nullptr;
-    unkeep(*oldest);
+    oldest == newest_ ? static_cast<void>(newest_ = nullptr) : unlink(*oldest);
+    kept_bytes_ -= oldest->held_bytes;
     unindex(*oldest);
     return oldest;
   }
@@ -161,6 +162,12 @@ class oversize_blocks {
     return wide < buckets_ ? wide : wide & mask_;
   }
 
+  // The records of blocks that came last, each where its address says; a record says itself whether it still is that block's.
+  static constexpr std::size_t recent_count = 16;
+  static std::size_t recent_place_of(const void* memory) noexcept {
+    return (reinterpret_cast<std::uintptr_t>(memory) >> 12) % recent_count;
+  }
+
   static std::size_t size_of(std::size_t bytes) noexcept {
     const std::uint32_t width = bit_width(bytes >> 11);
     const std::size_t quarter = width == 0 ? 0 : bytes >> (width + 8) & 3;
@@ -170,7 +177,12 @@ class oversize_blocks {
 
   void split() noexcept;
   void unindex(oversize_block& gone) noexcept;
-  void unkeep(oversize_block& kept) noexcept;
+  static bool serves(const oversize_block& kept, std::size_t bytes, std::size_t alignment) noexcept {
+    return kept.held_bytes >= bytes && kept.held_bytes - bytes <= bytes / 4 &&
+           (reinterpret_cast<std::uintptr_t>(kept.memory) & (alignment - 1)) == 0;
+  }
+  void link(oversize_block& kept) noexcept;
+  void unlink(oversize_block& kept) noexcept;
   void set_live(oversize_block& each, bool is_live) noexcept {
     each.is_live = is_live;
     live_ = is_live ? live_ + 1 : live_ - 1;
@@ -184,8 +196,10 @@ class oversize_blocks {
   std::size_t live_bytes_ = 0;
   std::uint64_t powers_ = 0;  // bit p: blocks of up to 2^p bytes have lived
   oversize_block* spare_ = nullptr;
-  oversize_block* kept_[sizes] = {};  // by size; newest first
-  oversize_block* newest_kept_ = nullptr;
+  oversize_block* recent_[recent_count] = {};
+  oversize_block* kept_[sizes] = {};       // by size; newest first
+  oversize_block* newest_ = nullptr;       // the block that was kept last, if it still is; in no list
+  oversize_block* newest_kept_ = nullptr;  // of the list by age
   oversize_block* oldest_kept_ = nullptr;
   std::size_t kept_bytes_ = 0;
 };
@@ -198,6 +212,7 @@ inline void oversize_blocks::insert(oversize_block& fresh) noexcept {
   powers_ |= std::uint64_t{1} << power_of(fresh.held_bytes);
   ++blocks_;
   set_live(fresh, true);
+  recent_[recent_place_of(fresh.memory)] = &fresh;
 }
 
 inline void oversize_blocks::unindex(oversize_block& gone) noexcept {
@@ -224,9 +239,11 @@ inline oversize_block* oversize_blocks::find(const void* pointer) const noexcept
 }
 
 inline oversize_block* oversize_blocks::find_start(const void* memory, std::size_t bytes) const noexcept {
+  oversize_block* each = recent_[recent_place_of(memory)];
+  if (each != nullptr && each->memory == memory && each->is_live) return each;
   if (buckets_ == 0) return nullptr;
   const std::uint32_t power = power_of(bytes);
-  oversize_block* each = bucket(bucket_of(hash_of(power, place_of(memory, power))));
+  each = bucket(bucket_of(hash_of(power, place_of(memory, power))));
   while (each != nullptr && !(each->memory == memory && each->is_live)) each = each->next;
   if (each != nullptr) return each;
   each = find(memory);  // held for more bytes, or freed with others than it was asked for with
@@ -252,52 +269,67 @@ inline void oversize_blocks::split() noexcept {
 
 inline void oversize_blocks::keep(oversize_block& live) noexcept {
   set_live(live, false);
-  oversize_block*& head = kept_[size_of(live.held_bytes)];
-  live.before = nullptr;
-  live.after = head;
-  if (head != nullptr) head->before = &live;
-  head = &live;
-  live.newer = nullptr;
-  live.older = newest_kept_;
-  (newest_kept_ != nullptr ? newest_kept_->newer : oldest_kept_) = &live;
-  newest_kept_ = &live;
   kept_bytes_ += live.held_bytes;
+  if (newest_ != nullptr) link(*newest_);
+  newest_ = &live;
 }
 
-inline void oversize_blocks::unkeep(oversize_block& kept) noexcept {
+inline void oversize_blocks::link(oversize_block& kept) noexcept {
+  oversize_block*& head = kept_[size_of(kept.held_bytes)];
+  kept.before = nullptr;
+  kept.after = head;
+  if (head != nullptr) head->before = &kept;
+  head = &kept;
+  kept.newer = nullptr;
+  kept.older = newest_kept_;
+  (newest_kept_ != nullptr ? newest_kept_->newer : oldest_kept_) = &kept;
+  newest_kept_ = &kept;
+}
+
+inline void oversize_blocks::unlink(oversize_block& kept) noexcept {
   (kept.before != nullptr ? kept.before->after : kept_[size_of(kept.held_bytes)]) = kept.after;
   if (kept.after != nullptr) kept.after->before = kept.before;
   (kept.newer != nullptr ? kept.newer->older : newest_kept_) = kept.older;
   (kept.older != nullptr ? kept.older->newer : oldest_kept_) = kept.newer;
-  kept_bytes_ -= kept.held_bytes;
 }
 
 inline oversize_block* oversize_blocks::reuse(std::size_t bytes, std::size_t alignment) noexcept {
-  const std::size_t size = size_of(bytes);
-  for (std::size_t list = size; list < sizes && list <= size + 1; ++list) {
-    oversize_block* each = kept_[list];
-    for (int look = 0; each != nullptr && look < most_looks; ++look, each = each->after) {
-      const bool fits = each->held_bytes >= bytes && each->held_bytes - bytes <= bytes / 4;
-      if (!fits || (reinterpret_cast<std::uintptr_t>(each->memory) & (alignment - 1)) != 0) continue;
-      unkeep(*each);
-      each->bytes = bytes;
-      set_live(*each, true);
-      return each;
+  oversize_block* found = nullptr;
+  if (newest_ != nullptr && serves(*newest_, bytes, alignment)) {
+    found = newest_;
+    newest_ = nullptr;
+  } else {
+    const std::size_t size = size_of(bytes);
+    for (std::size_t list = size; found == nullptr && list < sizes && list <= size + 1; ++list) {
+      oversize_block* each = kept_[list];
+      for (int look = 0; each != nullptr && look < most_looks; ++look, each = each->after)
+        if (serves(*each, bytes, alignment)) {
+          found = each;
+          break;
+        }
     }
+    if (found == nullptr) return nullptr;
+    unlink(*found);
   }
-  return nullptr;
+  kept_bytes_ -= found->held_bytes;
+  found->bytes = bytes;
+  set_live(*found, true);
+  recent_[recent_place_of(found->memory)] = found;
+  return found;
 }
 
 inline void oversize_blocks::release() noexcept {
   for (oversize_block**& each : segments_) each = nullptr;
   for (oversize_block*& each : kept_) each = nullptr;
+  for (oversize_block*& each : recent_) each = nullptr;
   buckets_ = blocks_ = live_ = live_bytes_ = kept_bytes_ = 0;
   powers_ = 0;
-  spare_ = newest_kept_ = oldest_kept_ = nullptr;
+  spare_ = newest_ = newest_kept_ = oldest_kept_ = nullptr;
 }
 
 inline bool oversize_blocks::check_invariants() const noexcept {
-  std::size_t indexed = 0, live = 0, live_bytes = 0, kept_bytes = 0, by_size = 0, by_age = 0;
+  std::size_t indexed = 0, live = 0, live_bytes = 0, kept_bytes = 0;
+  std::size_t by_size = newest_ == nullptr ? 0 : newest_->held_bytes, by_age = by_size;
   for (std::size_t i = 0; i < buckets_; ++i)
     for (const oversize_block* each = bucket(i); each != nullptr; each = each->next) {
       indexed += bucket_of(hash_of(*each)) == i;
