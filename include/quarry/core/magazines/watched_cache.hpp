@@ -18,7 +18,7 @@ inline namespace QUARRY_ABI {
 namespace core {
 
 /// A slab that was looked at, so that the next look need not find it again.
-struct slab_memo {
+struct alignas(32) slab_memo {
   std::byte* begin = nullptr;
   std::byte* states = nullptr;   // where those of its slots begin
   std::uint64_t reciprocal = 0;  // as in slab_layout: it tells the class, too
@@ -53,20 +53,24 @@ struct watched_cache : cache {
   static constexpr std::uint32_t look_ups_of_few = 1024;  // after so many there are too few memos
 
   slab_memo* memos = first;  // of the slab that was looked at last; by the granule of the pointer
-  std::size_t memo_mask = first_memos - 1;
-  std::uint32_t granule_shift;             // of the directory
-  std::uint32_t look_ups = 0;              // of slabs that were not remembered
-  std::uint64_t reciprocals[class_count];  // as in slab_layout; by class
+  std::size_t memo_mask = mask_of(first_memos);  // of the offset of a memo
+  std::uint32_t memo_shift;                      // from an address to that
+  std::uint32_t look_ups = 0;                    // of slabs that were not remembered
+  std::uint64_t reciprocals[class_count];        // as in slab_layout; by class
   slab_memo first[first_memos];
   quarantine* delayed = nullptr;  // null where freed slots may be handed out at once
 
   /// Returns where the slab of `pointer` is remembered. Complexity O(1).
   slab_memo& memo_of(const void* pointer) noexcept {
-    return memos[(reinterpret_cast<std::uintptr_t>(pointer) >> granule_shift) & memo_mask];
+    const std::size_t offset = (reinterpret_cast<std::uintptr_t>(pointer) >> memo_shift) & memo_mask;
+    return *reinterpret_cast<slab_memo*>(reinterpret_cast<std::byte*>(memos) + offset);
   }
 
   /// Returns what slab_layout has of the class of `key`. Complexity O(1).
-  std::uint64_t reciprocal_at(class_key key) const noexcept { return reciprocals[key / 2]; }
+  std::uint64_t reciprocal_at(class_key key) const noexcept {
+    return *reinterpret_cast<const std::uint64_t*>(reinterpret_cast<const std::byte*>(reciprocals) +
+                                                   key * (sizeof(std::uint64_t) / 2));
+  }
 
   /// Counts a slab that was not remembered. Returns whether remember_in() is asked for.
   bool note_look_up() noexcept { return memos == first && ++look_ups > look_ups_of_few; }
@@ -77,13 +81,19 @@ struct watched_cache : cache {
     look_ups = 0;
     if (place == nullptr) return;
     memos = static_cast<slab_memo*>(place);
-    memo_mask = most_memos - 1;
+    memo_mask = mask_of(most_memos);
     for (std::size_t i = 0; i < most_memos; ++i) ::new (memos + i) slab_memo;
   }
 
-  /// Units       bytes; as the directory's.
-  explicit watched_cache(std::size_t granule_bytes) noexcept : granule_shift(bit_width(granule_bytes - 1)) {
+  /// Units       bytes; as the directory's. Requires that a granule has more bytes than a memo.
+  explicit watched_cache(std::size_t granule_bytes) noexcept
+      : memo_shift(bit_width(granule_bytes - 1) - bit_width(sizeof(slab_memo) - 1)) {
     for (class_index i = 0; i < class_count; ++i) reciprocals[i] = slab::reciprocal_of(slot_bytes_of(i));
+  }
+
+ private:
+  static constexpr std::size_t mask_of(std::size_t memo_count) noexcept {
+    return (memo_count - 1) * sizeof(slab_memo);
   }
 };
 

@@ -89,7 +89,7 @@ class slot_states {
   bool end_life(std::size_t slot) const noexcept {
     const std::uint32_t all = load(slot), live = is_live << shift_of(slot);
     if (QUARRY_UNLIKELY((all & live) == 0)) return false;
-    store(slot, (all ^ live) | was_freed << shift_of(slot));
+    store(slot, (all ^ live) | live * (was_freed / is_live));
     return true;
   }
 
