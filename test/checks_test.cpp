@@ -389,9 +389,9 @@ TEST(ChecksAtTheEnd, ReportWhatLives) {
     options.checks = check_level::full;
     options.name = "orders";
     unsynchronized_slab_resource memory(options);
+    memory.deallocate(memory.allocate(45, 8), 45, 8);  // the first call opens a cache, and its stack says so
     for (int i = 0; i < 3; ++i) static_cast<void>(memory.allocate(45, 8));
     static_cast<void>(memory.allocate(100000, 8));
-    memory.deallocate(memory.allocate(45, 8), 45, 8);
   }
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("4 blocks of 100135 bytes live while their resource ended"), std::string::npos) << said;
