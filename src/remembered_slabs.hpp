@@ -53,9 +53,9 @@ const core::slab_memo* look_up(Store& store, core::watched_cache& own, core::cla
   core::slab_memo& memo = own.memo_of(pointer);
   if (memo.holds(pointer, epoch)) return memo.reciprocal == own.reciprocal_at(key) ? &memo : nullptr;
   core::slab* const home = store.slab_of(pointer);
-  if (home == nullptr || home->size_class != key / 2) return nullptr;
   using states_type = typename Store::states_type;
-  if (!states_type(*home).is_sealed(*home)) return nullptr;
+  if (home == nullptr || home->size_class != key / 2) return nullptr;
+  if (!states_type::is_sealed(*home)) return nullptr;
   memo.begin = home->begin();
   memo.bytes = static_cast<std::uint32_t>(home->slots() * core::slot_bytes_of(home->size_class));
   memo.epoch = epoch;

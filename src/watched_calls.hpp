@@ -114,7 +114,7 @@ auto watched_calls<Host>::find(const void* pointer, core::class_index index) con
   place result;
   core::slab* const home = engine_.memory().slab_of(pointer);
   if (home == nullptr) return result;
-  if (!states_type(*home).is_sealed(*home) || home->size_class != index) return result;
+  if (!states_type::is_sealed(*home) || home->size_class != index) return result;
   const std::size_t slot_bytes = core::slot_bytes_of(index);
   const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
   result.slot = offset / slot_bytes;
@@ -294,7 +294,7 @@ fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes,
   }
   const states_type states(*home);
   found.slab_begin = home->begin();
-  if (!states.is_sealed(*home)) {
+  if (!states_type::is_sealed(*home)) {
     found.kind = fault_kind::overwritten_header;
     return found;
   }

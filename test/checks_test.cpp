@@ -263,6 +263,23 @@ TEST_P(Checks, FindASizeOfAnotherClass) {
   EXPECT_TRUE(reports.empty());
 }
 
+TEST_P(Checks, FindASizeOfAnotherClassThatIsInUseToo) {
+  std::vector<void*> others;
+  for (int i = 0; i < 40; ++i) others.push_back(allocate(200));
+  for (int i = 0; i < 20; ++i) {
+    deallocate(others.back(), 200);
+    others.pop_back();
+  }
+  void* const pointer = allocate(48);
+  deallocate(allocate(48), 48);
+  deallocate(pointer, 200);
+  expect_refused(slab_errc::size_mismatch, pointer, "size is not the one");
+  for (void* const each : others) deallocate(each, 200);
+  deallocate(pointer, 48);
+  EXPECT_TRUE(reports.empty());
+  EXPECT_EQ(memory_.stats().live_slots, 0U);
+}
+
 TEST_P(Checks, FindAnAlignmentOfAnotherClass) {
   void* const pointer = allocate(40, 8);
   deallocate(pointer, 40, 64);

@@ -134,12 +134,13 @@ class slab {
   slot_bitmap& bitmap() noexcept { return bitmap_; }
   const slot_bitmap& bitmap() const noexcept { return bitmap_; }
 
-  std::uint8_t group = 0;             // which of its bin's lists it is in
-  std::uint8_t size_class = 0;        // of its bin, in a resource
-  std::uint8_t granules = 0;          // that it covers, in a resource; 0: it lies in a block or part
-  bool pinned = false;                // never leaves its bin when it becomes empty
-  bool is_apart = false;              // no directory and no mask finds it, its bin does
-  std::uint32_t number = UINT32_MAX;  // which of its typed cache's slabs this is; none yet
+  std::uint8_t group = 0;       // which of its bin's lists it is in
+  std::uint8_t size_class = 0;  // of its bin, in a resource
+  std::uint8_t granules = 0;    // that it covers, in a resource; 0: it lies in a block or part
+  bool pinned = false;          // never leaves its bin when it becomes empty
+  bool is_apart = false;        // no directory and no mask finds it, its bin does
+  std::uint32_t number =
+      UINT32_MAX;  // which of its typed cache's slabs this is, none yet; the seal in a checked resource
 
  private:
   explicit slab(std::byte* begin) noexcept : begin_(begin) {}

@@ -1,6 +1,6 @@
 // What is known of each slot of a slab whose users are checked: its state, and who had it.
 //
-//   seal | state of slot 0 | ... | state of slot n-1 | record of slot 0 | ... | record of slot n-1 |    behind the header
+//   state of slot 0 | ... | state of slot n-1 | record of slot 0 | ... | record of slot n-1 |    behind the header
 //
 // Where slots have several owners at once, each has a byte for its state, else two bits: then the states of a slab of 1,024 slots lie
 // in four cache lines.
@@ -52,23 +52,21 @@ class slot_states {
   /// Returns the bytes that must follow the header of a slab of `slots` slots.
   static constexpr std::size_t bytes_for(std::size_t slots, slot_detail detail) noexcept {
     if (detail == slot_detail::none) return 0;
-    return detail == slot_detail::state ? sizeof(seal_type) + state_bytes_of(slots)
+    return detail == slot_detail::state ? state_bytes_of(slots)
                                         : records_at(slots) + slots * sizeof(slot_record);
   }
 
-  /// Makes every slot fresh and seals the header. Complexity O(slots).
-  void start(const slab& of, slot_detail detail) noexcept {
-    ::new (begin_) seal_type(seal_of(of));
-    for (std::size_t i = 0; i < state_bytes_of(of.slots()); ++i)
-      ::new (begin_ + sizeof(seal_type) + i) byte_type(0);
+  /// Makes every slot fresh and seals the header, which keeps the seal in place of its number. Complexity O(slots).
+  void start(slab& of, slot_detail detail) noexcept {
+    of.number = seal_of(of);
+    for (std::size_t i = 0; i < state_bytes_of(of.slots()); ++i) ::new (begin_ + i) byte_type(0);
     if (detail != slot_detail::record) return;
     for (std::size_t i = 0; i < of.slots(); ++i) ::new (&record(i, of.slots())) slot_record;
   }
 
-  /// Returns whether nothing has written over what never changes in the header. Complexity O(1).
-  bool is_sealed(const slab& of) const noexcept {
-    return *std::launder(reinterpret_cast<const seal_type*>(begin_)) == seal_of(of);
-  }
+  /// Returns whether nothing has written over what never changes in the header; before that is known, nothing beside the header
+  /// may be looked at. Complexity O(1).
+  static bool is_sealed(const slab& of) noexcept { return of.number == seal_of(of); }
 
   slot_state operator[](std::size_t slot) const noexcept {
     const std::uint32_t bits = load(slot) >> shift_of(slot);
@@ -105,7 +103,6 @@ class slot_states {
 
  private:
   using byte_type = std::atomic<std::uint8_t>;
-  using seal_type = std::uint32_t;
 
   static constexpr std::size_t in_byte = IsShared ? 1 : 4;  // states
   static constexpr std::uint32_t is_live = 1;
@@ -115,21 +112,22 @@ class slot_states {
     return (slots + in_byte - 1) / in_byte;
   }
   static constexpr std::size_t records_at(std::size_t slots) noexcept {
-    return (sizeof(seal_type) + state_bytes_of(slots) + alignof(slot_record) - 1) / alignof(slot_record) *
-           alignof(slot_record);
+    return (state_bytes_of(slots) + alignof(slot_record) - 1) / alignof(slot_record) * alignof(slot_record);
   }
 
-  static seal_type seal_of(const slab& of) noexcept {
+  // Each bit that is sealed changes one of the seal.
+  static std::uint32_t seal_of(const slab& of) noexcept {
     const auto begin = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(of.begin()));
-    const auto sizes = static_cast<seal_type>(of.slots()) << 8 ^ of.size_class;
-    return static_cast<seal_type>(begin >> 8) ^ static_cast<seal_type>(begin >> 32) ^ sizes ^ 0x5EA1ED00U;
+    const auto slots = static_cast<std::uint32_t>(of.slots());
+    return static_cast<std::uint32_t>(begin ^ begin >> 32) ^ (slots << 8 | slots >> 24) ^ of.size_class ^
+           0x5EA1ED00U;
   }
 
   static constexpr std::uint32_t shift_of(std::size_t slot) noexcept {
     return static_cast<std::uint32_t>(slot % in_byte * 2);
   }
   byte_type& byte_of(std::size_t slot) const noexcept {
-    return reinterpret_cast<byte_type*>(begin_ + sizeof(seal_type))[slot / in_byte];
+    return reinterpret_cast<byte_type*>(begin_)[slot / in_byte];
   }
   // Relaxed, both: the owner's own, or that of who gave it the slot.
   std::uint32_t load(std::size_t slot) const noexcept {

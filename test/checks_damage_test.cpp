@@ -1,0 +1,123 @@
+// Bits of a checked resource's slab headers are flipped: that is reported at the next call which relies on them, and nothing is touched
+// that is not the resource's.
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <memory_resource>
+#include <set>
+#include <vector>
+
+#include "quarry/core/bins/size_class.hpp"
+#include "quarry/core/slabs/slot_states.hpp"
+#include "quarry/violation.hpp"
+#include "support/both_resources.hpp"
+
+namespace quarry {
+namespace {
+
+constexpr std::size_t supply_bytes = std::size_t{64} << 20;  // nothing comes back to it
+constexpr std::size_t header_bytes = std::size_t{1} << 20;   // where the first headers lie
+constexpr std::size_t slab_bytes = 65536;
+constexpr std::size_t block_bytes = 64;
+
+std::vector<slab_errc> errors;  // since the test began
+
+void note(const violation& found) {
+  errors.push_back(found.error);
+}
+
+template <class Resource>
+class DamagedHeader : public testing::Test {
+ protected:
+  using states_type = core::slot_states<quarry_test::is_synchronized<Resource>>;
+
+  DamagedHeader()
+      : memory_(new std::byte[supply_bytes]),
+        supply_(memory_.get(), supply_bytes, std::pmr::null_memory_resource()) {
+    errors.clear();
+    previous_ = set_violation_handler(note);
+    slab_options options;
+    options.checks = check_level::pointers;
+    options.upstream_only = true;
+    resource_ = std::make_unique<Resource>(options, &supply_);
+    for (auto& each : blocks_) each = resource_->allocate(block_bytes, 8);
+    const std::uintptr_t begin =
+        reinterpret_cast<std::uintptr_t>(blocks_[0]) & ~std::uintptr_t{slab_bytes - 1};
+    for (std::size_t at = 0; at + sizeof(core::slab) <= header_bytes; at += alignof(core::slab)) {
+      auto* const found = reinterpret_cast<core::slab*>(memory_.get() + at);
+      if (reinterpret_cast<std::uintptr_t>(found->begin()) == begin &&
+          found->slots() == slab_bytes / block_bytes && found->size_class == core::class_of(block_bytes, 8) &&
+          states_type::is_sealed(*found))
+        header_ = found;
+    }
+  }
+  ~DamagedHeader() override {
+    resource_.reset();
+    set_violation_handler(previous_);
+  }
+
+  // Lets no slab be remembered: one of another class goes back.
+  void forget_slabs() {
+    resource_->deallocate(resource_->allocate(5000, 8), 5000, 8);
+    resource_->trim();
+  }
+
+  std::unique_ptr<std::byte[]> memory_;
+  std::pmr::monotonic_buffer_resource supply_;
+  std::unique_ptr<Resource> resource_;
+  void* blocks_[100];
+  core::slab* header_ = nullptr;
+  violation_handler previous_;
+};
+TYPED_TEST_SUITE(DamagedHeader, quarry_test::both_resources, quarry_test::resource_names);
+
+TYPED_TEST(DamagedHeader, IsReportedByTheNextFreeWhateverBitOfTheSealedOnesWasFlipped) {
+  ASSERT_NE(this->header_, nullptr);
+  int reported = 0;
+  for (std::size_t bit = 0; bit < sizeof(core::slab) * 8; ++bit) {
+    std::byte& damaged = reinterpret_cast<std::byte*>(this->header_)[bit / 8];
+    damaged ^= std::byte{1} << bit % 8;
+    const bool is_sealed = TestFixture::states_type::is_sealed(*this->header_);
+    damaged ^= std::byte{1} << bit % 8;
+    if (is_sealed) continue;
+    this->forget_slabs();
+    ASSERT_EQ(errors.size(), 0U);
+    damaged ^= std::byte{1} << bit % 8;
+    this->resource_->deallocate(this->blocks_[bit % 100], block_bytes, 8);
+    EXPECT_EQ(errors.size(), 1U) << "bit " << bit;
+    if (!errors.empty()) {
+      EXPECT_EQ(errors[0], slab_errc::corrupted) << "bit " << bit;
+    }
+    ++reported;
+    damaged ^= std::byte{1} << bit % 8;
+    errors.clear();
+  }
+  EXPECT_GE(reported, 128);
+  for (void* const each : this->blocks_) this->resource_->deallocate(each, block_bytes, 8);
+  EXPECT_EQ(errors.size(), 0U) << "nothing was lost";
+  EXPECT_EQ(this->resource_->stats().live_slots, 0U);
+}
+
+TYPED_TEST(DamagedHeader, KeepsItsSlotsFromBeingHandedOut) {
+  ASSERT_NE(this->header_, nullptr);
+  this->forget_slabs();
+  std::set<void*> live(std::begin(this->blocks_), std::end(this->blocks_));
+  this->header_->size_class ^= 1;
+  for (int i = 0; i < 2000; ++i) {
+    void* const block = this->resource_->allocate(block_bytes, 8);
+    ASSERT_TRUE(live.insert(block).second);
+    std::memset(block, 0x77, block_bytes);
+  }
+  EXPECT_GT(errors.size(), 0U);
+  for (const slab_errc each : errors) ASSERT_EQ(each, slab_errc::corrupted);
+  this->header_->size_class ^= 1;
+  errors.clear();
+  for (void* const each : live) this->resource_->deallocate(each, block_bytes, 8);
+  EXPECT_EQ(errors.size(), 0U);
+}
+
+}  // namespace
+}  // namespace quarry
