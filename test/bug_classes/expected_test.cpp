@@ -1,6 +1,7 @@
 // What Quarry says of each bug, through each face, at each level: docs/reliability.md has the same table beside other allocators'.
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <set>
 #include <string>
 #include <vector>
@@ -90,6 +91,10 @@ struct expectation {
   std::string memory;
   std::string cell;  // or several, parted by " or "
 };
+
+std::ostream& operator<<(std::ostream& out, const expectation& each) {
+  return out << each.bug << ", " << each.memory << ": " << each.cell;
+}
 
 std::vector<expectation> all_expectations() {
   std::vector<expectation> all;
