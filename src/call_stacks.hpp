@@ -13,6 +13,11 @@ namespace detail {
 
 class sentence;
 
+/// Lines of a message that has stacks: ahead of all, and ahead of the one that led to the call at fault.
+inline constexpr const char* how_to_read_stacks =
+    "  stacks    addr2line -Cfpie FILE OFFSET names function and line of FILE+OFFSET\n";
+inline constexpr const char* called_by = "    called by\n";
+
 /// Returns the number of the caller's stack; 0 where it is unknown, or the table is full.
 /// Complexity  O(frames), a microsecond or more.
 std::uint32_t current_call_stack() noexcept;
