@@ -97,7 +97,7 @@ void add_stacks(sentence& out, const fault& found) noexcept {
   const struct {
     const char* what;
     std::uint32_t number;
-  } stacks[] = {{called_by, found.alignment != 0 ? current_call_stack() : 0},
+  } stacks[] = {{called_by, found.alignment != 0 ? current_call_stack(frames_of_a_fault) : 0},
                 {"    freed by\n", found.record.freed_by},
                 {"    allocated by\n", found.record.allocated_by}};
   bool has_any = false;

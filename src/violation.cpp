@@ -20,7 +20,7 @@ std::atomic<violation_handler> installed{nullptr};  // null: the default; any th
   std::fputs(message, stderr);
   if (std::strstr(message, detail::called_by) == nullptr) {
     detail::sentence stack;
-    if (const std::uint32_t number = detail::current_call_stack()) {
+    if (const std::uint32_t number = detail::current_call_stack(detail::frames_of_a_fault)) {
       if (std::strstr(message, detail::how_to_read_stacks) == nullptr)
         stack.add("%s", detail::how_to_read_stacks);
       stack.add("    found in a call by\n");
