@@ -19,14 +19,14 @@ inline namespace QUARRY_ABI {
 namespace detail {
 namespace {
 
-constexpr std::size_t most_frames = 16;
 constexpr std::size_t most_stacks = std::size_t{1} << 16;
 constexpr std::size_t most_words = std::size_t{1}
                                    << 20;  // of all stacks: 8 MiB of addresses, touched as they fill
 
 struct frames {
+  std::size_t most = frames_of_a_fault;
   std::size_t count = 0;
-  const void* of[most_frames] = {};
+  const void* of[frames_of_a_fault] = {};
 };
 
 // Under a lock; read by number without it, because a stack that has a number never changes.
@@ -105,15 +105,16 @@ _Unwind_Reason_Code note_frame(_Unwind_Context* context, void* given) noexcept {
   const std::uintptr_t address = _Unwind_GetIPInfo(context, &is_before);
   if (address == 0) return _URC_END_OF_STACK;
   stack.of[stack.count++] = reinterpret_cast<const void*>(is_before != 0 ? address : address - 1);
-  return stack.count == most_frames ? _URC_END_OF_STACK : _URC_NO_REASON;
+  return stack.count == stack.most ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
 
 #endif
 
 }  // namespace
 
-std::uint32_t current_call_stack() noexcept {
+std::uint32_t current_call_stack([[maybe_unused]] std::size_t most_frames) noexcept {
   frames stack;
+  stack.most = most_frames;
 #if defined(QUARRY_HAS_STACKS)
   _Unwind_Backtrace(note_frame, &stack);
 #endif

@@ -37,7 +37,8 @@ kind_facts facts_of(fault_kind kind) noexcept {
               "a pointer that was computed, or read from memory that was overwritten", "never-allocated"};
     case fault_kind::wrong_size:
       return {slab_errc::size_mismatch, "the size is not the one that the block was allocated with",
-              "a container that frees another count than it took, a derived object freed as its base",
+              "a container that frees another count than it took, a derived object freed as its base, an "
+              "alignment that one of the two calls leaves out",
               "wrong-size"};
     case fault_kind::wrong_alignment:
       return {slab_errc::alignment_mismatch, "the alignment is not the one that the block was allocated with",
@@ -49,7 +50,8 @@ kind_facts facts_of(fault_kind kind) noexcept {
           "wrong-resource"};
     case fault_kind::not_a_block:
       return {slab_errc::invalid_pointer, "the pointer is no block of this resource",
-              "memory of malloc, of the stack or of a resource that has ended", "invalid-pointer"};
+              "memory of malloc or of the stack, a block of before release() or of a resource that has ended",
+              "invalid-pointer"};
     case fault_kind::nothing_there:
       return {slab_errc::invalid_pointer, "the resource holds that memory, but no block lies there now",
               "a block that was freed before, and whose slab went back since", "double-free"};
@@ -61,7 +63,7 @@ kind_facts facts_of(fault_kind kind) noexcept {
               "a pointer or iterator that is used after its object's end", "write-after-free"};
     case fault_kind::overrun:
       return {slab_errc::corrupted, "something was written behind the end of a block",
-              "an index or length that is one too large", "overrun"};
+              "an index or length that is one too large, or a write ahead of the block behind", "overrun"};
   }
   return {slab_errc::corrupted, "", "", ""};
 }
@@ -90,10 +92,28 @@ void add_block(sentence& out, const fault& found) noexcept {
   out.add("\n");
 }
 
-void add_stack(sentence& out, const char* what, std::uint32_t stack) noexcept {
-  if (stack == 0) return;
-  out.add("    %s by\n", what);
-  write_call_stack(out, stack);
+// The latest comes first: what does not fit is left out.
+void add_stacks(sentence& out, const fault& found) noexcept {
+  const struct {
+    const char* what;
+    std::uint32_t number;
+  } stacks[] = {{called_by, found.alignment != 0 ? current_call_stack(frames_of_a_fault) : 0},
+                {"    freed by\n", found.record.freed_by},
+                {"    allocated by\n", found.record.allocated_by}};
+  bool has_any = false;
+  for (const auto& each : stacks) has_any |= each.number != 0;
+  if (has_any) out.add("%s", how_to_read_stacks);
+  for (const auto& each : stacks) {
+    if (each.number == 0) continue;
+    out.add("%s", each.what);
+    write_call_stack(out, each.number);
+  }
+}
+
+// Whether a level that notes who had a block would tell more.
+bool is_without_record(const fault& found) noexcept {
+  return found.slab_begin != nullptr && found.block_begin != nullptr && found.record.allocated_by == 0 &&
+         found.kind != fault_kind::never_allocated;
 }
 
 }  // namespace
@@ -113,9 +133,11 @@ void report_fault(const owner_facts& owner, const fault& found) {
     add_owner(text, find_other_owner(owner.owner, found.pointer));
     text.add("\n");
   }
-  add_stack(text, "allocated", found.record.allocated_by);
-  add_stack(text, "freed", found.record.freed_by);
   text.add("  look for  %s; docs/checks.md#%s\n", kind.look_for, kind.section);
+  if (is_without_record(found))
+    text.add(
+        "  more      QUARRY_CHECKS=full in the environment tells who allocated and who freed the block\n");
+  add_stacks(text, found);
   report_violation({kind.error, found.pointer, owner.owner, text.text()});
 }
 

@@ -29,6 +29,7 @@ void live_blocks::write(const owner_facts& owner, const char* what) const noexce
                bytes_, what);
   if (owner.name != nullptr) std::fprintf(stderr, "'%s', ", owner.name);
   std::fprintf(stderr, "quarry::%s at %p\n", owner.type, owner.owner);
+  if (group_count_ != 0 && groups_[0].allocated_by != 0) std::fputs(how_to_read_stacks, stderr);
   for (std::size_t i = 0; i < group_count_; ++i) {
     const group& each = groups_[i];
     std::fprintf(stderr, "  live      %zu of %zu bytes, the first at %p\n", each.blocks, each.bytes,
@@ -40,7 +41,8 @@ void live_blocks::write(const owner_facts& owner, const char* what) const noexce
   }
   if (other_blocks_ != 0)
     std::fprintf(stderr, "  live      %zu of other sizes or from elsewhere\n", other_blocks_);
-  std::fprintf(stderr, "  look for  owners that were not destroyed; docs/checks.md#leak\n");
+  std::fprintf(stderr,
+               "  look for  owners that were not destroyed, or that own each other; docs/checks.md#leak\n");
 }
 
 }  // namespace detail

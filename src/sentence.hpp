@@ -15,7 +15,7 @@ namespace detail {
 
 class sentence {
  public:
-  static constexpr std::size_t most_bytes = 4096;
+  static constexpr std::size_t most_bytes = 8192;  // three call stacks of functions with long names
 
   sentence() noexcept { text_[0] = '\0'; }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <thread>
@@ -39,6 +40,22 @@ TEST(CallStacks, AreWrittenAsModuleAndOffset) {
   sentence nothing;
   write_call_stack(nothing, 0);
   EXPECT_STREQ(nothing.text(), "");
+}
+
+__attribute__((noinline)) std::uint32_t from_below(int depth, std::size_t most_frames) {
+  const std::uint32_t number =
+      depth == 0 ? current_call_stack(most_frames) : from_below(depth - 1, most_frames);
+  __asm__ volatile("");
+  return number;
+}
+
+TEST(CallStacks, HaveAsManyFramesAsWereAskedForAtMost) {
+  for (const std::size_t most : {std::size_t{1}, frames_of_a_block, frames_of_a_fault}) {
+    sentence text;
+    write_call_stack(text, from_below(40, most));
+    const std::string lines = text.text();
+    EXPECT_EQ(static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n')), most) << lines;
+  }
 }
 
 TEST(CallStacks, AreTakenByManyThreads) {

@@ -320,6 +320,20 @@ TEST_P(Checks, LoseNothingWhenTheHandlerReturns) {
   EXPECT_EQ(memory_.stats().live_slots, 0U);
 }
 
+TEST_P(Checks, SayWhoMadeTheCallAndHowToReadThat) {
+  void* const pointer = allocate(48);
+  deallocate(pointer, 48);
+  deallocate(pointer, 48);
+  ASSERT_EQ(reports.size(), 1U);
+  const std::string& message = reports[0].message;
+  const std::size_t called = message.find("    called by\n      ");
+  EXPECT_NE(called, std::string::npos) << message;
+  EXPECT_LT(message.find("addr2line -Cfpie FILE OFFSET"), called) << message;
+  EXPECT_LT(message.find("docs/checks.md#double-free"), called)
+      << "what may be cut off comes last: " << message;
+  EXPECT_EQ(message.find("QUARRY_CHECKS=full") == std::string::npos, is_full()) << message;
+}
+
 class FullChecks : public Checks {};
 
 INSTANTIATE_TEST_SUITE_P(Faces, FullChecks,

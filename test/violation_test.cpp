@@ -25,5 +25,17 @@ TEST(ViolationDeathTest, EndsTheProgramWithItsMessageByDefault) {
                "a header was overwritten");
 }
 
+TEST(ViolationDeathTest, SaysInWhichCallWhereTheMessageDoesNot) {
+  EXPECT_DEATH(
+      detail::report_violation({slab_errc::corrupted, nullptr, nullptr, "a header was overwritten\n"}),
+      "a header was overwritten\n  stacks    addr2line .*\n    found in a call by\n.*\\+0x");
+}
+
+TEST(ViolationDeathTest, EndsWithTheMessageWhereThatSaysIt) {
+  EXPECT_DEATH(detail::report_violation({slab_errc::double_free, nullptr, nullptr,
+                                         "a block was freed twice\n    called by\n      somebody\n"}),
+               "      somebody\n$");
+}
+
 }  // namespace
 }  // namespace quarry
