@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <memory_resource>
+#include <new>
 #include <set>
 #include <vector>
 
@@ -29,14 +30,32 @@ void note(const violation& found) {
   errors.push_back(found.error);
 }
 
+// Hands one block of memory out from its begin on; takes nothing back.
+class upward_supply final : public std::pmr::memory_resource {
+ public:
+  std::byte* begin() const { return memory_.get(); }
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    void* place = memory_.get() + used_bytes_;
+    std::size_t room = supply_bytes - used_bytes_;
+    if (std::align(alignment, bytes, place, room) == nullptr) throw std::bad_alloc();
+    used_bytes_ = supply_bytes - room + bytes;
+    return place;
+  }
+  void do_deallocate(void*, std::size_t, std::size_t) override {}
+  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+
+  std::unique_ptr<std::byte[]> memory_{new std::byte[supply_bytes]};
+  std::size_t used_bytes_ = 0;
+};
+
 template <class Resource>
 class DamagedHeader : public testing::Test {
  protected:
   using states_type = core::slot_states<quarry_test::is_synchronized<Resource>>;
 
-  DamagedHeader()
-      : memory_(new std::byte[supply_bytes]),
-        supply_(memory_.get(), supply_bytes, std::pmr::null_memory_resource()) {
+  DamagedHeader() {
     errors.clear();
     previous_ = set_violation_handler(note);
     slab_options options;
@@ -47,7 +66,7 @@ class DamagedHeader : public testing::Test {
     const std::uintptr_t begin =
         reinterpret_cast<std::uintptr_t>(blocks_[0]) & ~std::uintptr_t{slab_bytes - 1};
     for (std::size_t at = 0; at + sizeof(core::slab) <= header_bytes; at += alignof(core::slab)) {
-      auto* const found = reinterpret_cast<core::slab*>(memory_.get() + at);
+      auto* const found = reinterpret_cast<core::slab*>(supply_.begin() + at);
       if (reinterpret_cast<std::uintptr_t>(found->begin()) == begin &&
           found->slots() == slab_bytes / block_bytes && found->size_class == core::class_of(block_bytes, 8) &&
           states_type::is_sealed(*found))
@@ -65,8 +84,7 @@ class DamagedHeader : public testing::Test {
     resource_->trim();
   }
 
-  std::unique_ptr<std::byte[]> memory_;
-  std::pmr::monotonic_buffer_resource supply_;
+  upward_supply supply_;
   std::unique_ptr<Resource> resource_;
   void* blocks_[100];
   core::slab* header_ = nullptr;
