@@ -344,11 +344,15 @@ class QUARRY_EXPORT store {
     return siblings < 1 ? 1 : siblings < headers_at_once ? siblings : headers_at_once;
   }
 
+  // Whether the limit leaves room for `bytes` bytes more.
+  bool may_charge(std::size_t bytes) const noexcept {
+    return max_bytes_ == 0 || (bytes <= max_bytes_ && held_bytes() <= max_bytes_ - bytes);
+  }
   // Calls the supply for `bytes` bytes through `ask`, counted; null past the limit or when it returns null. Requires the
   // supply's lock.
   template <class Ask>
   void* charge(std::size_t bytes, Ask ask) {
-    if (max_bytes_ != 0 && (bytes > max_bytes_ || held_bytes() > max_bytes_ - bytes)) return nullptr;
+    if (!may_charge(bytes)) return nullptr;
     void* const memory = ask();
     if (memory == nullptr) return nullptr;
     const std::size_t held =
@@ -378,6 +382,7 @@ class QUARRY_EXPORT store {
            buffer_bytes_;
   }
   std::size_t missing_part_bytes(const slab_layout& layout, std::size_t siblings) noexcept;
+  void bring_record() noexcept;
   void bring_parts(const slab_layout& layout, std::size_t siblings) noexcept;
   std::size_t wished_granules(std::size_t least) const noexcept;
   template <class... Insist>
