@@ -1070,7 +1070,7 @@ TEST_F(SharedEngine, ACacheThatIsRefusedAClassKeepsNoPartForIt) {
   for (const bool throws : {false, true}) {
     pages.throws = throws;
     pages.fails_always = true;
-    on.leave_parts(400);
+    on.leave_parts(900);
     for (const class_index index : {used, unused}) {
       if (throws) {
         EXPECT_THROW((void)on.allocate(*second, index), upstream_failure);
@@ -1080,9 +1080,12 @@ TEST_F(SharedEngine, ACacheThatIsRefusedAClassKeepsNoPartForIt) {
       EXPECT_EQ(second->of(index), nullptr);
     }
     EXPECT_EQ(on.engine.shelf_of(unused), nullptr);
+    pages.throws = false;
+    const std::size_t room = on.engine.memory().room_apart(1);
+    EXPECT_EQ(on.allocate(*second, class_of_bytes(1536)), nullptr);
+    EXPECT_EQ(on.engine.memory().room_apart(1), room) << "the shelf of another class waits for it";
     pages.fails_always = false;
   }
-  pages.throws = false;
   EXPECT_NE(on.allocate(*second, unused), nullptr);
   EXPECT_NE(on.allocate(*second, used), nullptr);
 }
