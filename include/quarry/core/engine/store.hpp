@@ -102,7 +102,7 @@ class QUARRY_EXPORT store : public store_contents<Lock> {
   /// Returns a slab of free slots for a bin of class `index`, of as many granules as `layout` has; null when the supply
   /// refuses or the limit is reached.
   /// Effects     Headers come some at a time; `siblings`, the slabs that the bin has, tell how many.
-  /// Complexity  O(slots / 64), at most four calls of the supply.
+  /// Complexity  O(slots / 64), at most five calls of the supply.
   slab* take_slab(const slab_layout& layout, class_index index, std::size_t siblings) noexcept;
 
   /// Returns a slab of at most `bytes` bytes of slots that lies apart in the store's parts, or null. The bin keeps it until
@@ -291,6 +291,7 @@ class QUARRY_EXPORT store : public store_contents<Lock> {
   bool add_block(std::size_t wished, std::size_t least, Insist...);
   bool add_block_of_buffer(std::size_t least) noexcept;
   std::size_t missing_part_bytes(const slab_layout& layout, std::size_t siblings) noexcept;
+  std::size_t part_bytes_ahead(const slab_layout& layout) const noexcept;
   void bring_record() noexcept;
   void bring_parts(const slab_layout& layout, std::size_t siblings) noexcept;
   std::size_t wished_granules(std::size_t least) const noexcept;

@@ -81,12 +81,22 @@ void store<Supply, Lock>::bring_parts(const slab_layout& layout, std::size_t sib
     directory_.bring(parts_.try_allocate(bytes, sizeof(void*)), bytes);
 }
 
+// A supply of unknown size may hand out its memory in a row: then what is asked for between two extents costs the second one the
+// rest of a granule. So a block for the parts of some slabs comes before the first extent. Returns its bytes; 0: none is missing.
+template <class Supply, class Lock>
+std::size_t store<Supply, Lock>::part_bytes_ahead(const slab_layout& layout) const noexcept {
+  constexpr std::size_t slabs_ahead = 12;
+  if (is_ample() || slab_granules_ != 1 || extents_.held_granules() != 0) return 0;
+  const std::size_t bytes = slabs_ahead * headers_.room_for(layout.header_bytes);
+  return parts_.has_room(bytes) ? 0 : parts_.wished_block_bytes(bytes, headers_.unit_bytes());
+}
+
 template <class Supply, class Lock>
 slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index index,
                                      std::size_t siblings) noexcept {
   const std::size_t granules = granules_of(layout);
   for (;;) {
-    std::size_t part_bytes = 0, wished = 0;
+    std::size_t part_bytes = 0, wished = 0, ahead = 0;
     {
       const lock_holder<Lock> held(lock_);
       part_bytes = missing_part_bytes(layout, siblings);
@@ -99,12 +109,14 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
           return make_slab(run, layout, index);
         }
         part_bytes = 0;
+        ahead = part_bytes_ahead(layout);
       } else if (!extents_.has_free() && !may_charge(granules * granule_bytes() + part_bytes)) {
         return nullptr;  // nor are parts taken for it
       } else {
         wished = parts_.wished_block_bytes(part_bytes, headers_.unit_bytes());
       }
     }
+    if (ahead != 0) add_block(ahead, ahead);
     const bool has_more =
         part_bytes == 0 ? grow(layout)
                         : add_block(wished, arena::least_block_bytes(part_bytes, headers_.unit_bytes()));
