@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iomanip>
 #include <locale>
 #include <ostream>
 #include <sstream>
@@ -10,58 +9,19 @@
 #include <utility>
 #include <vector>
 
+#include "picture_page.hpp"
+
 namespace quarry {
 inline namespace QUARRY_ABI {
 namespace {
 
 // Lengths in pixels, as the document has them at its own size.
-constexpr int page_width = 1180;
-constexpr int margin = 20;
-constexpr int label_width = 120;  // left of the cells
-constexpr int cells_left = margin + label_width;
-constexpr int cells_width = 820;
-constexpr int notes_left = cells_left + cells_width + 10;  // right of the cells
-constexpr int row_height = 11;
-constexpr int row_step = 14;
-constexpr int text_baseline = 9;  // of a row's text, below the row's top
 constexpr double widest_cell = 14;
 constexpr double least_cell_with_gap = 4;
 constexpr double widest_granule = 12.5;  // 64 of them make a row
 constexpr int section_gap = 10;
 constexpr int width_of_character = 6;                       // of text of 10 pixels, at least
 constexpr std::size_t gaps_of_extents = core::class_count;  // an id beside those of the classes
-
-constexpr const char* style = R"(<style>
-.quarry{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:10px}
-.quarry .paper{fill:#ffffff}
-.quarry text{fill:#1c2430}
-.quarry .title{font-size:18px;font-weight:bold}
-.quarry .sum{font-size:11px}
-.quarry .class{font-size:12px;font-weight:bold}
-.quarry .note{fill:#596577}
-.quarry .end{text-anchor:end}
-.quarry path{fill:none;stroke-width:1}
-.quarry rect.free,.quarry rect.base{fill:#d5dbe3}
-.quarry rect.live{fill:#1f6fd6}.quarry path.live{stroke:#1f6fd6}
-.quarry rect.cached{fill:#f0a020}.quarry path.cached{stroke:#f0a020}
-.quarry rect.lent{fill:#3d8f77}.quarry path.lent{stroke:#3d8f77}
-.quarry rect.discarded{fill:#b58ad1}.quarry path.discarded{stroke:#b58ad1}
-.quarry rect.unused{fill:#d9efe4}.quarry path.unused{stroke:#d9efe4}
-.quarry-gap{fill:none;stroke:#ffffff}
-@media (prefers-color-scheme:dark){
-.quarry .paper{fill:#12161c}
-.quarry text{fill:#e4e9f0}
-.quarry .note{fill:#9aa6b6}
-.quarry rect.free,.quarry rect.base{fill:#3b4452}
-.quarry rect.live{fill:#5aa2f5}.quarry path.live{stroke:#5aa2f5}
-.quarry rect.cached{fill:#f2b03d}.quarry path.cached{stroke:#f2b03d}
-.quarry rect.lent{fill:#57b598}.quarry path.lent{stroke:#57b598}
-.quarry rect.discarded{fill:#9a6fbd}.quarry path.discarded{stroke:#9a6fbd}
-.quarry rect.unused{fill:#1f3a32}.quarry path.unused{stroke:#1f3a32}
-.quarry-gap{stroke:#12161c}
-}
-</style>
-)";
 
 /// Writes digits in groups of three, whatever the program's locale.
 std::string grouped(std::size_t number) {
@@ -81,46 +41,6 @@ std::string address(std::uintptr_t at) {
   return text.str();
 }
 
-// Returns the bytes of the character of UTF-8 that begins at `at`, or 0 when there is none that XML may contain.
-std::size_t character_bytes(const std::string& text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : 0); };
-  const unsigned first = byte(at);
-  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-  const std::size_t bytes = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : 0;
-  for (std::size_t i = 1; i < bytes; ++i)
-    if ((byte(at + i) & 0xc0U) != 0x80) return 0;
-  const unsigned second = byte(at + 1);
-  const bool is_overlong = first == 0xe0 && second < 0xa0;
-  const bool is_surrogate = first == 0xed && second >= 0xa0;
-  const bool is_no_character = first == 0xef && second == 0xbf && byte(at + 2) >= 0xbe;
-  return is_overlong || is_surrogate || is_no_character ? 0 : bytes;
-}
-
-// What a name may contain that XML has another use for, or no place.
-std::string escaped(const std::string& text) {
-  constexpr std::size_t most_characters = 80;  // that fit into the title's line
-  std::string result;
-  std::size_t characters = 0;
-  for (std::size_t at = 0; at < text.size(); ++characters) {
-    if (characters == most_characters) return result + "...";
-    const std::size_t bytes = character_bytes(text, at);
-    const char first = text[at];
-    if (first == '&') {
-      result += "&amp;";
-    } else if (first == '<') {
-      result += "&lt;";
-    } else if (first == '>') {
-      result += "&gt;";
-    } else if (bytes == 0) {
-      result += '?';
-    } else {
-      result.append(text, at, bytes);
-    }
-    at += bytes == 0 ? 1 : bytes;
-  }
-  return result;
-}
-
 struct totals {
   std::size_t slabs = 0, live = 0, cached = 0, free = 0;
 
@@ -133,94 +53,7 @@ struct totals {
   std::size_t slots() const noexcept { return live + cached + free; }
 };
 
-/// The document, written from top to bottom.
-class page {
- public:
-  page() {
-    body_.imbue(std::locale::classic());
-    body_ << std::setprecision(9);
-  }
-
-  void skip(int height) { y_ += height; }
-
-  /// Writes a line whose baseline lies `ascent` below the last row.
-  void line(int ascent, int height, const char* kind, const std::string& words) {
-    text(margin, y_ + ascent, kind, words);
-    y_ += height;
-  }
-  void legend(int x, const char* kind, const char* meaning) {
-    body_ << "<rect x=\"" << x << "\" y=\"" << y_ << "\" width=\"" << row_height << "\" height=\""
-          << row_height << "\" class=\"" << kind << "\"/>";
-    text(x + row_height + 5, y_ + text_baseline, "note", meaning);
-  }
-
-  /// Begins a row of `units` units, each `unit_width` pixels wide, with its labels.
-  void begin_row(const char* kind, double unit_width, std::size_t units, const std::string& left,
-                 const std::string& right) {
-    text(cells_left - 8, y_ + text_baseline, "note end", left);
-    text(notes_left, y_ + text_baseline, "note", right);
-    body_ << "<g class=\"" << kind << "\" transform=\"translate(" << cells_left << ',' << y_ << ") scale("
-          << unit_width << ',' << row_height << ")\"><rect class=\"base\" width=\"" << units
-          << "\" height=\"1\"/>";
-  }
-  /// Writes `count` units from `first` on; several calls make one path when no other kind is written between them.
-  void stroke(const char* kind, std::size_t first, std::size_t count) {
-    if (kind_ != kind) {
-      end_path();
-      kind_ = kind;
-      body_ << "<path class=\"" << kind << "\" d=\"M" << first << " .5h" << count;
-    } else {
-      body_ << 'm' << first - end_ << " 0h" << count;
-    }
-    end_ = first + count;
-  }
-  void end_row() {
-    end_path();
-    body_ << "</g>\n";
-    y_ += row_step;
-  }
-
-  /// Defines the lines that part cells of that width; draw_gaps() lays them over the row written last.
-  void define_gaps(std::size_t id, double unit_width, std::size_t units) {
-    body_ << "<defs><path id=\"quarry-gaps-" << id << "\" class=\"quarry-gap\" d=\"";
-    for (std::size_t i = 1; i < units; ++i)
-      body_ << 'M' << static_cast<double>(i) * unit_width << " 0v" << row_height;
-    body_ << "\"/></defs>\n";
-  }
-  void draw_gaps(std::size_t id) {
-    body_ << "<use xlink:href=\"#quarry-gaps-" << id << "\" x=\"" << cells_left << "\" y=\"" << y_ - row_step
-          << "\"/>\n";
-  }
-
-  void write(std::ostream& out, const std::string& title) {
-    std::ostringstream head;
-    head.imbue(std::locale::classic());
-    const int height = y_ + margin;
-    head << "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" "
-            "class=\"quarry\" width=\""
-         << page_width << "\" height=\"" << height << "\" viewBox=\"0 0 " << page_width << ' ' << height
-         << "\" role=\"img\">\n<title>" << title << "</title>\n"
-         << style << "<rect class=\"paper\" width=\"" << page_width << "\" height=\"" << height << "\"/>\n";
-    out << head.str() << body_.str() << "</svg>\n";
-  }
-
- private:
-  void text(int x, int baseline, const char* kind, const std::string& words) {
-    body_ << "<text x=\"" << x << "\" y=\"" << baseline << "\" class=\"" << kind << "\">" << words
-          << "</text>\n";
-  }
-  void end_path() {
-    if (kind_ != nullptr) body_ << "\"/>";
-    kind_ = nullptr;
-  }
-
-  std::ostringstream body_;
-  int y_ = margin;              // top of what comes next
-  const char* kind_ = nullptr;  // of the path that is open; null: none
-  std::size_t end_ = 0;         // unit behind the last stroke of it
-};
-
-void write_head(page& to, const survey& of, const std::string& title) {
+void write_head(picture_page& to, const survey& of, const std::string& title) {
   const slab_stats& stats = of.stats;
   to.line(14, 24, "title", title);
   to.line(11, 15, "sum",
@@ -240,12 +73,12 @@ void write_head(page& to, const survey& of, const std::string& title) {
                {"lent", "lent to slabs or parts"},
                {"discarded", "discarded: addresses without memory"},
                {"unused", "never used"}};
-  int x = margin;
+  int x = picture_page::margin;
   for (const auto& each : kinds) {
     to.legend(x, each.kind, each.meaning);
     x += 46 + width_of_character * static_cast<int>(std::char_traits<char>::length(each.meaning));
   }
-  to.skip(row_step);
+  to.skip(picture_page::row_step);
 }
 
 std::string shares(std::size_t live, std::size_t cached, std::size_t free) {
@@ -253,10 +86,10 @@ std::string shares(std::size_t live, std::size_t cached, std::size_t free) {
 }
 
 // A row for each slab.
-void write_rows(page& to, const survey& of, const survey::slab* begin, const survey::slab* end) {
+void write_rows(picture_page& to, const survey& of, const survey::slab* begin, const survey::slab* end) {
   std::uint32_t most_slots = 0;
   for (const survey::slab* each = begin; each != end; ++each) most_slots = std::max(most_slots, each->slots);
-  const double unit_width = std::min(widest_cell, double{cells_width} / most_slots);
+  const double unit_width = std::min(widest_cell, double{picture_page::cells_width} / most_slots);
   const bool has_gaps = unit_width >= least_cell_with_gap;
   if (has_gaps) to.define_gaps(begin->size_class, unit_width, most_slots);
   for (const survey::slab* each = begin; each != end; ++each) {
@@ -273,7 +106,7 @@ void write_rows(page& to, const survey& of, const survey::slab* begin, const sur
 }
 
 // A bar for each step of fullness.
-void write_steps(page& to, const survey::slab* begin, const survey::slab* end) {
+void write_steps(picture_page& to, const survey::slab* begin, const survey::slab* end) {
   constexpr std::size_t steps = 12;  // none live, then ten of a tenth each, then all
   static constexpr const char* names[steps] = {"none live", "up to 10 %", "to 20 %", "to 30 %",
                                                "to 40 %",   "to 50 %",    "to 60 %", "to 70 %",
@@ -285,7 +118,7 @@ void write_steps(page& to, const survey::slab* begin, const survey::slab* end) {
   }
   std::size_t most_slots = 1;
   for (const totals& each : sums) most_slots = std::max(most_slots, each.slots());
-  const double unit_width = double{cells_width} / static_cast<double>(most_slots);
+  const double unit_width = double{picture_page::cells_width} / static_cast<double>(most_slots);
   for (std::size_t i = steps; i-- > 0;) {
     const totals& each = sums[i];
     if (each.slabs == 0) continue;
@@ -296,7 +129,7 @@ void write_steps(page& to, const survey::slab* begin, const survey::slab* end) {
   }
 }
 
-void write_class(page& to, const survey& of, const survey::slab* begin, const survey::slab* end) {
+void write_class(picture_page& to, const survey& of, const survey::slab* begin, const survey::slab* end) {
   totals sum;
   for (const survey::slab* each = begin; each != end; ++each) sum.add(*each);
   to.skip(section_gap);
@@ -329,7 +162,7 @@ struct granules {
   std::size_t all() const noexcept { return lent + discarded + unused + free; }
 };
 
-void write_extent(page& to, const core::extent& each) {
+void write_extent(picture_page& to, const core::extent& each) {
   granules sum;
   sum.add(each);
   const core::granule_mask all = ~core::granule_mask{0} >> (core::extents::most_granules - each.granules);
@@ -348,7 +181,7 @@ void write_extent(page& to, const core::extent& each) {
   to.draw_gaps(gaps_of_extents);
 }
 
-void write_extents(page& to, const survey& of) {
+void write_extents(picture_page& to, const survey& of) {
   if (of.extents.empty()) return;
   granules sum;
   for (const core::extent& each : of.extents) sum.add(each);
@@ -376,8 +209,8 @@ void write_extents(page& to, const survey& of) {
   for (std::size_t i = steps; i-- > 0;) {
     const granules& each = sums[i];
     if (each.extents == 0) continue;
-    to.begin_row("extents", double{cells_width} / static_cast<double>(most), each.all(), names[i],
-                 counted(each.extents, "extent"));
+    to.begin_row("extents", double{picture_page::cells_width} / static_cast<double>(most), each.all(),
+                 names[i], counted(each.extents, "extent"));
     if (each.lent != 0) to.stroke("lent", 0, each.lent);
     if (each.discarded != 0) to.stroke("discarded", each.lent, each.discarded);
     if (each.unused != 0) to.stroke("unused", each.lent + each.discarded, each.unused);
@@ -385,7 +218,7 @@ void write_extents(page& to, const survey& of) {
   }
 }
 
-void write_blocks(page& to, const survey& of) {
+void write_blocks(picture_page& to, const survey& of) {
   if (of.blocks.empty()) return;
   std::vector<survey::block> blocks = of.blocks;
   std::stable_sort(blocks.begin(), blocks.end(),
@@ -402,7 +235,7 @@ void write_blocks(page& to, const survey& of) {
               grouped(live_bytes) + " bytes, " + grouped(blocks.size() - live) + " kept of " +
               grouped(kept_bytes) + " bytes");
   const double unit_width =
-      double{cells_width} / static_cast<double>(std::max<std::size_t>(blocks[0].bytes, 1));
+      double{picture_page::cells_width} / static_cast<double>(std::max<std::size_t>(blocks[0].bytes, 1));
   for (std::size_t i = 0; i < blocks.size() && i < most_rows_of_blocks; ++i) {
     to.begin_row("block", unit_width, blocks[i].bytes, address(blocks[i].begin),
                  grouped(blocks[i].bytes) + " bytes" + (blocks[i].is_live ? "" : ", kept"));
@@ -410,7 +243,7 @@ void write_blocks(page& to, const survey& of) {
     to.end_row();
   }
   if (blocks.size() > most_rows_of_blocks)
-    to.line(text_baseline, row_step, "note",
+    to.line(picture_page::text_baseline, picture_page::row_step, "note",
             "and " + grouped(blocks.size() - most_rows_of_blocks) + " smaller ones of " +
                 grouped(rest_bytes) + " bytes");
 }
@@ -420,7 +253,7 @@ void write_blocks(page& to, const survey& of) {
 void write_svg(std::ostream& out, const survey& of, const char* name) {
   const std::string title =
       name != nullptr && *name != '\0' ? "Slab resource " + escaped(name) : "Slab resource without a name";
-  page document;
+  picture_page document;
   write_head(document, of, title);
   const survey::slab* const end = of.slabs.data() + of.slabs.size();
   for (const survey::slab *begin = of.slabs.data(), *next = begin; begin != end; begin = next) {

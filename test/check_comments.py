@@ -21,7 +21,8 @@ import sys
 import tempfile
 import xml.etree.ElementTree as xml
 
-PROJECT = pathlib.Path(__file__).resolve().parent.parent
+import checking
+
 FACES = {"slab_face.hpp", "slab_host.hpp", "allocator_face.hpp"}
 KINDS_WITH_COST = {"function", "friend"}
 
@@ -177,18 +178,11 @@ def self_test():
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         (root / "include/quarry").mkdir(parents=True)
-        shutil.copytree(PROJECT / "docs/site", root / "docs/site")
+        shutil.copytree(checking.PROJECT / "docs/site", root / "docs/site")
         for before, after, told in [("", "", ""), *BREACHES]:
             (root / "include/quarry/thing.hpp").write_text(GOOD.replace(before, after) if before else GOOD, encoding="utf-8")
-            found = breaches_of(root)
-            if bool(found) != bool(told) or told and not any(told in breach for breach in found):
-                sys.exit(f"expected {told or 'nothing'!r}, was told {found}")
+            checking.expect(told, breaches_of(root))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--self-test"]:
-        self_test()
-        sys.exit(0)
-    found_breaches = breaches_of(pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else PROJECT)
-    print("\n".join(found_breaches))
-    sys.exit(1 if found_breaches else 0)
+    checking.run(breaches_of, self_test)

@@ -17,8 +17,9 @@ import re
 import sys
 import tempfile
 
-PROJECT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT / "docs/site"))
+import checking
+
+sys.path.insert(0, str(checking.PROJECT / "docs/site"))
 import pages as site  # noqa: E402
 
 # A C++ literal with its continuations; a value that is put in between ends it.
@@ -119,15 +120,8 @@ def self_test():
                 path = pathlib.Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text.replace(before, after) if name == file and before else text, encoding="utf-8")
-            found = breaches_of(pathlib.Path(folder))
-            if bool(found) != bool(told) or told and not any(told in breach for breach in found):
-                sys.exit(f"expected {told or 'nothing'!r}, was told {found}")
+            checking.expect(told, breaches_of(pathlib.Path(folder)))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--self-test"]:
-        self_test()
-        sys.exit(0)
-    found_breaches = breaches_of(pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else PROJECT)
-    print("\n".join(found_breaches))
-    sys.exit(1 if found_breaches else 0)
+    checking.run(breaches_of, self_test)

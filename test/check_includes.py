@@ -21,8 +21,9 @@ Prints one line for each breach and exits 1 when there is any.
 import pathlib
 import posixpath
 import re
-import sys
 import tempfile
+
+import checking
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 LAYER = re.compile(r"^// Layer\s+(\d+)", re.MULTILINE)
@@ -227,7 +228,6 @@ def self_test():
         ("", {"portability.hpp": "// Layer 6.\n#define QUARRY_THREAD_LOCAL __thread\n"}),
         ("which is a part itself", {"core/engine/more.hpp": '// Layer 2. Part of take.hpp.\n#include "take.hpp"\n'}),
     ]
-    failures = 0
     for expected, changes in cases:
         with tempfile.TemporaryDirectory() as scratch:
             root = pathlib.Path(scratch)
@@ -235,23 +235,8 @@ def self_test():
                 path = root / "include" / "quarry" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
-            breaches = check(root)
-            right = any(expected in b for b in breaches) if expected else not breaches
-            if not right:
-                failures += 1
-                print(f"self-test: expected {expected or 'no breach'!r}, got {breaches}")
-    return failures
-
-
-def main():
-    if sys.argv[1:] == ["--self-test"]:
-        return 1 if self_test() else 0
-    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
-    breaches = check(root)
-    for breach in breaches:
-        print(breach)
-    return 1 if breaches else 0
+            checking.expect(expected, check(root))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    checking.run(check, self_test)

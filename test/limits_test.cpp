@@ -381,6 +381,35 @@ TYPED_TEST(Limits, ReserveThatUpstreamRefusesLeavesEverythingAsItWas) {
     }
 }
 
+// Whose memory is used up by parts of a class that is refused serves less of the next one.
+TYPED_TEST(Limits, AFirstBlockOfAClassThatIsRefusedCostsTheOthersNothing) {
+  const TypeParam plain;
+  const std::vector<std::size_t> sizes = class_sizes(plain, 256, plain.options().largest_required_pool_block);
+  std::size_t refusals = 0;
+  for (const limit which : every_limit)
+    for (std::size_t limit_bytes = kibibyte; limit_bytes <= 8 * kibibyte; limit_bytes += kibibyte / 2) {
+      SCOPED_TRACE(testing::Message() << name_of(which) << " of " << limit_bytes << " bytes");
+      const std::size_t fit = blocks_of_a_fresh_one<TypeParam>(which, limit_bytes, 8);
+      with_limit<TypeParam>(which, limit_bytes, [&](TypeParam& resource) {
+        std::vector<std::size_t> refused;
+        for (std::size_t at = sizes.size(); at-- > 0;) {
+          void* const block = resource.try_allocate(sizes[at], 8);
+          if (block == nullptr) {
+            refused.push_back(sizes[at]);
+            continue;
+          }
+          resource.deallocate(block, sizes[at], 8);
+          break;
+        }
+        refusals += refused.size();
+        if (refused.size() == sizes.size()) {
+          EXPECT_GE(allocate_until_refused(resource, 8).size(), fit);
+        }
+      });
+    }
+  EXPECT_GT(refusals, 300U);
+}
+
 TYPED_TEST(Limits, MaxBytesRefusesWithoutTakingAnything) {
   for (const std::size_t bytes : {24U, 64U, 1000U, 8000U, 100'000U}) {
     SCOPED_TRACE(testing::Message() << bytes << " bytes");

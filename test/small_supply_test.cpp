@@ -87,6 +87,7 @@ constexpr std::size_t wanted_bytes_under_limit(std::size_t max_bytes, std::size_
 // Over an upstream that does not say where it ends: what is asked for doubles until it is refused, and the first whole slab
 // may lie a slab behind what was taken before.
 constexpr std::size_t wanted_bytes_unforeseen(std::size_t supply_bytes, std::size_t standard) {
+  if (supply_bytes > 256 * kibibyte) return standard / 8 * 7;  // one slab of that is less there
   if (supply_bytes > 128 * kibibyte) return standard / 4 * 3;
   return standard * (supply_bytes <= 4 * kibibyte ? 50 : supply_bytes <= 16 * kibibyte ? 85 : 90) / 100;
 }

@@ -142,6 +142,10 @@ struct user {
     }
     pages.fails_always = false;
   }
+  /// Takes what is left of parts but for `bytes`, too few for a slab.
+  void leave_parts(std::size_t bytes) {
+    while (engine.memory().room_apart(1) > bytes) (void)engine.memory().take_part(8, 8);
+  }
   /// Makes the cache look at class `index`, by misses of `busy`.
   void look_at(cache& own, class_index index, class_index busy) {
     own.next_to_look_at = index;
@@ -1054,6 +1058,36 @@ TEST_F(SharedEngine, OpensNoCacheWithoutMemory) {
   }
   pages.fails_always = false;
   EXPECT_NE(on.engine.open_cache(), nullptr);
+}
+
+TEST_F(SharedEngine, ACacheThatIsRefusedAClassKeepsNoPartForIt) {
+  const class_index used = class_of_bytes(2048), unused = class_of_bytes(1024);
+  cache* const first = on.engine.open_cache();
+  cache* const second = on.engine.open_cache();
+  (void)on.allocate(*first, used);
+  while (on.engine.shelf_of(used)->slots.any_free() || first->cached_slots(used) != 0)
+    (void)on.allocate(*first, used);
+  for (const bool throws : {false, true}) {
+    pages.throws = throws;
+    pages.fails_always = true;
+    on.leave_parts(900);
+    for (const class_index index : {used, unused}) {
+      if (throws) {
+        EXPECT_THROW((void)on.allocate(*second, index), upstream_failure);
+      } else {
+        EXPECT_EQ(on.allocate(*second, index), nullptr);
+      }
+      EXPECT_EQ(second->of(index), nullptr);
+    }
+    EXPECT_EQ(on.engine.shelf_of(unused), nullptr);
+    pages.throws = false;
+    const std::size_t room = on.engine.memory().room_apart(1);
+    EXPECT_EQ(on.allocate(*second, class_of_bytes(1536)), nullptr);
+    EXPECT_EQ(on.engine.memory().room_apart(1), room) << "the shelf of another class waits for it";
+    pages.fails_always = false;
+  }
+  EXPECT_NE(on.allocate(*second, unused), nullptr);
+  EXPECT_NE(on.allocate(*second, used), nullptr);
 }
 
 TEST_F(SharedEngine, HandsASlotToOneOwnerAtATimeWhicheverCacheFreesIt) {

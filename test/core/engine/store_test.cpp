@@ -172,6 +172,16 @@ TEST_F(Store, TakesLargerExtentsTheMoreItHoldsAndAtMostFourGranulesWhereNoneCanB
   EXPECT_EQ(granules.back(), 4U);
 }
 
+TEST_F(Store, TakesThePartsOfSomeSlabsBeforeTheFirstExtentWhereNothingIsKnownOfTheSupply) {
+  constexpr slab_layout small_slots = slab::layout(8, granule_bytes);
+  for (int i = 0; i < 8; ++i) ASSERT_NE(on.slabs.take_slab(small_slots, class_of_bytes(8), 1), nullptr);
+  bool has_extent = false;
+  for (const auto& each : pages.memory.history()) {
+    EXPECT_TRUE(each.alignment == granule_bytes || !has_extent) << "parts between extents";
+    has_extent = has_extent || each.alignment == granule_bytes;
+  }
+}
+
 TEST_F(DiscardingStore, TakesExtentsOfUpTo64GranulesWhereTheyCanBeDiscarded) {
   (void)on.take(1000);
   const std::vector<std::size_t> granules = on.extent_granules();

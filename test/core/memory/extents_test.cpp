@@ -49,6 +49,18 @@ TEST(Extents, LendNothingWithoutMemory) {
   EXPECT_TRUE(none.all.check_invariants());
 }
 
+TEST(Extents, TellWhetherAnyGranuleIsFree) {
+  EXPECT_FALSE(extents(granule_bytes).has_free());
+  filled_extents filled({2});
+  EXPECT_TRUE(filled.all.has_free());
+  const granule_run first = filled.all.take(1);
+  EXPECT_TRUE(filled.all.has_free());
+  (void)filled.all.take(1);
+  EXPECT_FALSE(filled.all.has_free());
+  filled.all.put(first, false);
+  EXPECT_TRUE(filled.all.has_free());
+}
+
 TEST(Extents, LendEveryGranuleOnce) {
   filled_extents filled({1, 5, 64, 63});
   std::set<std::byte*> seen;

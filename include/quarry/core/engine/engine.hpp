@@ -100,6 +100,7 @@ class QUARRY_EXPORT engine {
     for (std::atomic<shelf_type*>& each : shelves_)
       each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
     caches_ = nullptr;
+    shelf_rooms_ = nullptr;
     magazines_ = magazine_stack();
     open_caches_.store(0, std::memory_order_relaxed);  // Relaxed: alone.
     store_.release(keeps, keep_bytes);
@@ -177,8 +178,27 @@ class QUARRY_EXPORT engine {
   static constexpr std::size_t magazines_at_once =
       4;  // taken from the store together, where there are many caches
 
+  // The shelf of a class that has no slab yet: nobody else sees it, and its room is kept for another class when it is not
+  // opened. Null where there is no room.
+  struct unopened_shelf {
+    unopened_shelf(engine& of, class_index index) noexcept : home(of), shelf(of.make_shelf(index)) {}
+    unopened_shelf(const unopened_shelf&) = delete;
+    unopened_shelf& operator=(const unopened_shelf&) = delete;
+    ~unopened_shelf() {
+      if (shelf != nullptr) home.keep_room(*shelf);
+    }
+    engine& home;
+    shelf_type* shelf;
+  };
+  struct unused_room {
+    unused_room* next;
+  };
+
   shelf_type* opened_shelf_of(class_index index, cache* own);
-  QUARRY_NOINLINE shelf_type* open_shelf(class_index index) noexcept;
+  QUARRY_NOINLINE shelf_type* first_shelf_of(class_index index, cache* own);
+  shelf_type& open_shelf(unopened_shelf& opening, slab& first) noexcept;
+  shelf_type* make_shelf(class_index index) noexcept;
+  void keep_room(shelf_type& unused) noexcept;
   slab_layout layout_of(class_index index) const noexcept;
   class_cache* attach(cache& own, class_index index) noexcept;
   magazine* take_magazine() noexcept;
@@ -212,9 +232,11 @@ class QUARRY_EXPORT engine {
 
   void* refill(cache& own, shelf_type& from, class_cache& local);
   bool grow(shelf_type& to, cache* own);
+  bool has_free(shelf_type& of) const noexcept;
   void adopt(shelf_type& to, slab& fresh) noexcept;
   slab* next_slab(shelf_type& to) noexcept;
   slab* smallest_slab(shelf_type& to) noexcept;
+  slab* last_slab(shelf_type& to);
   void reclaim(cache* own) noexcept;
 
   // The slabs that a class starts with lie apart: one of 1 KiB or two slots, and one four times as large, of at most 16 KiB;
@@ -249,9 +271,10 @@ class QUARRY_EXPORT engine {
   void flush_class(cache& own, shelf_type& into, class_cache& local) noexcept;
 
   std::atomic<shelf_type*> shelves_[class_count] = {};  // by class; written under cache_lock_, once
-  mutable Lock cache_lock_;                    // guards caches_, magazines_ and the opening of shelves
-  cache* caches_ = nullptr;                    // closed ones
-  magazine_stack magazines_;                   // without slots
+  mutable Lock cache_lock_;             // guards caches_, shelf_rooms_, magazines_ and the opening of shelves
+  cache* caches_ = nullptr;             // closed ones
+  unused_room* shelf_rooms_ = nullptr;  // of shelves that were not opened
+  magazine_stack magazines_;            // without slots
   std::atomic<std::uint32_t> open_caches_{0};  // written under cache_lock_, read by any thread
   store_type store_;
   const std::size_t cache_bytes_;  // bytes of slots that one cache may hold
@@ -280,5 +303,6 @@ std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcep
 }  // namespace quarry
 
 #include <quarry/core/engine/flush.hpp>
+#include <quarry/core/engine/open.hpp>
 #include <quarry/core/engine/refill.hpp>
 #include <quarry/core/engine/shares.hpp>

@@ -227,14 +227,6 @@ void store<Supply, Lock>::take_again(kept_extent* kept) noexcept {
   }
 }
 
-template <class Supply, class Lock>
-bool store<Supply, Lock>::owns(const void* pointer) const noexcept {
-  if (directory_.find(pointer) != nullptr) return true;
-  const lock_holder<Lock> held(lock_);
-  return parts_.owns(pointer) || extents_.find(pointer) != nullptr || oversize_.find(pointer) != nullptr ||
-         is_in_buffer(pointer);
-}
-
 }  // namespace core
 }  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -24,7 +24,10 @@ void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
   }
   shelf_type* const from = opened_shelf_of(index, &own);
   if (from == nullptr) return nullptr;
-  if (local == nullptr) local = attach(own, index);
+  if (local == nullptr) {  // what is refused takes no part
+    if (!has_free(*from) && !grow(*from, &own)) return nullptr;
+    local = attach(own, index);
+  }
   if (local == nullptr) return allocate_direct(index, &own);
   return refill(own, *from, *local);
 }
@@ -85,8 +88,12 @@ template <class Supply, class Lock>
 slot_run engine<Supply, Lock>::allocate_run(class_index index, std::size_t least,
                                             std::size_t count) noexcept {
   shelf_type* from = shelf_of(index);
-  if (from == nullptr) from = open_shelf(index);
-  if (from == nullptr) return {};
+  if (from == nullptr) {
+    unopened_shelf opening(*this, index);
+    slab* const first = opening.shelf != nullptr ? next_slab(*opening.shelf) : nullptr;
+    if (first == nullptr) return {};
+    from = &open_shelf(opening, *first);
+  }
   for (;;) {
     {
       const lock_holder<Lock> held(from->lock);
@@ -119,20 +126,18 @@ bool engine<Supply, Lock>::grow(shelf_type& to, cache* own) {
   slab* fresh = next_slab(to);
   if (fresh == nullptr) {
     reclaim(own);
-    {
-      const lock_holder<Lock> held(to.lock);
-      if (to.slots.any_free() || to.parked.slots() != 0) return true;
-    }
-    fresh = next_slab(to);
-  }
-  if (fresh == nullptr) fresh = smallest_slab(to);
-  if (fresh == nullptr) {
-    if (!store_.insist_on_slab(to.slots.layout())) return false;
-    fresh = next_slab(to);
+    if (has_free(to)) return true;
+    fresh = last_slab(to);
     if (fresh == nullptr) return false;
   }
   adopt(to, *fresh);
   return true;
+}
+
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::has_free(shelf_type& of) const noexcept {
+  const lock_holder<Lock> held(of.lock);
+  return of.slots.any_free() || of.parked.slots() != 0;
 }
 
 template <class Supply, class Lock>
@@ -207,6 +212,15 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
                            : store_.take_slab_apart(layout, to.index, room < most_bytes ? room : most_bytes);
 }
 
+// What is tried for a slab after everything that rests has gone back. Errors: what the supply throws.
+template <class Supply, class Lock>
+slab* engine<Supply, Lock>::last_slab(shelf_type& to) {
+  slab* fresh = next_slab(to);
+  if (fresh == nullptr) fresh = smallest_slab(to);
+  if (fresh == nullptr && store_.insist_on_slab(to.slots.layout())) fresh = next_slab(to);
+  return fresh;
+}
+
 // Gives back what rests, so that it can be had again in another form.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::reclaim(cache* own) noexcept {
@@ -214,91 +228,6 @@ void engine<Supply, Lock>::reclaim(cache* own) noexcept {
   if (own != nullptr) flush_cache(*own);
   flush_depots();
   store_.trim(0);
-}
-
-// Returns the shelf of a class; null when the limit is reached or the supply returns null. Errors: what the supply throws.
-template <class Supply, class Lock>
-auto engine<Supply, Lock>::opened_shelf_of(class_index index, cache* own) -> shelf_type* {
-  shelf_type* opened = shelf_of(index);
-  if (opened == nullptr) opened = open_shelf(index);
-  if (opened != nullptr) return opened;
-  reclaim(own);
-  store_.insist_on_part(sizeof(shelf_type), line_bytes);
-  return open_shelf(index);
-}
-
-template <class Supply, class Lock>
-auto engine<Supply, Lock>::open_shelf(class_index index) noexcept -> shelf_type* {
-  void* const place = store_.take_part(sizeof(shelf_type), line_bytes);
-  if (place == nullptr) return nullptr;
-  const lock_holder<Lock> held(cache_lock_);
-  shelf_type* opened = shelf_of(index);
-  if (opened != nullptr) return opened;  // another thread came first
-  opened = ::new (place) shelf_type(index, layout_of(index));
-  shelves_[index].store(opened, std::memory_order_release);  // Release: pairs with shelf_of().
-  return opened;
-}
-
-template <class Supply, class Lock>
-slab_layout engine<Supply, Lock>::layout_of(class_index index) const noexcept {
-  const std::size_t slot_bytes = slot_bytes_of(index);
-  const std::size_t granules = granules_for(slot_bytes, store_.granule_bytes(), store_.slab_granules());
-  return store_.layout_of(slot_bytes, granules * store_.granule_bytes());
-}
-
-template <class Supply, class Lock>
-magazine* engine<Supply, Lock>::take_magazine() noexcept {
-  {
-    const lock_holder<Lock> held(cache_lock_);
-    if (magazine* const rested = magazines_.pop()) return rested;
-  }
-  constexpr std::size_t count = is_shared ? magazines_at_once : 1;
-  auto* const taken = static_cast<magazine*>(store_.take_part(count * sizeof(magazine), line_bytes));
-  if (taken == nullptr) return nullptr;
-  for (std::size_t i = 1; i < count; ++i) rest(*::new (taken + i) magazine);
-  return ::new (taken) magazine;
-}
-
-template <class Supply, class Lock>
-cache* engine<Supply, Lock>::open_cache() noexcept {
-  for (void* place = nullptr;;) {
-    {
-      const lock_holder<Lock> held(cache_lock_);
-      cache* opened = caches_;
-      if (opened != nullptr) {
-        caches_ = opened->next;
-      } else if (place != nullptr) {
-        opened = is_watched_ ? make_watched(place) : ::new (place) cache;
-      }
-      if (opened != nullptr) {
-        open_caches_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
-        return opened;
-      }
-    }
-    place = store_.take_part(cache_part_bytes(), alignof(cache));
-    if (place == nullptr) return nullptr;
-  }
-}
-
-template <class Supply, class Lock>
-cache* engine<Supply, Lock>::make_watched(void* place) noexcept {
-  auto* const front = ::new (place) cache;
-  front->behind = ::new (front + 1) watched_cache(store_.granule_bytes());
-  if (store_.detail() == slot_detail::record) front->behind->delayed = ::new (front->behind + 1) quarantine;
-  return front;
-}
-
-// Gives a class its first, small magazine in a cache; it is empty and takes nothing until the class has a share.
-template <class Supply, class Lock>
-class_cache* engine<Supply, Lock>::attach(cache& own, class_index index) noexcept {
-  constexpr std::size_t bytes = (sizeof(class_cache) + line_bytes - 1) / line_bytes * line_bytes;
-  void* const place = store_.take_part(bytes, line_bytes);
-  if (place == nullptr) return nullptr;
-  auto* const local = ::new (place) class_cache;
-  local->set_entries(local->first);
-  own.cursors[index].load(local->first, 0, 0);
-  own.set(index, local);
-  return local;
 }
 
 }  // namespace core

@@ -11,16 +11,12 @@
 #include <cstdint>
 #include <new>
 #include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/engine/store_contents.hpp>
 #include <quarry/core/lock_holder.hpp>
-#include <quarry/core/memory/arena.hpp>
-#include <quarry/core/memory/extents.hpp>
-#include <quarry/core/memory/oversize_blocks.hpp>
 #include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/poison.hpp>
-#include <quarry/core/slabs/directory.hpp>
 #include <quarry/core/slabs/slab.hpp>
 #include <quarry/core/slabs/slot_states.hpp>
-#include <quarry/core/slabs/spare_headers.hpp>
 #include <quarry/export.hpp>
 #include <type_traits>
 
@@ -54,23 +50,26 @@ struct engine_limits {
 /// Given to a verb, lets what the supply throws pass.
 struct insist {};
 
-/// Supply: see memory/page_source.hpp.
+/// Supply: see memory/page_source.hpp. What only looks at what a store holds is in store_contents.hpp.
 template <class Supply, class Lock>
-class QUARRY_EXPORT store {
+class QUARRY_EXPORT store : public store_contents<Lock> {
+  using contents = store_contents<Lock>;
+
  public:
+  using contents::granule_bytes;
+  using contents::held_bytes;
+  using contents::peak_bytes;
   using states_type = slot_states<!std::is_empty_v<Lock>>;
 
   store(Supply supply, const engine_limits& limits)
-      : supply_(supply),
+      : contents(limits.granule_bytes, limits.has_directory),
+        supply_(supply),
         max_bytes_(limits.max_bytes),
         retain_bytes_(limits.retain_bytes),
         slab_granules_(limits.slab_granules),
         has_directory_(limits.has_directory),
         detail_(limits.detail),
-        tells_tools_(limits.tells_tools),
-        extents_(limits.granule_bytes),
-        directory_(limits.granule_bytes),
-        headers_(limits.has_directory ? spare_headers::line_bytes : spare_headers::small_bytes) {
+        tells_tools_(limits.tells_tools) {
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
   }
   ~store() {
@@ -104,7 +103,7 @@ class QUARRY_EXPORT store {
   /// Returns a slab of free slots for a bin of class `index`, of as many granules as `layout` has; null when the supply
   /// refuses or the limit is reached.
   /// Effects     Headers come some at a time; `siblings`, the slabs that the bin has, tell how many.
-  /// Complexity  O(slots / 64), at most four calls of the supply.
+  /// Complexity  O(slots / 64), at most five calls of the supply.
   slab* take_slab(const slab_layout& layout, class_index index, std::size_t siblings) noexcept;
 
   /// Returns a slab of at most `bytes` bytes of slots that lies apart in the store's parts, or null. The bin keeps it until
@@ -195,108 +194,11 @@ class QUARRY_EXPORT store {
   void release(bool keeps = true, std::size_t keep_bytes = 0) noexcept;
   bool untouched() const noexcept { return parts_.untouched() && held_bytes() == 0; }
 
-  /// Returns the slab that `pointer` lies in, or null; slabs apart are found by their bin. Complexity O(1).
-  slab* slab_of(const void* pointer) const noexcept { return directory_.find(pointer); }
-  /// The same for `count` slots. Returns whether none is null. Complexity O(count).
-  bool slabs_of(void* const* slots, std::size_t count, slab** homes) const noexcept {
-    return directory_.find_all(slots, count, homes);
-  }
-  bool owns(const void* pointer) const noexcept;
-
-  /// Returns the bytes asked for the oversize block that `pointer` lies in, or 0. Complexity O(1) expected.
-  std::size_t oversize_bytes_of(const void* pointer) const noexcept {
-    const lock_holder<Lock> held(lock_);
-    const oversize_block* const found = oversize_.find(pointer);
-    return found != nullptr ? found->bytes : 0;
-  }
-
-  /// Calls f(void* block, std::size_t bytes) for every live oversize block. Requires that f does not use the store.
-  template <class F>
-  void for_each_oversize(F f) const {
-    const lock_holder<Lock> held(lock_);
-    oversize_.for_each([&](const oversize_block& each) {
-      if (each.is_live) f(each.memory, each.bytes);
-    });
-  }
-
-  /// What is known of an oversize block.
-  struct block_facts {
-    void* memory = nullptr;  // null: there is none
-    std::size_t bytes = 0;   // as asked for
-    bool is_live = false;    // else it rests
-  };
-  /// Returns the facts of the block that `pointer` lies in. Complexity as oversize_bytes_of(), but O(blocks that rest) where that
-  /// finds none.
-  block_facts oversize_at(const void* pointer) const noexcept {
-    const lock_holder<Lock> held(lock_);
-    block_facts result;
-    if (const oversize_block* const live = oversize_.find(pointer)) return {live->memory, live->bytes, true};
-    oversize_.for_each([&](const oversize_block& each) {
-      const auto offset =
-          reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each.memory);
-      if (!each.is_live && offset < each.held_bytes) result = {each.memory, each.bytes, false};
-    });
-    return result;
-  }
-
-  /// What is held from the supply at the moment, and the most that was. Who asks for the peak afterwards gets no less.
-  std::size_t held_bytes() const noexcept {
-    return held_bytes_.load(std::memory_order_acquire);  // Acquire: pairs with charge() and discharge().
-  }
-  std::size_t peak_bytes() const noexcept {
-    return peak_bytes_.load(std::memory_order_relaxed);  // Relaxed: ordered by held_bytes().
-  }
-
-  /// Calls bool f(slab&) under the lock for some of the slabs that the directory knows; more: directory::visit_some().
-  template <class F>
-  bool visit_slabs(directory::visit& from, F f) const {
-    const lock_holder<Lock> held(lock_);
-    return directory_.visit_some(from, most_visits, f);
-  }
-
-  /// Calls f(const extent&) under the lock for each extent. Complexity O(extents).
-  template <class F>
-  void visit_extents(F f) const {
-    const lock_holder<Lock> held(lock_);
-    extents_.for_each(f);
-  }
-
-  /// Calls f(const oversize_block&) under the lock for the blocks of some buckets of the index, from `first` on, which moves on.
-  /// Returns     Whether buckets are left. A block may come twice when others are added meanwhile.
-  template <class F>
-  bool visit_oversize(std::size_t& first, F f) const {
-    const lock_holder<Lock> held(lock_);
-    const bool has_more = oversize_.for_each_from(first, most_visits, f);
-    first += most_visits;
-    return has_more;
-  }
-
-  /// Numbers of the moment. Complexity O(1).
-  struct figures {
-    std::size_t discarded_bytes = 0;
-    std::size_t oversize_blocks = 0;
-    std::size_t oversize_bytes = 0;
-  };
-  figures inspect() const noexcept {
-    const lock_holder<Lock> held(lock_);
-    return {extents_.discarded_bytes(), oversize_.blocks() - loose_slabs_, oversize_.bytes() - loose_bytes_};
-  }
-  bool check_invariants() const noexcept {
-    const lock_holder<Lock> held(lock_);
-    return extents_.check_invariants() && directory_.check_invariants() && oversize_.check_invariants();
-  }
-
   /// What is kept of each slot. Anything: every slab is found by slab_of().
   slot_detail detail() const noexcept { return detail_; }
 
   /// Whether tools that watch memory are told which of it rests.
   bool tells_tools() const noexcept { return tells_tools_; }
-
-  /// Returns a number that is another one after a slab has gone back. Threads: any; who uses a slot sees what happened before it
-  /// was handed out.
-  std::uint32_t epoch() const noexcept {
-    return epoch_.load(std::memory_order_relaxed);  // Relaxed: ordered by how the slot came to its user.
-  }
 
   /// Returns the geometry of slabs of `slab_bytes` bytes here: their headers have room for what is kept of each slot.
   slab_layout layout_of(std::size_t slot_bytes, std::size_t slab_bytes) const noexcept {
@@ -306,7 +208,6 @@ class QUARRY_EXPORT store {
   }
 
   const Supply& supply() const noexcept { return supply_; }
-  std::size_t granule_bytes() const noexcept { return extents_.granule_bytes(); }
   std::size_t granules_of(const slab_layout& layout) const noexcept {
     return layout.slab_bytes / granule_bytes();
   }
@@ -323,8 +224,22 @@ class QUARRY_EXPORT store {
   }
 
  private:
+  using contents::buffer_;
+  using contents::buffer_bytes_;
+  using contents::directory_;
+  using contents::extents_;
+  using contents::headers_;
+  using contents::held_bytes_;
+  using contents::is_in_buffer;
+  using contents::lock_;
+  using contents::loose_bytes_;
+  using contents::loose_slabs_;
+  using contents::next_epoch;
+  using contents::oversize_;
+  using contents::parts_;
+  using contents::peak_bytes_;
+
   static constexpr std::size_t headers_at_once = 4;
-  static constexpr std::size_t most_visits = 64;  // slabs or blocks that are looked at under the lock
   static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it
   // No address has this alignment: asking for it shows the supply's own error, as libstdc++'s pools do and its tests demand.
   static constexpr std::size_t impossible_bytes = SIZE_MAX;
@@ -349,18 +264,19 @@ class QUARRY_EXPORT store {
   void tell_leaving(const void* begin, std::size_t bytes) const noexcept {
     if (QUARRY_UNLIKELY(tells_tools_)) restore(begin, bytes);
   }
-  void next_epoch() noexcept {
-    epoch_.store(epoch() + 1, std::memory_order_relaxed);  // Relaxed: as in epoch().
-  }
   static constexpr std::size_t headers_for(std::size_t siblings) noexcept {
     return siblings < 1 ? 1 : siblings < headers_at_once ? siblings : headers_at_once;
   }
 
+  // Whether the limit leaves room for `bytes` bytes more.
+  bool may_charge(std::size_t bytes) const noexcept {
+    return max_bytes_ == 0 || (bytes <= max_bytes_ && held_bytes() <= max_bytes_ - bytes);
+  }
   // Calls the supply for `bytes` bytes through `ask`, counted; null past the limit or when it returns null. Requires the
   // supply's lock.
   template <class Ask>
   void* charge(std::size_t bytes, Ask ask) {
-    if (max_bytes_ != 0 && (bytes > max_bytes_ || held_bytes() > max_bytes_ - bytes)) return nullptr;
+    if (!may_charge(bytes)) return nullptr;
     void* const memory = ask();
     if (memory == nullptr) return nullptr;
     const std::size_t held =
@@ -385,11 +301,9 @@ class QUARRY_EXPORT store {
   template <class... Insist>
   bool add_block(std::size_t wished, std::size_t least, Insist...);
   bool add_block_of_buffer(std::size_t least) noexcept;
-  bool is_in_buffer(const void* pointer) const noexcept {
-    return reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(buffer_) <
-           buffer_bytes_;
-  }
   std::size_t missing_part_bytes(const slab_layout& layout, std::size_t siblings) noexcept;
+  std::size_t part_bytes_ahead(const slab_layout& layout) const noexcept;
+  void bring_record() noexcept;
   void bring_parts(const slab_layout& layout, std::size_t siblings) noexcept;
   std::size_t wished_granules(std::size_t least) const noexcept;
   template <class... Insist>
@@ -417,26 +331,12 @@ class QUARRY_EXPORT store {
 
   typename lock_across_calls<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_
   Supply supply_;                                       // under supply_lock_
-  std::atomic<std::size_t> held_bytes_{0};              // written under supply_lock_, read by any thread
-  std::atomic<std::size_t> peak_bytes_{0};              // as held_bytes_
   const std::size_t max_bytes_;                         // 0: no limit
   const std::size_t retain_bytes_;
   const std::size_t slab_granules_;
   const bool has_directory_;
   const slot_detail detail_;
   const bool tells_tools_;
-  std::atomic<std::uint32_t> epoch_{
-      0};              // counts slabs that went back; written under lock_, read by any thread
-  mutable Lock lock_;  // guards what follows, but for what may be read without it
-  arena parts_;        // shelves, magazines, headers, records, slabs apart
-  extents extents_;
-  directory directory_;  // read by any thread
-  spare_headers headers_;
-  oversize_blocks oversize_;
-  std::size_t loose_slabs_ = 0;  // of the oversize blocks
-  std::size_t loose_bytes_ = 0;
-  std::byte* buffer_ = nullptr;  // the user's initial buffer
-  std::size_t buffer_bytes_ = 0;
 };
 
 }  // namespace core

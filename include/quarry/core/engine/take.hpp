@@ -62,6 +62,13 @@ std::size_t store<Supply, Lock>::missing_part_bytes(const slab_layout& layout,
   return bytes;
 }
 
+// As bring_parts().
+template <class Supply, class Lock>
+void store<Supply, Lock>::bring_record() noexcept {
+  if (!extents_.has_spare())
+    extents_.bring_spare(*::new (parts_.try_allocate(sizeof(extent), alignof(extent))) extent);
+}
+
 // Requires room for missing_part_bytes() in the parts.
 template <class Supply, class Lock>
 void store<Supply, Lock>::bring_parts(const slab_layout& layout, std::size_t siblings) noexcept {
@@ -72,8 +79,16 @@ void store<Supply, Lock>::bring_parts(const slab_layout& layout, std::size_t sib
   }
   if (const std::size_t bytes = has_directory_ ? directory_.missing_bytes(granules_of(layout)) : 0)
     directory_.bring(parts_.try_allocate(bytes, sizeof(void*)), bytes);
-  if (!extents_.has_spare())
-    extents_.bring_spare(*::new (parts_.try_allocate(sizeof(extent), alignof(extent))) extent);
+}
+
+// A supply of unknown size may hand out its memory in a row: then what is asked for between two extents costs the second one the
+// rest of a granule. So a block for the parts of some slabs comes before the first extent. Returns its bytes; 0: none is missing.
+template <class Supply, class Lock>
+std::size_t store<Supply, Lock>::part_bytes_ahead(const slab_layout& layout) const noexcept {
+  constexpr std::size_t slabs_ahead = 12;
+  if (is_ample() || slab_granules_ != 1 || extents_.held_granules() != 0) return 0;
+  const std::size_t bytes = slabs_ahead * headers_.room_for(layout.header_bytes);
+  return parts_.has_room(bytes) ? 0 : parts_.wished_block_bytes(bytes, headers_.unit_bytes());
 }
 
 template <class Supply, class Lock>
@@ -81,20 +96,27 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
                                      std::size_t siblings) noexcept {
   const std::size_t granules = granules_of(layout);
   for (;;) {
-    std::size_t part_bytes = 0, wished = 0;
+    std::size_t part_bytes = 0, wished = 0, ahead = 0;
     {
       const lock_holder<Lock> held(lock_);
       part_bytes = missing_part_bytes(layout, siblings);
       if (part_bytes == 0 || parts_.has_room(part_bytes)) {
-        if (part_bytes != 0) bring_parts(layout, siblings);
+        bring_record();
         const granule_run run =
             extents_.take(static_cast<std::uint32_t>(granules), alignment_of(layout.slot_bytes));
-        if (run.home != nullptr) return make_slab(run, layout, index);
+        if (run.home != nullptr) {  // a header is of use to its class alone
+          if (part_bytes != 0) bring_parts(layout, siblings);
+          return make_slab(run, layout, index);
+        }
         part_bytes = 0;
+        ahead = part_bytes_ahead(layout);
+      } else if (!extents_.has_free() && !may_charge(granules * granule_bytes() + part_bytes)) {
+        return nullptr;  // nor are parts taken for it
       } else {
         wished = parts_.wished_block_bytes(part_bytes, headers_.unit_bytes());
       }
     }
+    if (ahead != 0) add_block(ahead, ahead);
     const bool has_more =
         part_bytes == 0 ? grow(layout)
                         : add_block(wished, arena::least_block_bytes(part_bytes, headers_.unit_bytes()));
@@ -153,10 +175,11 @@ bool store<Supply, Lock>::insist_on_slab(const slab_layout& layout) {
     const lock_holder<Lock> held(lock_);
     part_bytes = missing_part_bytes(layout, 1);
     if (part_bytes == 0 || parts_.has_room(part_bytes)) {
-      bring_parts(layout, 1);
+      bring_record();
       part_bytes = 0;
     }
   }
+  if (!may_charge(granules_of(layout) * granule_bytes() + part_bytes)) return false;
   if (part_bytes != 0) insist_on_part(part_bytes, headers_.unit_bytes());
   return grow(layout, insist());
 }
@@ -266,6 +289,7 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     return nullptr;
   }
   if (void* const kept = reuse_oversize(bytes, alignment)) return kept;
+  if (!may_charge(bytes)) return nullptr;  // nor are parts taken for it
   oversize_block* record = take_record();
   if constexpr (sizeof...(Insist) != 0) {
     if (record == nullptr) {

@@ -63,6 +63,11 @@ class extents {
   /// Complexity  O(1): at most `most_visits` extents of each group are looked at.
   granule_run take(std::uint32_t count, std::size_t alignment = 1) noexcept;
 
+  /// Returns whether any granule is free. Complexity O(1).
+  bool has_free() const noexcept {
+    return groups_[busy_group] != nullptr || groups_[half_group] != nullptr || groups_[idle_group] != nullptr;
+  }
+
   /// Takes lent granules back; `is_blank` tells that their pages were discarded.
   /// Returns     Whether the extent is idle now: none of its granules is lent.
   /// Complexity  O(1).
