@@ -98,11 +98,9 @@ class refused_work {
         for (const std::size_t bytes : {16U, 64U, 64U, 500U, 50'000U})
           keep({{world.resource().allocate(bytes, 8), bytes, 8}});
       how_.for_good ? upstream.fail_from(fail_at_call) : upstream.fail_at(fail_at_call);
-      for (std::size_t work_bytes = 0; work_bytes < most_work_bytes && !is_over(upstream);) {
+      kept_bytes_ = 0;
+      while (kept_bytes_ < most_work_bytes && !is_over(upstream) && !testing::Test::HasFailure())
         call(world, memory, upstream);
-        if (testing::Test::HasFailure()) break;
-        work_bytes += bytes_;
-      }
       was_reached = upstream.failed();
       upstream.fail_at(failing_resource::never);
       serves_as_before(world, memory);
@@ -172,6 +170,7 @@ class refused_work {
     for (const taken_block& each : taken) {
       std::memset(each.address, static_cast<int>(blocks_.size() % 251), each.bytes);
       blocks_.push_back(each);
+      kept_bytes_ += each.bytes;
     }
   }
 
@@ -179,8 +178,9 @@ class refused_work {
   const allocating_verb<Face>& verb_;
   const std::size_t bytes_;  // that the verb is asked for
   const bool is_warm_;
-  taken_blocks blocks_;       // live
-  std::size_t refusals_ = 0;  // calls that were refused
+  taken_blocks blocks_;         // live
+  std::size_t kept_bytes_ = 0;  // of blocks taken since upstream began to count
+  std::size_t refusals_ = 0;    // calls that were refused
 };
 
 /// Runs every verb with upstream refusing at call 1, 2, ... until a work does not get so far. Stops at the first failure: one
