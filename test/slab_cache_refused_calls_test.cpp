@@ -18,6 +18,7 @@
 
 namespace {
 
+using quarry::check_level;
 using quarry::slab_errc;
 using quarry_test::counting_resource;
 using quarry_test::failing_resource;
@@ -186,6 +187,61 @@ TEST_P(SlabCacheRefusedCalls, LeaveObjectsWithADestructorAsTheyWere) {
 }
 TEST_P(SlabCacheRefusedCalls, LeaveObjectsWithADestructorAsTheyWereBesideALock) {
   run<owning, quarry::spin_lock>();
+}
+
+// So many slabs that checks need another block to know them by.
+constexpr std::size_t many_slabs = 300;
+
+template <class Cache>
+slab_errc reserve_slabs(Cache& cache, std::size_t slabs) {
+  return cache.reserve(slabs * Cache::extension_slots);
+}
+
+/// Returns the numbers of the calls by which a checked cache gets blocks for itself while it takes many slabs.
+template <class Cache>
+std::vector<std::size_t> calls_for_blocks(check_level level) {
+  counting_resource memory;
+  Cache cache{quarry::resource_page_source(&memory)};
+  EXPECT_EQ(cache.set_checks(level), slab_errc::ok);
+  std::vector<std::size_t> calls;
+  std::size_t blocks = memory.live_blocks() - cache.stats().slab_count;
+  for (std::size_t slabs = 1; slabs <= many_slabs; ++slabs) {
+    EXPECT_EQ(reserve_slabs(cache, slabs), slab_errc::ok);
+    if (memory.live_blocks() - cache.stats().slab_count == blocks) continue;
+    ++blocks;
+    calls.push_back(memory.allocations());
+  }
+  return calls;
+}
+
+TEST_P(SlabCacheRefusedCalls, LeaveAReserveOfManySlabsToBeTriedAgain) {
+  using cache = cache_of<plain, quarry::null_lock>;
+  const check_level level = GetParam().checks;
+  const quarry_test::no_violations none;
+  std::vector<std::size_t> calls = calls_for_blocks<cache>(level);
+  EXPECT_EQ(calls.empty(), level == check_level::off);
+  calls.insert(calls.end(), {3, many_slabs / 2, many_slabs / 2 + 1});
+  for (const std::size_t call : calls) {
+    SCOPED_TRACE(testing::Message() << "call " << call << " refused");
+    counting_resource memory;
+    failing_resource pages(&memory);
+    pages.fail_by_null(GetParam().by_null);
+    {
+      cache reserved{quarry::resource_page_source(&pages)};
+      GetParam().for_good ? pages.fail_from(call) : pages.fail_at(call);
+      ASSERT_EQ(reserved.set_checks(level), slab_errc::ok);
+      EXPECT_EQ(reserve_slabs(reserved, many_slabs), slab_errc::out_of_memory);
+      EXPECT_EQ(pages.calls(), call);
+      pages.fail_at(failing_resource::never);
+      EXPECT_EQ(reserve_slabs(reserved, many_slabs), slab_errc::ok);
+      const std::size_t held = memory.live_blocks();
+      owners_of<cache> owners;
+      for (std::size_t i = 0; i < many_slabs * cache::extension_slots; ++i) owners.push_back(reserved.make());
+      EXPECT_EQ(memory.live_blocks(), held) << "all of it was reserved";
+      EXPECT_EQ(reserved.stats().live_slots, owners.size());
+    }
+    EXPECT_EQ(memory.live_blocks(), 0U);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryRefusal, SlabCacheRefusedCalls, testing::ValuesIn(quarry_test::every_refusal()),
