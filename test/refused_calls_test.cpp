@@ -177,6 +177,16 @@ TEST_P(RefusedCalls, OfTheUnsynchronizedResourceLeaveEverythingAsItWas) {
 TEST_P(RefusedCalls, OfTheSynchronizedResourceLeaveEverythingAsItWas) {
   run<direct<synchronized_slab_resource>, synchronized_slab_resource>();
 }
+TEST_P(RefusedCalls, OfAViewThatIsMadeForThemLeaveEverythingAsItWas) {
+  refuse_every_call<direct<synchronized_slab_resource>, synchronized_slab_resource>(
+      GetParam(),
+      {{"slab_thread_view", true,
+        [](synchronized_slab_resource& face, std::size_t bytes) {
+          slab_thread_view view(face);
+          return taken_blocks{{view.allocate(bytes, 8), bytes, 8}};
+        }}},
+      {240, 5000, 40'000});
+}
 TEST_P(RefusedCalls, OfAViewLeaveEverythingAsItWas) {
   run<through_a_view, slab_thread_view>();
 }
