@@ -137,9 +137,25 @@ void slab_face<Derived>::deallocate_run(void* first, std::size_t count, std::siz
     do_deallocate(static_cast<std::byte*>(first) + i * step, bytes, alignment);
 }
 
+// Returns what is recorded of the live block that a pointer lies in; null where nothing is.
+template <class Engine>
+const core::slot_record* record_of(const Engine& engine, const void* pointer) noexcept {
+  if (engine.memory().detail() != core::slot_detail::record) return nullptr;
+  core::slab* const home = engine.memory().slab_of(pointer);
+  if (home == nullptr) return nullptr;
+  const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
+  const std::size_t slot = offset / core::slot_bytes_of(home->size_class);
+  const core::slot_states states(*home);
+  if (slot >= home->slots() || states[slot] != core::slot_state::live) return nullptr;
+  return &states.record(slot, home->slots());
+}
+
+// Where requests are recorded a block has the bytes that were asked for: a red zone lies behind them, and a free says them.
 template <class Derived>
 std::size_t slab_face<Derived>::block_bytes(const void* pointer) const noexcept {
-  return self().host().engine().block_bytes(pointer);
+  const auto& engine = self().host().engine();
+  const core::slot_record* const asked = record_of(engine, pointer);
+  return asked != nullptr ? asked->bytes : engine.block_bytes(pointer);
 }
 
 }  // namespace detail

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <memory_resource>
 #include <type_traits>
 
 #include "quarry/slab_allocator.hpp"
 #include "support/counting_resource.hpp"
+#include "support/refused_calls.hpp"
 
 namespace {
 
@@ -33,6 +35,38 @@ TEST(AllocateAtLeast, TellsHowManyObjectsTheSizeClassHolds) {
   allocator.deallocate(got.ptr, got.count);
   EXPECT_EQ(resource.stats().live_slots, 0U);
 }
+
+class RefusedAllocateAtLeast : public testing::TestWithParam<quarry_test::refusal> {
+ public:
+  /// The resource, and an allocator of bytes over it as the face.
+  class world {
+   public:
+    world(const quarry::slab_options& options, std::pmr::memory_resource& upstream)
+        : resource_(options, &upstream) {}
+    quarry::unsynchronized_slab_resource& resource() { return resource_; }
+    quarry::slab_allocator<char>& face() { return face_; }
+
+   private:
+    quarry::unsynchronized_slab_resource resource_;
+    quarry::slab_allocator<char> face_{resource_};
+  };
+};
+
+TEST_P(RefusedAllocateAtLeast, LeavesEverythingAsItWas) {
+  using face_type = quarry::slab_allocator<char>;
+  quarry_test::refuse_every_call<world, face_type>(
+      GetParam(),
+      {{"allocate_at_least", true,
+        [](face_type& face, std::size_t bytes) {
+          const auto got = face.allocate_at_least(bytes - 3);
+          return quarry_test::taken_blocks{{got.ptr, got.count, 1}};
+        }}},
+      {240, 1000, 40'000});
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryRefusal, RefusedAllocateAtLeast,
+                         testing::ValuesIn(quarry_test::every_refusal()),
+                         [](const auto& each) { return each.param.name(); });
 
 #else
 

@@ -4,13 +4,12 @@
 // The first bytes choose the options and whether the supply is small; then each operation takes one byte for its kind and as many as it needs
 // for its numbers. A broken promise aborts, which the fuzzer reports with the input that did it.
 #include <algorithm>
-#include <cstdlib>
-#include <iostream>
 #include <memory_resource>
 #include <new>
 #include <quarry/unsynchronized_slab_resource.hpp>
 #include <vector>
 
+#include "fuzz/stop_at_failure.hpp"
 #include "support/counting_resource.hpp"
 #include "support/refusing_resource.hpp"
 #include "support/resource_model.hpp"
@@ -35,23 +34,7 @@ class input {
   const std::uint8_t* end_;
 };
 
-/// Turns a failed expectation into an abort, so that the fuzzer stops at the input that broke it.
-class stop_at_failure final : public testing::EmptyTestEventListener {
-  void OnTestPartResult(const testing::TestPartResult& result) override {
-    if (!result.failed()) return;
-    std::cerr << result.file_name() << ":" << result.line_number() << ": " << result.message() << std::endl;
-    std::abort();
-  }
-};
-
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
-  int no_arguments = 1;
-  testing::InitGoogleTest(&no_arguments, *arguments);
-  testing::UnitTest::GetInstance()->listeners().Append(new stop_at_failure);
-  return count == nullptr;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t bytes) {
   input in(data, bytes);

@@ -138,7 +138,8 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   void deallocate_run(void* first, std::size_t count, std::size_t bytes, std::size_t alignment) noexcept;
 
   /// Returns the bytes of the slot or oversize block that holds `pointer`, 0 when none does; deallocate takes
-  /// them for the block's size. Complexity O(1) expected.
+  /// them for the block's size. At check_level::full they are those that a live block was asked for with.
+  /// Complexity  O(1) expected.
   std::size_t block_bytes(const void* pointer) const noexcept;
 
  protected:

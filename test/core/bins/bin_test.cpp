@@ -582,4 +582,12 @@ TEST(Bin, TakesARunFromTheSlabThatARefillWouldLookAtFirst) {
   EXPECT_EQ(none.slots.take_run(1, 1).first, nullptr);
 }
 
+TEST(Bin, AFreshSlabThatHasNoRunAsLongAsIsAskedForStays) {
+  filled_bin three_slots(5000, 1);
+  EXPECT_EQ(three_slots.slots.take_run(8, 20).slots, 0U);
+  EXPECT_EQ(three_slots.slots.slabs(), 1U);
+  EXPECT_TRUE(three_slots.slots.check_invariants());
+  EXPECT_EQ(three_slots.refill(3).size(), 3U);
+}
+
 }  // namespace

@@ -40,7 +40,7 @@ class bin {
     if (source == nullptr) return {};
     const slot_run run = source->take_run(least, count, layout_);
     used_slots_ += run.slots;
-    settle(*source);
+    if (run.slots != 0) settle(*source);
     return run;
   }
 
@@ -187,7 +187,7 @@ class bin {
     if (each->next != nullptr) each->next->previous = each->previous;
   }
 
-  // Moves a slab from which slots were taken to the group that it belongs to now.
+  // Moves a slab from which slots were taken to the group that it belongs to now. Requires that it is not empty.
   void settle(slab& each) noexcept {
     if constexpr (prefers_small_code) {
       regroup(&each, nullptr);

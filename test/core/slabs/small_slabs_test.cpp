@@ -1,0 +1,33 @@
+// Every sequence of operations on slabs of a few slots.
+// again with: -Os
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <string>
+
+#include "support/worlds/slab_world.hpp"
+
+namespace {
+
+struct small_slab {
+  std::size_t slots;
+  std::size_t slot_bytes;
+  std::size_t steps;
+};
+
+class SmallSlabs : public testing::TestWithParam<small_slab> {};
+
+TEST_P(SmallSlabs, AgreeWithAModelInEverySequenceOfOperations) {
+  const auto [slots, slot_bytes, steps] = GetParam();
+  const std::size_t ways = quarry_test::take_every_way(
+      steps, [slots = slots, slot_bytes = slot_bytes] { return quarry_test::slab_world(slots, slot_bytes); });
+  RecordProperty("sequences", static_cast<int>(ways));
+  EXPECT_GT(ways, std::size_t{1} << steps);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, SmallSlabs,
+                         testing::Values(small_slab{1, 8, 8}, small_slab{2, 24, 6}, small_slab{3, 16, 5},
+                                         small_slab{4, 40, 4}, small_slab{5, 8, 4}, small_slab{6, 48, 4}),
+                         [](const auto& each) { return "Of" + std::to_string(each.param.slots); });
+
+}  // namespace
