@@ -145,7 +145,7 @@ const core::slot_record* record_of(const Engine& engine, const void* pointer) no
   if (home == nullptr) return nullptr;
   const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
   const std::size_t slot = offset / core::slot_bytes_of(home->size_class);
-  const core::slot_states states(*home);
+  const typename Engine::states_type states(*home);
   if (slot >= home->slots() || states[slot] != core::slot_state::live) return nullptr;
   return &states.record(slot, home->slots());
 }

@@ -18,7 +18,7 @@ using supply = quarry::core::plain_supply<quarry::hooked_page_source>;
 
 }  // namespace quarry_test
 
-template class quarry::core::store_contents<quarry::spin_lock>;
+template class quarry::core::held_memory<quarry::spin_lock>;
 template class quarry::core::store<quarry_test::supply, quarry::spin_lock>;
 template class quarry::core::engine<quarry_test::supply, quarry::spin_lock>;
 template class quarry::slab_cache<quarry_test::order, quarry::spin_lock, 4096, quarry::hooked_page_source>;

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <new>
 #include <quarry/core/bins/size_class.hpp>
-#include <quarry/core/engine/store_contents.hpp>
+#include <quarry/core/engine/held_memory.hpp>
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/poison.hpp>
@@ -50,19 +50,19 @@ struct engine_limits {
 /// Given to a verb, lets what the supply throws pass.
 struct insist {};
 
-/// Supply: see memory/page_source.hpp. What only looks at what a store holds is in store_contents.hpp.
+/// Supply: see memory/page_source.hpp. What only looks at what a store holds is in held_memory.hpp.
 template <class Supply, class Lock>
-class QUARRY_EXPORT store : public store_contents<Lock> {
-  using contents = store_contents<Lock>;
+class QUARRY_EXPORT store : public held_memory<Lock> {
+  using holdings = held_memory<Lock>;
 
  public:
-  using contents::granule_bytes;
-  using contents::held_bytes;
-  using contents::peak_bytes;
+  using holdings::granule_bytes;
+  using holdings::held_bytes;
+  using holdings::peak_bytes;
   using states_type = slot_states<!std::is_empty_v<Lock>>;
 
   store(Supply supply, const engine_limits& limits)
-      : contents(limits.granule_bytes, limits.has_directory),
+      : holdings(limits.granule_bytes, limits.has_directory),
         supply_(supply),
         max_bytes_(limits.max_bytes),
         retain_bytes_(limits.retain_bytes),
@@ -224,20 +224,20 @@ class QUARRY_EXPORT store : public store_contents<Lock> {
   }
 
  private:
-  using contents::buffer_;
-  using contents::buffer_bytes_;
-  using contents::directory_;
-  using contents::extents_;
-  using contents::headers_;
-  using contents::held_bytes_;
-  using contents::is_in_buffer;
-  using contents::lock_;
-  using contents::loose_bytes_;
-  using contents::loose_slabs_;
-  using contents::next_epoch;
-  using contents::oversize_;
-  using contents::parts_;
-  using contents::peak_bytes_;
+  using holdings::buffer_;
+  using holdings::buffer_bytes_;
+  using holdings::directory_;
+  using holdings::extents_;
+  using holdings::headers_;
+  using holdings::held_bytes_;
+  using holdings::is_in_buffer;
+  using holdings::lock_;
+  using holdings::loose_bytes_;
+  using holdings::loose_slabs_;
+  using holdings::next_epoch;
+  using holdings::oversize_;
+  using holdings::parts_;
+  using holdings::peak_bytes_;
 
   static constexpr std::size_t headers_at_once = 4;
   static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it

@@ -22,10 +22,10 @@ namespace core {
 
 /// The part of a store that its lock guards.
 template <class Lock>
-class store_contents {
+class held_memory {
  public:
-  store_contents(const store_contents&) = delete;
-  store_contents& operator=(const store_contents&) = delete;
+  held_memory(const held_memory&) = delete;
+  held_memory& operator=(const held_memory&) = delete;
 
   /// Returns the slab that `pointer` lies in, or null; slabs apart are found by their bin. Complexity O(1).
   slab* slab_of(const void* pointer) const noexcept { return directory_.find(pointer); }
@@ -133,11 +133,11 @@ class store_contents {
   std::size_t granule_bytes() const noexcept { return extents_.granule_bytes(); }
 
  protected:
-  store_contents(std::size_t granule_bytes, bool has_directory) noexcept
+  held_memory(std::size_t granule_bytes, bool has_directory) noexcept
       : extents_(granule_bytes),
         directory_(granule_bytes),
         headers_(has_directory ? spare_headers::line_bytes : spare_headers::small_bytes) {}
-  ~store_contents() = default;
+  ~held_memory() = default;
 
   static constexpr std::size_t most_visits = 64;  // slabs or blocks that are looked at under the lock
 

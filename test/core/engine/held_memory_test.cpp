@@ -1,4 +1,4 @@
-// What is seen of a store, through store_contents alone.
+// What is seen of a store, through held_memory alone.
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -43,7 +43,7 @@ engine_limits limits() {
   return result;
 }
 
-class StoreContents : public testing::Test {
+class HeldMemory : public testing::Test {
  protected:
   std::vector<slab*> take(std::size_t count) {
     std::vector<slab*> taken;
@@ -58,10 +58,10 @@ class StoreContents : public testing::Test {
   page_log pages;
   quarry::core::store<keeping_supply, quarry::null_lock> store{keeping_supply(discarding_pages(pages)),
                                                                limits()};
-  const quarry::core::store_contents<quarry::null_lock>& seen = store;
+  const quarry::core::held_memory<quarry::null_lock>& seen = store;
 };
 
-TEST_F(StoreContents, AreNothingAtFirst) {
+TEST_F(HeldMemory, AreNothingAtFirst) {
   const int elsewhere = 0;
   EXPECT_EQ(seen.held_bytes(), 0U);
   EXPECT_EQ(seen.peak_bytes(), 0U);
@@ -73,7 +73,7 @@ TEST_F(StoreContents, AreNothingAtFirst) {
   EXPECT_TRUE(seen.check_invariants());
 }
 
-TEST_F(StoreContents, TellTheSlabOfEachSlotAndOfManyAtOnce) {
+TEST_F(HeldMemory, TellTheSlabOfEachSlotAndOfManyAtOnce) {
   const std::vector<slab*> taken = take(3);
   void* slots[3];
   for (std::size_t i = 0; i < 3; ++i) slots[i] = taken[i]->begin() + i * slot_bytes;
@@ -89,14 +89,14 @@ TEST_F(StoreContents, TellTheSlabOfEachSlotAndOfManyAtOnce) {
   EXPECT_EQ(homes[1], nullptr);
 }
 
-TEST_F(StoreContents, OwnThePartsToo) {
+TEST_F(HeldMemory, OwnThePartsToo) {
   void* const part = store.take_part(40, 8);
   EXPECT_EQ(seen.slab_of(part), nullptr);
   EXPECT_TRUE(seen.owns(part));
   EXPECT_TRUE(seen.owns(static_cast<std::byte*>(part) + 39));
 }
 
-TEST_F(StoreContents, TellWhichBlocksLiveAndWhichRest) {
+TEST_F(HeldMemory, TellWhichBlocksLiveAndWhichRest) {
   auto* const live = static_cast<std::byte*>(store.take_oversize(70'000, 16));
   auto* const rests = static_cast<std::byte*>(store.take_oversize(30'000, 16));
   ASSERT_TRUE(store.give_back_oversize(rests));
@@ -116,13 +116,13 @@ TEST_F(StoreContents, TellWhichBlocksLiveAndWhichRest) {
   EXPECT_EQ(seen.inspect().oversize_bytes, 70'000U);
 }
 
-TEST_F(StoreContents, CountNoLooseSlabAsABlock) {
+TEST_F(HeldMemory, CountNoLooseSlabAsABlock) {
   ASSERT_NE(store.take_slab_loose(layout, index, 2048), nullptr);
   EXPECT_EQ(seen.inspect().oversize_blocks, 0U);
   EXPECT_EQ(seen.inspect().oversize_bytes, 0U);
 }
 
-TEST_F(StoreContents, AreVisitedSomeAtATimeUntilAllWereSeen) {
+TEST_F(HeldMemory, AreVisitedSomeAtATimeUntilAllWereSeen) {
   constexpr std::size_t count = 300;
   const std::vector<slab*> taken = take(count);
   std::set<slab*> slabs;
@@ -149,7 +149,7 @@ TEST_F(StoreContents, AreVisitedSomeAtATimeUntilAllWereSeen) {
   EXPECT_GT(turns, 1U);
 }
 
-TEST_F(StoreContents, RememberTheMostThatWasHeldAndCountSlabsThatWentBack) {
+TEST_F(HeldMemory, RememberTheMostThatWasHeldAndCountSlabsThatWentBack) {
   const std::vector<slab*> taken = take(200);
   const std::size_t most = seen.held_bytes();
   EXPECT_EQ(most, pages.memory.live_bytes());
@@ -165,7 +165,7 @@ TEST_F(StoreContents, RememberTheMostThatWasHeldAndCountSlabsThatWentBack) {
   EXPECT_NE(seen.epoch(), epoch);
 }
 
-TEST_F(StoreContents, CountWhatWasDiscarded) {
+TEST_F(HeldMemory, CountWhatWasDiscarded) {
   const std::vector<slab*> taken = take(200);
   for (std::size_t i = 0; i < taken.size(); ++i)
     if (i % 8 != 0) give_back(taken[i]);
