@@ -15,7 +15,8 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace detail {
 
-// What most calls of a checked resource come to. `own` is the cache behind the caller's; `key` that of the request's class. They return null, or false, having changed nothing but what rests in the cache, where watched_calls must look further.
+// What most calls of a checked resource come to. `own` is the cache behind the caller's; `key` that of the request's class. They return
+// null, or false, having changed nothing but what rests in the cache, where watched_calls must look further.
 
 /// Where the slot lies in a slab that is remembered.
 template <class Store>
@@ -39,7 +40,8 @@ QUARRY_ALWAYS_INLINE bool deallocate_remembered(core::watched_cache& own, core::
          });
 }
 
-/// Looks up the slab of `pointer`, and remembers it; where slabs are many, more of them from then on. Returns null where it is none of the class, or its header is damaged.
+/// Looks up the slab of `pointer`, and remembers it; where slabs are many, more of them from then on. Returns null where it is none of
+/// the class, or its header is damaged.
 template <class Store>
 const core::slab_memo* look_up(Store& store, core::watched_cache& own, core::class_key key,
                                const void* pointer) noexcept {

@@ -55,7 +55,7 @@ struct watched_cache : cache {
   slab_memo* memos = first;  // of the slab that was looked at last; by the granule of the pointer
   std::size_t memo_mask = mask_of(first_memos);  // of the offset of a memo
   std::uint32_t memo_shift;                      // from an address to that
-  std::uint32_t look_ups = 0;                    // of slabs that were not remembered
+  std::uint32_t look_ups = 0;                    // visits of the way that looks slabs up
   std::uint64_t reciprocals[class_count];        // as in slab_layout; by class
   slab_memo first[first_memos];
   quarantine* delayed = nullptr;  // null where freed slots may be handed out at once
