@@ -56,7 +56,7 @@ const core::slab_memo* look_up(Store& store, core::watched_cache& own, core::cla
   if (memo.holds(pointer, epoch)) return memo.reciprocal == own.reciprocal_at(key) ? &memo : nullptr;
   core::slab* const home = store.slab_of(pointer);
   using states_type = typename Store::states_type;
-  if (home == nullptr || home->size_class != key / 2) return nullptr;
+  if (home == nullptr || home->size_class != core::class_of_key(key)) return nullptr;
   if (!states_type::is_sealed(*home)) return nullptr;
   memo.begin = home->begin();
   memo.bytes = static_cast<std::uint32_t>(home->slots() * core::slot_bytes_of(home->size_class));
@@ -81,8 +81,7 @@ bool deallocate_looked_up(Engine& engine, core::watched_cache& own, core::class_
   if (memo == nullptr || !memo->find(pointer, slot) ||
       !typename Engine::states_type(memo->states).end_life(slot))
     return false;
-  if (!own.cursor_at(key).push(pointer))
-    engine.deallocate_slow(own, pointer, static_cast<core::class_index>(key / 2));
+  if (!own.cursor_at(key).push(pointer)) engine.deallocate_slow(own, pointer, core::class_of_key(key));
   return true;
 }
 template <class Engine>

@@ -17,10 +17,11 @@ namespace detail {
 resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab_options& options,
                                  std::size_t granule_bytes) noexcept
     : upstream_(upstream), budget_(options.budget), huge_pages_(options.huge_pages) {
+  is_new_delete_ = upstream == std::pmr::new_delete_resource();
   if (options.upstream_only || granule_bytes < whole_pages(1)) return;
   const bool is_pool = upstream == pooled_page_resource();
   if (upstream == os_page_resource()) kind_ = kind::system;
-  if (is_pool || upstream == std::pmr::new_delete_resource()) kind_ = kind::pool;
+  if (is_pool || is_new_delete_) kind_ = kind::pool;
   if (kind_ == kind::pool) pool_ = &page_pool::of_this_module();
   keeps_blocks_ = kind_ != kind::upstream;
   blocks_are_lazy_ = is_pool || kind_ == kind::system;
@@ -34,14 +35,23 @@ void* ask(std::pmr::memory_resource& upstream, std::size_t bytes, std::size_t al
   if (&upstream == std::pmr::null_memory_resource()) return nullptr;
   if (&upstream == os_page_resource()) return os_page_source().allocate_pages(bytes, alignment);
   if (&upstream == pooled_page_resource()) return take_pooled_pages(bytes, alignment);
-  if (&upstream == std::pmr::new_delete_resource()) {  // whose deallocate has to fit
-#if defined(_LIBCPP_VERSION)
-    if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator new(bytes, std::nothrow);
-#endif
-    return ::operator new(bytes, std::align_val_t(alignment), std::nothrow);
-  }
 #endif
   return upstream.allocate(bytes, alignment);
+}
+
+// What std::pmr::new_delete_resource() is, but that it asks for an alignment that every block has: glibc takes twice as long then.
+void* ask_new(std::size_t bytes, std::size_t alignment) {
+#if defined(__cpp_exceptions)
+  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator new(bytes);
+  return ::operator new(bytes, std::align_val_t(alignment));
+#else
+  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator new(bytes, std::nothrow);
+  return ::operator new(bytes, std::align_val_t(alignment), std::nothrow);
+#endif
+}
+void delete_new(void* pages, std::size_t alignment) noexcept {
+  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator delete(pages);
+  ::operator delete(pages, std::align_val_t(alignment));
 }
 
 // Throws it; without exceptions it is null that says so.
@@ -83,8 +93,12 @@ void* resource_supply::allocate_pages(std::size_t bytes, std::size_t alignment) 
 }
 
 void resource_supply::deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
-  upstream_->deallocate(pages, bytes, alignment);
+  hand_back(pages, bytes, alignment);
   discharge(bytes);
+}
+
+void resource_supply::hand_back(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
+  is_new_delete_ ? delete_new(pages, alignment) : upstream_->deallocate(pages, bytes, alignment);
 }
 
 void* resource_supply::allocate_extent(std::size_t bytes, std::size_t alignment) {
@@ -101,12 +115,12 @@ void* resource_supply::ask_for_pages(std::size_t bytes, std::size_t alignment) {
   };
   if (is_asking_) return fail(upstream_fault(*upstream_, bytes));
   const asking now(is_asking_);
-  void* pages = ask(*upstream_, bytes, alignment);
+  void* pages = is_new_delete_ ? ask_new(bytes, alignment) : ask(*upstream_, bytes, alignment);
   // Standard libraries declare that it is neither null nor less aligned, and compilers believe them.
   QUARRY_FORGET(pages);
   const bool is_aligned = (reinterpret_cast<std::uintptr_t>(pages) & (alignment - 1)) == 0;
   if (QUARRY_LIKELY(pages != nullptr && is_aligned)) return pages;
-  if (pages != nullptr) upstream_->deallocate(pages, bytes, alignment);
+  if (pages != nullptr) hand_back(pages, bytes, alignment);
   return fail(upstream_fault(*upstream_, pages, bytes, alignment));
 }
 
@@ -130,7 +144,7 @@ void resource_supply::deallocate_extent(void* pages, std::size_t bytes, std::siz
       unmap_pages(pages, bytes);
       break;
     default:
-      upstream_->deallocate(pages, bytes, alignment);
+      hand_back(pages, bytes, alignment);
   }
   discharge(bytes);
 }

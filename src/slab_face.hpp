@@ -33,11 +33,21 @@ void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment)
 template <class Derived>
 void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key,
                                         core::cursor& missed) {
-  if (core::watched_cache* const own = core::cache::of(missed, key).behind) {
-    void* slot = nullptr;
-    if (QUARRY_LIKELY(allocate_remembered(*own, key, self().host().engine().memory(), slot))) return slot;
-    return allocate_watched(bytes, alignment, key);
-  }
+  core::watched_cache* const watched = core::cache::of(missed, key).behind;
+  if (watched == nullptr) return allocate_pooled(bytes, alignment, key, missed);
+  void* slot = nullptr;
+  if (QUARRY_LIKELY(allocate_remembered(*watched, key, self().host().engine().memory(), slot))) return slot;
+  return allocate_watched(bytes, alignment, key);
+}
+
+// A class that the cache has opened is pooled in this resource, and nothing is watched.
+template <class Derived>
+void* slab_face<Derived>::allocate_pooled(std::size_t bytes, std::size_t alignment, core::class_key key,
+                                          core::cursor& missed) {
+  core::cache& own = core::cache::of(missed, key);
+  const core::class_index index = core::class_of_key(key);
+  if (QUARRY_LIKELY(own.of(index) != nullptr && is_alignment(alignment)))
+    if (void* const slot = self().host().engine().allocate_slow(own, index)) return slot;
   return allocate_missed(bytes, alignment);
 }
 
@@ -79,10 +89,20 @@ void* slab_face<Derived>::serve(std::size_t bytes, std::size_t alignment) {
 template <class Derived>
 void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment,
                                          core::class_key key, core::cursor& missed) noexcept {
-  if (core::watched_cache* const own = core::cache::of(missed, key).behind) {
-    if (QUARRY_LIKELY(deallocate_remembered(*own, key, self().host().engine().memory(), pointer))) return;
-    return deallocate_watched(pointer, bytes, alignment, key);
-  }
+  core::watched_cache* const watched = core::cache::of(missed, key).behind;
+  if (watched == nullptr) return deallocate_pooled(pointer, bytes, alignment, key, missed);
+  if (QUARRY_LIKELY(deallocate_remembered(*watched, key, self().host().engine().memory(), pointer))) return;
+  deallocate_watched(pointer, bytes, alignment, key);
+}
+
+// As allocate_pooled().
+template <class Derived>
+void slab_face<Derived>::deallocate_pooled(void* pointer, std::size_t bytes, std::size_t alignment,
+                                           core::class_key key, core::cursor& missed) noexcept {
+  core::cache& own = core::cache::of(missed, key);
+  const core::class_index index = core::class_of_key(key);
+  if (QUARRY_LIKELY(own.of(index) != nullptr))
+    return self().host().engine().deallocate_slow(own, pointer, index);
   deallocate_missed(pointer, bytes, alignment);
 }
 
@@ -108,7 +128,7 @@ void slab_face<Derived>::deallocate_missed(void* pointer, std::size_t bytes, std
   if (index == core::no_class) {
     engine.deallocate_oversize(pointer, bytes);
   } else if (core::cache* const opened = self().cache_or_open()) {
-    engine.deallocate_slow(*opened, pointer, index);
+    if (!opened->cursors[index].push(pointer)) engine.deallocate_slow(*opened, pointer, index);
   } else {
     engine.deallocate_direct(pointer, index);
   }

@@ -69,8 +69,8 @@ slab_options slab_options::resolved() const {
   std::size_t& largest = result.largest_required_pool_block;
   const std::size_t slab = slab_bytes != 0 ? slab_bytes : default_slab_bytes;
   if (largest == 0) largest = slab / least_slots;
-  if (largest > core::largest_slot_bytes) largest = core::largest_slot_bytes;
-  largest = core::slot_bytes_of(core::class_of_bytes(largest));
+  largest = largest < core::largest_slot_bytes ? core::slot_bytes_of(core::class_of_bytes(largest))
+                                               : core::largest_slot_bytes;
   if (slab_bytes == 0) {
     result.slab_bytes = default_slab_bytes;
   } else if (least_slots * largest > slab_bytes) {

@@ -19,6 +19,7 @@
 #include "support/both_resources.hpp"
 #include "support/counting_resource.hpp"
 #include "support/refusing_resource.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -292,12 +293,15 @@ TYPED_TEST(Limits, AVerbThatUpstreamRefusesAtAnyCallLeavesEverythingAsItWas) {
   std::vector<std::size_t> sizes = class_sizes(plain, 8, plain.options().largest_required_pool_block);
   for (const std::size_t oversize : {sizes.back() + 1, std::size_t{100'000}, std::size_t{3'000'000}})
     sizes.push_back(oversize);
+  // A sanitizer makes a call ten times as long, and sees the same lines for every fourth class.
+  const std::size_t step = quarry_test::has_address_sanitizer ? 4 : 1;
   std::size_t refusals = 0;
   for (const auto& tried : verbs<TypeParam>())
-    for (const std::size_t bytes : sizes)
+    for (std::size_t at = (sizes.size() - 1) % step; at < sizes.size(); at += step)
       for (const bool warm : {false, true})
         for (const bool for_good : {true, false})
           for (std::size_t served = 0; served < 6; ++served) {
+            const std::size_t bytes = sizes[at];
             SCOPED_TRACE(testing::Message()
                          << tried.name << " of " << bytes << " B, " << (warm ? "warm" : "fresh") << ", "
                          << served << " calls served, " << (for_good ? "then none" : "one refused"));
@@ -305,7 +309,7 @@ TYPED_TEST(Limits, AVerbThatUpstreamRefusesAtAnyCallLeavesEverythingAsItWas) {
             if (this->HasFailure()) return;  // one is told; thousands would be one message over and over
             ++refusals;
           }
-  EXPECT_GT(refusals, 300U);
+  EXPECT_GT(refusals, 300U / step);
 }
 
 template <std::size_t Bytes>

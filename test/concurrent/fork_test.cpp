@@ -20,6 +20,9 @@
 #include <unistd.h>
 
 #include "../../src/cache_node.hpp"
+#include "../../src/call_stacks.hpp"
+#include "../../src/checked_owners.hpp"
+#include "../../src/thread_registry.hpp"
 #include "support/in_child.hpp"
 #include "support/resting_place.hpp"
 
@@ -28,10 +31,19 @@ namespace {
 using quarry::slab_options;
 using quarry::slab_thread_view;
 using quarry::synchronized_slab_resource;
+using quarry::detail::call_stacks_lock;
+using quarry::detail::checked_owners_lock;
 using quarry::detail::pool_of_nodes;
+using quarry::detail::registry_of_this_copy;
 using quarry_test::resting_place;
 
 constexpr std::size_t large_bytes = 300000;  // a block of its own
+
+slab_options checked() {
+  slab_options options;
+  options.checks = quarry::check_level::full;
+  return options;
+}
 
 void use(std::pmr::memory_resource& resource, std::size_t bytes, int blocks) {
   std::vector<void*> taken;
@@ -285,32 +297,48 @@ TEST(Fork, LetsAResourceEndWhoseViewsAnotherThreadWasClosing) {
             0);
 }
 
+// Forks while another thread holds `taken` for a while. Returns 0 when the child came after that and is served at once.
+int fork_beside_a_holder(std::mutex& taken) {
+  synchronized_slab_resource resource(checked());
+  std::atomic<bool> is_held{false};
+  std::atomic<bool> is_free{false};
+  resting_place place;
+  std::thread holder([&] {
+    {
+      const std::lock_guard<std::mutex> held(taken);
+      is_held = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      is_free = true;
+    }
+    place.rest();
+  });
+  while (!is_held) std::this_thread::yield();
+  const int status = quarry_test::run_in_child(20, [&] {
+    use(resource, 64, 500);
+    synchronized_slab_resource another(checked());
+    use(another, 64, 1);
+    return is_free ? 0 : 1;
+  });
+  place.wake();
+  holder.join();
+  return status;
+}
+
 TEST(Fork, WaitsForWhoTakesANode) {
-  EXPECT_EQ(quarry_test::run_in_child(60,
-                                      [] {
-                                        synchronized_slab_resource resource;
-                                        std::atomic<bool> is_held{false};
-                                        std::atomic<bool> is_free{false};
-                                        resting_place place;
-                                        std::thread holder([&] {
-                                          {
-                                            const std::lock_guard<std::mutex> held(pool_of_nodes().lock());
-                                            is_held = true;
-                                            std::this_thread::sleep_for(std::chrono::milliseconds(100));
-                                            is_free = true;
-                                          }
-                                          place.rest();
-                                        });
-                                        while (!is_held) std::this_thread::yield();
-                                        const int status = quarry_test::run_in_child(20, [&] {
-                                          use(resource, 64, 500);  // with a node of the child's
-                                          return is_free ? 0 : 1;
-                                        });
-                                        place.wake();
-                                        holder.join();
-                                        return status;
-                                      }),
+  EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_a_holder(pool_of_nodes().lock()); }), 0);
+}
+
+TEST(Fork, WaitsForWhoNotesACallStack) {
+  EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_a_holder(call_stacks_lock()); }), 0);
+}
+
+TEST(Fork, WaitsForWhoLooksAtTheListOfResources) {
+  EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_a_holder(registry_of_this_copy().lock); }),
             0);
+}
+
+TEST(Fork, WaitsForWhoLooksAtTheListOfCheckedOwners) {
+  EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_a_holder(checked_owners_lock()); }), 0);
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ class QUARRY_EXPORT resource_supply {
 
   void* ask_for_pages(std::size_t bytes, std::size_t alignment);
   void* ask_for_extent(std::size_t bytes, std::size_t alignment);
+  void hand_back(void* pages, std::size_t bytes, std::size_t alignment) noexcept;
 
   // Returns what `ask` returns, counted in the budget; null, without asking, where that refuses.
   template <class Ask>
@@ -58,6 +59,7 @@ class QUARRY_EXPORT resource_supply {
   memory_budget* budget_;      // null: none
   page_pool* pool_ = nullptr;  // of the module that made the resource; null unless extents come from it
   kind kind_ = kind::upstream;
+  bool is_new_delete_ = false;  // upstream
   bool keeps_blocks_ = false;
   bool blocks_are_lazy_ = false;
   bool is_asking_ = false;  // upstream, for memory

@@ -80,7 +80,7 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   [[nodiscard]] void* allocate_fixed() {
     if constexpr (has_class<Bytes, Alignment>)
       if (core::cache* const own = self().cache_at_hand()) {
-        constexpr core::class_key key = core::class_key{core::class_of(Bytes, Alignment)} * 2;
+        constexpr core::class_key key = core::key_of_class(core::class_of(Bytes, Alignment));
         core::cursor& loaded = own->cursor_at(key);
         if (void* const slot = loaded.pop()) return slot;
         return allocate_slow(Bytes, Alignment, key, loaded);
@@ -93,7 +93,7 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
   void deallocate_fixed(void* pointer) noexcept {
     if constexpr (has_class<Bytes, Alignment>)
       if (core::cache* const own = self().cache_at_hand()) {
-        constexpr core::class_key key = core::class_key{core::class_of(Bytes, Alignment)} * 2;
+        constexpr core::class_key key = core::key_of_class(core::class_of(Bytes, Alignment));
         core::cursor& loaded = own->cursor_at(key);
         if (loaded.push(pointer)) return;
         return deallocate_slow(pointer, Bytes, Alignment, key, loaded);
@@ -179,6 +179,10 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
                                       core::cursor& missed);
   QUARRY_NOINLINE void deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment,
                                        core::class_key key, core::cursor& missed) noexcept;
+  QUARRY_NOINLINE void* allocate_pooled(std::size_t bytes, std::size_t alignment, core::class_key key,
+                                        core::cursor& missed);
+  QUARRY_NOINLINE void deallocate_pooled(void* pointer, std::size_t bytes, std::size_t alignment,
+                                         core::class_key key, core::cursor& missed) noexcept;
   QUARRY_NOINLINE void* allocate_watched(std::size_t bytes, std::size_t alignment, core::class_key key);
   QUARRY_NOINLINE void deallocate_watched(void* pointer, std::size_t bytes, std::size_t alignment,
                                           core::class_key key) noexcept;

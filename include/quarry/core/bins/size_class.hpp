@@ -94,6 +94,13 @@ constexpr std::size_t last_byte_of(std::size_t bytes, std::size_t alignment) noe
   return (bytes - 1) | (alignment - 1);
 }
 
+constexpr class_key key_of_class(class_index index) noexcept {
+  return class_key{index} * 2;
+}
+constexpr class_index class_of_key(class_key key) noexcept {
+  return static_cast<class_index>(key / 2);
+}
+
 /// Returns the key of the class of a request. Requires last_byte < largest_slot_bytes. Complexity O(1).
 constexpr class_key key_of(std::size_t last_byte) noexcept {
   if (QUARRY_LIKELY(last_byte < table_bytes)) return class_keys[last_byte];

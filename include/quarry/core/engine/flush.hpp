@@ -13,7 +13,6 @@ namespace core {
 template <class Supply, class Lock>
 void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index index) noexcept {
   if (slot == nullptr) return;
-  if (own.of(index) != nullptr && own.cursors[index].push(slot)) return;  // the cache was not at hand
   shelf_type& into = *shelf_of(index);
   class_cache* local = own.of(index);
   if (QUARRY_LIKELY(local != nullptr && local->slots_that_are_old() != 0))

@@ -15,20 +15,22 @@ template <class Supply, class Lock>
 void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& local) noexcept {
   // Who yields half of its share to one a quarter as large does not at once ask for it back.
   constexpr std::size_t much_larger = 4;
-  constexpr std::uint32_t visits_a_look = 4;  // of a class that has all it can have
+  constexpr std::uint32_t visits_a_look = 4;  // where there is room
   constexpr std::size_t least_bound_of_magazines =
       8 * sizeof(magazine);  // below, they would cost more than they hold
-  if (local.share.is_paired() && ++own.visits % visits_a_look != 0) return;
-  bool is_unused = false;
-  const class_index other = own.look(of.index, is_unused);
+  const bool is_turn = ++own.visits % visits_a_look == 0;
+  if (local.share.is_paired() && !is_turn) return;
   const share_steps steps = steps_of(of);
   const class_share now = local.share;
   const class_share wider = steps.grown(now);
   const std::size_t more_bytes = steps.bytes_of(wider) - steps.bytes_of(now);
   const std::size_t bound_bytes = cache_bound_bytes(cache_bytes_, open_caches());
   const bool wants_room = own.share_bytes + more_bytes > bound_bytes && steps.bytes_of(wider) <= bound_bytes;
-  if (other != no_class) {
-    const bool is_larger = own.of(other)->share.slots() >= much_larger * local.share.slots();
+  if (is_turn || wants_room) {
+    bool is_unused = false;
+    const class_index other = own.look(of.index, is_unused);
+    const bool is_larger =
+        other != no_class && own.of(other)->share.slots() >= much_larger * local.share.slots();
     if (is_unused || (wants_room && is_larger)) shrink(own, other, is_unused);
   }
   if (more_bytes == 0 || own.share_bytes + more_bytes > bound_bytes) return;

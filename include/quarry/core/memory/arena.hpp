@@ -111,7 +111,7 @@ class arena {
     std::size_t bytes;  // header included
   };
 
-  static constexpr std::size_t first_block_bytes = 2048;
+  static constexpr std::size_t first_block_bytes = 4096;
   static constexpr std::size_t largest_block_bytes = 65536;
 
   std::uintptr_t cursor_ = 0;  // address of the first unused byte

@@ -55,11 +55,11 @@ class oversize_blocks {
 
   /// Returns the bytes that the index would like to grow by; 0 when it has room. Without them it works, if not so fast.
   std::size_t missing_bytes() const noexcept {
-    if (blocks_ < buckets_ || segments_[segment_of(buckets_)] != nullptr) return 0;
+    if (blocks_ < buckets_ || tables_.segments[segment_of(buckets_)] != nullptr) return 0;
     return segment_buckets(segment_of(buckets_)) * sizeof(oversize_block*);
   }
   void bring(void* memory) noexcept {
-    segments_[segment_of(buckets_)] = static_cast<oversize_block**>(memory);
+    tables_.segments[segment_of(buckets_)] = static_cast<oversize_block**>(memory);
     if (buckets_ != 0) return;
     mask_ = first_buckets - 1;
     while (buckets_ < first_buckets) bucket(buckets_++) = nullptr;
@@ -155,7 +155,7 @@ class oversize_blocks {
   }
   oversize_block*& bucket(std::size_t index) const noexcept {
     const std::size_t segment = segment_of(index);
-    return segments_[segment][segment == 0 ? index : index - segment_buckets(segment)];
+    return tables_.segments[segment][segment == 0 ? index : index - segment_buckets(segment)];
   }
   std::size_t bucket_of(std::size_t hash) const noexcept {
     const std::size_t wide = hash & (2 * mask_ + 1);
@@ -188,16 +188,20 @@ class oversize_blocks {
     live_ = is_live ? live_ + 1 : live_ - 1;
     live_bytes_ = is_live ? live_bytes_ + each.bytes : live_bytes_ - each.bytes;
   }
-  oversize_block** segments_[segment_count] = {};  // of buckets; those of each but the first double
-  std::size_t buckets_ = 0;                        // in use
-  std::size_t mask_ = 0;    // the largest power of two that is not above buckets_, less 1
-  std::size_t blocks_ = 0;  // live or kept
+  // Together, so that one call clears them all.
+  struct tables {
+    oversize_block** segments[segment_count];  // of buckets; those of each but the first double
+    oversize_block* recent[recent_count];
+    oversize_block* kept[sizes];  // by size; newest first
+  };
+  tables tables_ = {};
+  std::size_t buckets_ = 0;  // in use
+  std::size_t mask_ = 0;     // the largest power of two that is not above buckets_, less 1
+  std::size_t blocks_ = 0;   // live or kept
   std::size_t live_ = 0;
   std::size_t live_bytes_ = 0;
   std::uint64_t powers_ = 0;  // bit p: blocks of up to 2^p bytes have lived
   oversize_block* spare_ = nullptr;
-  oversize_block* recent_[recent_count] = {};
-  oversize_block* kept_[sizes] = {};       // by size; newest first
   oversize_block* newest_ = nullptr;       // the block that was kept last, if it still is; in no list
   oversize_block* newest_kept_ = nullptr;  // of the list by age
   oversize_block* oldest_kept_ = nullptr;
@@ -205,14 +209,14 @@ class oversize_blocks {
 };
 
 inline void oversize_blocks::insert(oversize_block& fresh) noexcept {
-  if (blocks_ >= buckets_ && segments_[segment_of(buckets_)] != nullptr) split();
+  if (blocks_ >= buckets_ && tables_.segments[segment_of(buckets_)] != nullptr) split();
   oversize_block*& head = bucket(bucket_of(hash_of(fresh)));
   fresh.next = head;
   head = &fresh;
   powers_ |= std::uint64_t{1} << power_of(fresh.held_bytes);
   ++blocks_;
   set_live(fresh, true);
-  recent_[recent_place_of(fresh.memory)] = &fresh;
+  tables_.recent[recent_place_of(fresh.memory)] = &fresh;
 }
 
 inline void oversize_blocks::unindex(oversize_block& gone) noexcept {
@@ -239,7 +243,7 @@ inline oversize_block* oversize_blocks::find(const void* pointer) const noexcept
 }
 
 inline oversize_block* oversize_blocks::find_start(const void* memory, std::size_t bytes) const noexcept {
-  oversize_block* each = recent_[recent_place_of(memory)];
+  oversize_block* each = tables_.recent[recent_place_of(memory)];
   if (each != nullptr && each->memory == memory && each->is_live) return each;
   if (buckets_ == 0) return nullptr;
   const std::uint32_t power = power_of(bytes);
@@ -275,7 +279,7 @@ inline void oversize_blocks::keep(oversize_block& live) noexcept {
 }
 
 inline void oversize_blocks::link(oversize_block& kept) noexcept {
-  oversize_block*& head = kept_[size_of(kept.held_bytes)];
+  oversize_block*& head = tables_.kept[size_of(kept.held_bytes)];
   kept.before = nullptr;
   kept.after = head;
   if (head != nullptr) head->before = &kept;
@@ -287,7 +291,7 @@ inline void oversize_blocks::link(oversize_block& kept) noexcept {
 }
 
 inline void oversize_blocks::unlink(oversize_block& kept) noexcept {
-  (kept.before != nullptr ? kept.before->after : kept_[size_of(kept.held_bytes)]) = kept.after;
+  (kept.before != nullptr ? kept.before->after : tables_.kept[size_of(kept.held_bytes)]) = kept.after;
   if (kept.after != nullptr) kept.after->before = kept.before;
   (kept.newer != nullptr ? kept.newer->older : newest_kept_) = kept.older;
   (kept.older != nullptr ? kept.older->newer : oldest_kept_) = kept.newer;
@@ -301,7 +305,7 @@ inline oversize_block* oversize_blocks::reuse(std::size_t bytes, std::size_t ali
   } else {
     const std::size_t size = size_of(bytes);
     for (std::size_t list = size; found == nullptr && list < sizes && list <= size + 1; ++list) {
-      oversize_block* each = kept_[list];
+      oversize_block* each = tables_.kept[list];
       for (int look = 0; each != nullptr && look < most_looks; ++look, each = each->after)
         if (serves(*each, bytes, alignment)) {
           found = each;
@@ -314,14 +318,12 @@ inline oversize_block* oversize_blocks::reuse(std::size_t bytes, std::size_t ali
   kept_bytes_ -= found->held_bytes;
   found->bytes = bytes;
   set_live(*found, true);
-  recent_[recent_place_of(found->memory)] = found;
+  tables_.recent[recent_place_of(found->memory)] = found;
   return found;
 }
 
 inline void oversize_blocks::release() noexcept {
-  for (oversize_block**& each : segments_) each = nullptr;
-  for (oversize_block*& each : kept_) each = nullptr;
-  for (oversize_block*& each : recent_) each = nullptr;
+  tables_ = {};
   buckets_ = blocks_ = live_ = live_bytes_ = kept_bytes_ = 0;
   powers_ = 0;
   spare_ = newest_ = newest_kept_ = oldest_kept_ = nullptr;
@@ -336,7 +338,7 @@ inline bool oversize_blocks::check_invariants() const noexcept {
       live += each->is_live;
       (each->is_live ? live_bytes : kept_bytes) += each->is_live ? each->bytes : each->held_bytes;
     }
-  for (const oversize_block* head : kept_)
+  for (const oversize_block* head : tables_.kept)
     for (const oversize_block* each = head; each != nullptr; each = each->after) by_size += each->held_bytes;
   for (const oversize_block* each = newest_kept_; each != nullptr; each = each->older)
     by_age += each->held_bytes;

@@ -189,6 +189,7 @@ inline void slab::take(void** end, std::size_t count, const slab_layout& layout)
       const std::size_t run = rest == ~bitmap_word{0} ? word_slots : lowest_bit(~rest);
       const std::size_t taken = run < count ? run : count;
       std::byte* slot = first + bit * slot_bytes;
+      QUARRY_UNROLL(4)
       for (std::size_t i = 0; i < taken; ++i, slot += slot_bytes) *--end = slot;
       word &= ~(low_bits(taken) << bit);
       count -= taken;
