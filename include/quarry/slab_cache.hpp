@@ -4,8 +4,8 @@
 //            page source that does not throw.
 // Threads    As the Lock: with null_lock one thread at a time for all handles and owners of one cache
 //            together, with any other lock any number. The lock is never held while the page source is called
-//            or an object is constructed or destroyed; during for_each_live it is. After fork() a child may use a cache
-//            with a lock only if no other thread was inside a call of it; docs/threads.md.
+//            or an object is constructed or destroyed; during for_each_live it is. A fork waits until nobody holds a
+//            lock that has a try_lock(); docs/threads.md.
 // Source     Bonwick 1994 (slabs, object caching); docs/design.md.
 #pragma once
 
@@ -16,6 +16,7 @@
 #include <quarry/core/typed/slot_cache.hpp>
 #include <quarry/detail/cached_object.hpp>
 #include <quarry/detail/check_report.hpp>
+#include <quarry/object_access.hpp>
 #include <quarry/portability.hpp>
 #include <quarry/recycle_policy.hpp>
 #include <quarry/slab_cache_stats.hpp>
@@ -32,62 +33,38 @@
 namespace quarry {
 inline namespace QUARRY_ABI {
 
-/// A handle to a cache of objects of type T. Copies share the same slabs; the slabs live until the last handle
-/// and the last object are gone, in any order, on any thread. Constructing a handle takes no memory: the
-/// first use takes the first slab, and when that fails, the next use tries again. Pages that are not aligned as asked for are
-/// no pages: they go back. A page source may use the cache that asks it for another slab, but not while it brings the first.
-/// Complexity  Each member, where it says nothing else: O(1).
-template <class T, class Lock, std::size_t SlabBytes, class PageSource>
-class slab_cache {
-  static constexpr std::size_t bytes_in_force = detail::slab_bytes_in_force<T, SlabBytes>();
-  static_assert(detail::check_cache_arguments<T, Lock, bytes_in_force>());
-  static_assert(bytes_in_force <= detail::largest_slab_bytes_of<PageSource>,
-                "quarry: this page source is aligned for smaller slabs only, so how many of this size fit "
-                "would depend on "
-                "where it lies; write the slab's size as the second argument of static_page_source.");
+namespace detail {
 
+// What every cache of objects does, whether or not it ends.
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+class cache_verbs {
+  static constexpr std::size_t bytes_in_force = detail::slab_bytes_in_force<T, SlabBytes>();
   using object = std::remove_cv_t<T>;
-  using control = core::cache_control<Lock, PageSource, core::magazine_slots_for(bytes_in_force / sizeof(T)),
-                                      keeps_recycled<object>>;
-  using kind = detail::object_kind<object, control, bytes_in_force>;
-  using slots = core::slot_cache<kind, Lock, !std::is_same_v<Lock, null_lock>, PageSource>;
+
+  // Asked for when a member is used, so that T may be incomplete before.
+  struct late_kind {
+    static_assert(detail::check_cache_arguments<T, Lock, bytes_in_force>());
+    static_assert(bytes_in_force <= detail::largest_slab_bytes_of<PageSource>,
+                  "quarry: this page source is aligned for smaller slabs only, so how many of this size fit "
+                  "would depend on "
+                  "where it lies; write the slab's size as the second argument of static_page_source.");
+
+    using control =
+        core::cache_control<Lock, PageSource, core::magazine_slots_for(bytes_in_force / sizeof(T)),
+                            keeps_recycled<object>>;
+    using type = detail::object_kind<object, control, bytes_in_force>;
+  };
+  using slots = core::slot_cache<late_kind, Lock, !std::is_same_v<Lock, null_lock>, PageSource>;
 
  public:
   /// The object, and its owner.
   using value_type = T;
-  using ptr = slab_ptr<T, slab_cache>;
+  using ptr = slab_ptr<T, slab_cache<T, Lock, SlabBytes, PageSource>>;
   /// Bytes of each slab.
   static constexpr std::size_t slab_bytes = bytes_in_force;
   /// Slots of the first slab, which also holds the control block, and of every other.
-  static constexpr std::size_t root_slots = kind::layout.root.slots;
-  static constexpr std::size_t extension_slots = kind::layout.extension.slots;
-
-  /// Takes its slabs from the one page source of its type that needs no telling.
-  constexpr slab_cache() = default;
-
-  /// Takes its slabs from `source`, which is copied, or, when it cannot be, has to outlive the last slab.
-  explicit constexpr slab_cache(core::attachable<PageSource> source) : slots_(source) {}
-
-  /// Shares the slabs of `other`, which is opened first.
-  /// Errors      As allocate(); where the page source returns null, and no slab was there, the copy starts a
-  ///             cache of its own.
-  QUARRY_EXCEPTION_MODE slab_cache(const slab_cache& other) = default;
-  slab_cache(slab_cache&& other) noexcept = default;
-  QUARRY_EXCEPTION_MODE slab_cache& operator=(const slab_cache& other) {
-    slab_cache(other).swap(*this);
-    return *this;
-  }
-  slab_cache& operator=(slab_cache&& other) noexcept {
-    slab_cache(std::move(other)).swap(*this);
-    return *this;
-  }
-
-  /// Returns a cache that has its first slab, or an unopened one and out_of_memory in `error`; never throws.
-  QUARRY_EXCEPTION_MODE static slab_cache try_create(slab_errc& error) noexcept {
-    slab_cache result;
-    error = result.try_open();
-    return result;
-  }
+  static constexpr std::size_t root_slots = late_kind::type::layout.root.slots;
+  static constexpr std::size_t extension_slots = late_kind::type::layout.extension.slots;
 
   /// Takes the first slab if there is none yet.
   /// Returns     ok or out_of_memory.
@@ -203,12 +180,24 @@ class slab_cache {
   /// make and destroy others; recycled ones excepted. A slot that allocate() returned must hold an object.
   /// Requires    f does not use the cache; only with null_lock it may destroy the object that it is called with, when
   ///             that object's destructor destroys no other one of this cache. With any other
-  ///             lock, which is held meanwhile, note the objects and destroy them afterwards.
+  ///             lock, which is held meanwhile, erase_if() destroys them, or note them and destroy them afterwards.
   /// Errors      What f throws; then the rest is not visited.
   /// Complexity  O(slots).
   template <class F>
   QUARRY_EXCEPTION_MODE void for_each_live(F f) {
     slots_.for_each_live([&](void* slot) { f(*static_cast<T*>(static_cast<object*>(slot))); });
+  }
+
+  /// Destroys each object that for_each_live() would visit and for which p(T&) is true: what whoever made it gave up with
+  /// release(). With every lock, beside other threads too; destructors run outside the lock and may use the cache.
+  /// Requires    p does not use the cache. Nobody else destroys an object that p chooses.
+  /// Returns     How many it destroyed.
+  /// Errors      What p throws; then the objects before are gone, and nothing else has changed.
+  /// Complexity  O(slots), and O(slabs) for each slab that has such objects.
+  template <class Predicate>
+  QUARRY_EXCEPTION_MODE std::size_t erase_if(Predicate p) {
+    return slots_.erase_if(
+        [&](void* slot) -> bool { return p(*static_cast<T*>(static_cast<object*>(slot))); });
   }
 
   /// Returns whether `pointer` lies in one of the cache's slots. Complexity O(slabs).
@@ -234,22 +223,27 @@ class slab_cache {
   /// Returns a snapshot. Complexity O(slabs).
   slab_cache_stats stats() const noexcept;
 
-  /// Exchanges what two handles refer to.
-  void swap(slab_cache& other) noexcept {
-    slots_.swap(other.slots_);
-  }
-
   /// Destroys an object of any cache whose slabs have this size and gives its slot back. `inside` may point to
   /// any base of the object. For slab_ptr.
   template <class U>
   static void destroy(U* inside) noexcept;
 
-  /// Returns whether both handles share one cache; unopened handles share nothing.
-  friend bool operator==(const slab_cache& left, const slab_cache& right) noexcept {
-    return left.slots_.shares_with(right.slots_);
+ protected:
+  constexpr cache_verbs() = default;
+  explicit constexpr cache_verbs(core::attachable<PageSource> source) : slots_(source) {}
+  QUARRY_EXCEPTION_MODE cache_verbs(const cache_verbs&) = default;
+  cache_verbs(cache_verbs&&) noexcept = default;
+  cache_verbs& operator=(const cache_verbs&) = delete;
+  ~cache_verbs() = default;
+
+  void close() noexcept {
+    slots_.close();
   }
-  friend bool operator!=(const slab_cache& left, const slab_cache& right) noexcept {
-    return !(left == right);
+  void swap(cache_verbs& other) noexcept {
+    slots_.swap(other.slots_);
+  }
+  bool shares_with(const cache_verbs& other) const noexcept {
+    return slots_.shares_with(other.slots_);
   }
 
  private:
@@ -291,11 +285,80 @@ class slab_cache {
   slots slots_;
 };
 
+}  // namespace detail
+
+/// A handle to a cache of objects of type T. Copies share the same slabs; the slabs live until the last handle
+/// and the last object are gone, in any order, on any thread. Constructing a handle takes no memory: the
+/// first use takes the first slab, and when that fails, the next use tries again. Pages that are not aligned as asked for are
+/// no pages: they go back. A page source may use the cache that asks it for another slab, but not while it brings the first.
+/// Complexity  Each member, where it says nothing else: O(1).
+template <class T, class Lock, std::size_t SlabBytes, class PageSource>
+class slab_cache : public detail::cache_verbs<T, Lock, SlabBytes, PageSource> {
+  using verbs = detail::cache_verbs<T, Lock, SlabBytes, PageSource>;
+
+ public:
+  /// Takes its slabs from the one page source of its type that needs no telling.
+  constexpr slab_cache() = default;
+
+  /// Takes its slabs from `source`, which is copied, or, when it cannot be, has to outlive the last slab.
+  explicit constexpr slab_cache(core::attachable<PageSource> source) : verbs(source) {}
+
+  /// Shares the slabs of `other`, which is opened first.
+  /// Errors      As allocate(); where the page source returns null, and no slab was there, the copy starts a
+  ///             cache of its own.
+  QUARRY_EXCEPTION_MODE slab_cache(const slab_cache& other) = default;
+  slab_cache(slab_cache&& other) noexcept = default;
+  ~slab_cache() { this->close(); }
+  QUARRY_EXCEPTION_MODE slab_cache& operator=(const slab_cache& other) {
+    slab_cache(other).swap(*this);
+    return *this;
+  }
+  slab_cache& operator=(slab_cache&& other) noexcept {
+    slab_cache(std::move(other)).swap(*this);
+    return *this;
+  }
+
+  /// Returns a cache that has its first slab, or an unopened one and out_of_memory in `error`; never throws.
+  QUARRY_EXCEPTION_MODE static slab_cache try_create(slab_errc& error) noexcept {
+    slab_cache result;
+    error = result.try_open();
+    return result;
+  }
+
+  /// Exchanges what two handles refer to.
+  void swap(slab_cache& other) noexcept { verbs::swap(other); }
+
+  /// Returns whether both handles share one cache; unopened handles share nothing.
+  friend bool operator==(const slab_cache& left, const slab_cache& right) noexcept {
+    return left.shares_with(right);
+  }
+  friend bool operator!=(const slab_cache& left, const slab_cache& right) noexcept {
+    return !(left == right);
+  }
+};
+
+/// A cache that the program keeps for good: as a slab_cache, with a trivial destructor, so that no exit handler is registered for
+/// a static one and nothing is linked for that. What it holds at the end of the program is not given back, recycled objects
+/// are not destroyed.
+/// Complexity  As slab_cache.
+template <class T, class Lock = null_lock, std::size_t SlabBytes = slab_bytes_by_size,
+          class PageSource = default_page_source>
+class static_slab_cache : public detail::cache_verbs<T, Lock, SlabBytes, PageSource> {
+  using verbs = detail::cache_verbs<T, Lock, SlabBytes, PageSource>;
+
+ public:
+  /// As slab_cache's.
+  constexpr static_slab_cache() = default;
+  explicit constexpr static_slab_cache(core::attachable<PageSource> source) : verbs(source) {}
+  static_slab_cache(const static_slab_cache&) = delete;
+  static_slab_cache& operator=(const static_slab_cache&) = delete;
+};
+
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 template <class... Args>
-std::remove_cv_t<T>* slab_cache<T, Lock, SlabBytes, PageSource>::construct(object* slot,
-                                                                           const core::transit& mine,
-                                                                           Args&&... args) {
+std::remove_cv_t<T>* detail::cache_verbs<T, Lock, SlabBytes, PageSource>::construct(object* slot,
+                                                                                    const core::transit& mine,
+                                                                                    Args&&... args) {
   construction under_way{mine, false};
   object* const made = detail::construct_object<object>(slot, std::forward<Args>(args)...);
   under_way.made = true;
@@ -304,10 +367,10 @@ std::remove_cv_t<T>* slab_cache<T, Lock, SlabBytes, PageSource>::construct(objec
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 template <class U>
-void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
+void detail::cache_verbs<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
   void* const address = const_cast<void*>(static_cast<const volatile void*>(inside));
   auto* const front = slots::front_of(address);
-  if constexpr (std::is_same_v<std::remove_cv_t<U>, object> && std::is_destructible_v<object> &&
+  if constexpr (std::is_same_v<std::remove_cv_t<U>, object> && object_access::can_destroy<object> &&
                 !std::is_abstract_v<object>) {
     // Whether an owner of T may hold an object of another cache, of a class derived from T; and whether a checked cache must
     // look before a destructor runs.
@@ -319,7 +382,7 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
       } else {
         core::transit mine;
         slots::begin_transit(*front, mine, address);
-        static_cast<object*>(address)->~object();
+        object_access::destroy(static_cast<object*>(address));
         return slots::push(*front, address, mine);
       }
     }
@@ -331,7 +394,7 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::destroy(U* inside) noexcept {
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 template <class... Transit>
-void* slab_cache<T, Lock, SlabBytes, PageSource>::take_slow([[maybe_unused]] Transit&... mine) {
+void* detail::cache_verbs<T, Lock, SlabBytes, PageSource>::take_slow([[maybe_unused]] Transit&... mine) {
 #if defined(__cpp_exceptions)
   void* const slot = slots_.allocate_slow(mine...);
   if (slot == nullptr) throw std::bad_alloc();
@@ -346,7 +409,7 @@ void* slab_cache<T, Lock, SlabBytes, PageSource>::take_slow([[maybe_unused]] Tra
 }
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
-slab_errc slab_cache<T, Lock, SlabBytes, PageSource>::try_deallocate(const T* slot) noexcept {
+slab_errc detail::cache_verbs<T, Lock, SlabBytes, PageSource>::try_deallocate(const T* slot) noexcept {
   switch (slots_.try_deallocate(slot, alignof(T))) {
     case core::slot_fault::none:
       return slab_errc::ok;
@@ -363,7 +426,7 @@ slab_errc slab_cache<T, Lock, SlabBytes, PageSource>::try_deallocate(const T* sl
 }
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
-void slab_cache<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
+void detail::cache_verbs<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
   if constexpr (!keeps_recycled<object>) return;  // the owner frees the slot
   if (owner == nullptr || !slots_.is_mine(owner.get())) return;
   object* const kept = const_cast<object*>(owner.release());
@@ -373,7 +436,7 @@ void slab_cache<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
 }
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
-slab_cache_stats slab_cache<T, Lock, SlabBytes, PageSource>::stats() const noexcept {
+slab_cache_stats detail::cache_verbs<T, Lock, SlabBytes, PageSource>::stats() const noexcept {
   slab_cache_stats result;
   slots_.inspect([&](const core::cache_root& root, std::size_t cached) {
     result.cached_slots = cached;
