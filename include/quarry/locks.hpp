@@ -54,7 +54,13 @@ class spin_lock {
   spin_lock(const spin_lock&) = delete;
   spin_lock& operator=(const spin_lock&) = delete;
 
-#if ATOMIC_BOOL_LOCK_FREE == 2
+#if defined(ATOMIC_BOOL_LOCK_FREE) && ATOMIC_BOOL_LOCK_FREE < 2
+  QUARRY_REFUSED(
+      "quarry: this processor has no atomic exchange, which spin_lock needs; write a lock that masks "
+      "interrupts.")
+  void lock() noexcept;
+  bool try_lock() noexcept;
+#else
   /// Waits until the lock is the calling thread's.
   void lock() noexcept {
     // Acquire: pairs with the release in unlock().
@@ -66,12 +72,6 @@ class spin_lock {
     // Relaxed: only a look. Acquire: pairs with the release in unlock().
     return !locked_.load(std::memory_order_relaxed) && !locked_.exchange(true, std::memory_order_acquire);
   }
-#else
-  QUARRY_REFUSED(
-      "quarry: this processor has no atomic exchange, which spin_lock needs; write a lock that masks "
-      "interrupts.")
-  void lock() noexcept;
-  bool try_lock() noexcept;
 #endif
 
   /// Requires    The calling thread holds the lock.
@@ -83,7 +83,7 @@ class spin_lock {
  private:
   static constexpr unsigned most_pauses = 64;  // between two looks, before other threads are let run
 
-#if ATOMIC_BOOL_LOCK_FREE == 2
+#if !defined(ATOMIC_BOOL_LOCK_FREE) || ATOMIC_BOOL_LOCK_FREE == 2
   QUARRY_NOINLINE void lock_slow() noexcept {
     unsigned pauses = 1;
     while (!try_lock()) {

@@ -2,6 +2,8 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <quarry/violation.hpp>
+
 #include "static_module.hpp"
 
 namespace {
