@@ -14,7 +14,9 @@ template <class Supply, class Lock>
 void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index index) noexcept {
   if (slot == nullptr) return;
   if (own.of(index) != nullptr && own.cursors[index].push(slot)) return;  // the cache was not at hand
-  shelf_type& into = *shelf_of(index);
+  shelf_type* const shelf = shelf_of(index);
+  if (QUARRY_UNLIKELY(shelf == nullptr)) return;  // of before release(): nothing that is held now is its slab
+  shelf_type& into = *shelf;
   class_cache* local = own.of(index);
   if (QUARRY_LIKELY(local != nullptr && local->slots_that_are_old() != 0))
     return drain_old(own, into, *local, slot);
