@@ -232,7 +232,6 @@ class cache_verbs {
   explicit constexpr cache_verbs(core::attachable<PageSource> source) : slots_(source) {}
   QUARRY_EXCEPTION_MODE cache_verbs(const cache_verbs&) = default;
   cache_verbs(cache_verbs&&) noexcept = default;
-  cache_verbs& operator=(const cache_verbs&) = delete;
   ~cache_verbs() = default;
 
   void close() noexcept {
