@@ -23,7 +23,7 @@ import xml.etree.ElementTree as xml
 
 import checking
 
-FACES = {"slab_face.hpp", "slab_host.hpp", "allocator_face.hpp"}
+FACES = {"slab_face.hpp", "slab_host.hpp", "allocator_face.hpp", "cache_verbs.hpp"}
 KINDS_WITH_COST = {"function", "friend"}
 
 

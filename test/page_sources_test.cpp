@@ -117,6 +117,40 @@ TEST(StaticPageSource, AlignedForItsLargestSlabItLendsItsWholeBufferWhereverItLi
   memory.large.deallocate_pages(whole, 262144, 262144);
 }
 
+static_assert(sizeof(quarry::static_pages<4096, 1024>) == 4096);
+static_assert(sizeof(quarry::static_pages<65536>) == 65536);
+static_assert(sizeof(quarry::buffered_page_source<4096, 1024>) == 2 * sizeof(void*));
+static_assert(sizeof(quarry::buffered_page_source<65536>) <= 6 * sizeof(void*));
+static_assert(std::is_trivially_default_constructible_v<quarry::static_pages<4096, 1024>>,
+              "so that it may lie where nobody clears memory");
+
+TEST(BufferedPageSource, LendsItsWholeBufferWhateverLiesInIt) {
+  using source_type = quarry::buffered_page_source<8192, 1024>;
+  static quarry::static_pages<8192, 1024> memory;
+  std::memset(&memory, 0xa5, sizeof memory);
+  static source_type source(memory);
+  slab_cache<block, null_lock, 1024, source_type> blocks(source);
+  {
+    std::vector<decltype(blocks)::ptr> owners;
+    while (auto owner = blocks.try_make()) owners.push_back(std::move(owner));
+    EXPECT_EQ(owners.size(), blocks.root_slots + 7 * blocks.extension_slots);
+    EXPECT_EQ(source.lent_bytes(), source.capacity_bytes());
+  }
+  blocks.trim();
+  EXPECT_EQ(source.lent_bytes(), 1024U);
+}
+
+TEST(BufferedPageSource, DoesNotLendTheAddressZero) {
+  auto* volatile zero = static_cast<quarry::static_pages<8192, 1024>*>(nullptr);
+  quarry::buffered_page_source<8192, 1024> source(*zero);
+  for (std::uintptr_t at = 1024; at < 8192; at += 1024)
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(source.allocate_pages(1024, 1024)), at);
+  EXPECT_EQ(source.allocate_pages(1024, 1024), nullptr);
+  EXPECT_EQ(source.lent_bytes(), 7168U);
+  source.deallocate_pages(reinterpret_cast<void*>(std::uintptr_t{2048}), 1024, 1024);
+  EXPECT_NE(source.allocate_pages(1024, 1024), nullptr);
+}
+
 TEST(StaticPageSource, MixesSizesAndRefusesWhatDoesNotFit) {
   static static_page_source<65536> source;
   EXPECT_EQ(source.allocate_pages(65537, 256), nullptr);

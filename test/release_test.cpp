@@ -36,6 +36,23 @@ TYPED_TEST(Release, GivesEverythingBackWithoutAnArgument) {
   EXPECT_EQ(resource.stats().upstream_bytes, 0U);
 }
 
+// A container that outlives a release() by mistake and ends then, unchecked: no class is open that could take its blocks.
+TYPED_TEST(Release, LeavesAFreeOfABlockOfBeforeWithoutEffectWhileNothingNewIsThere) {
+  counting_resource upstream;
+  TypeParam resource(&upstream);
+  const std::size_t sizes[] = {8, 24, 400, 4000};
+  void* blocks[4][40];
+  for (std::size_t i = 0; i < 4; ++i)
+    for (void*& each : blocks[i]) each = resource.allocate(sizes[i]);
+  resource.release();
+  for (std::size_t i = 0; i < 4; ++i)
+    for (void* const each : blocks[i]) resource.deallocate(each, sizes[i]);
+  EXPECT_EQ(resource.stats().live_slots, 0U);
+  EXPECT_EQ(resource.stats().cached_slots, 0U);
+  void* const fresh = resource.allocate(24);
+  EXPECT_TRUE(upstream.holds(fresh));
+}
+
 TYPED_TEST(Release, KeepsNoMoreThanItIsToldAndServesFromThat) {
   for (const std::size_t keep_bytes : {std::size_t{1}, std::size_t{4096}, std::size_t{65536},
                                        std::size_t{200000}, mebibyte, 3 * mebibyte, 100 * mebibyte}) {

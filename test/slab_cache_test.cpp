@@ -26,6 +26,7 @@
 
 namespace {
 
+using quarry::check_level;
 using quarry::null_lock;
 using quarry::resource_page_source;
 using quarry::slab_cache;
@@ -551,6 +552,171 @@ TEST_F(SlabCache, WhatIsBeingMadeOrDestroyedIsNotVisited) {
   slab_ptr<const looking_around, looking_around::cache_type> constant = std::move(other);
   constant.reset();  // through the slab's header
   EXPECT_EQ(looking_around::seen, 0);
+}
+
+TEST_F(SlabCache, EraseIfDestroysWhatIsChosenAndAsksEachObjectOnce) {
+  for (const check_level level : {check_level::off, check_level::pointers, check_level::full}) {
+    test_cache<counted, spin_lock, small_slab_bytes> cache(pages);
+    ASSERT_EQ(cache.set_checks(level), slab_errc::ok);
+    for (int i = 0; i < 5000; ++i) (void)cache.make(i).release();
+    for (const int divisor : {3, 2, 1}) {
+      const int before = counted::alive;
+      std::set<int> asked;
+      int chosen = 0;
+      const std::size_t erased = cache.erase_if([&](counted& each) {
+        EXPECT_TRUE(asked.insert(each.value).second);
+        chosen += each.value % divisor == 0 ? 1 : 0;
+        return each.value % divisor == 0;
+      });
+      EXPECT_EQ(asked.size(), static_cast<std::size_t>(before));
+      EXPECT_EQ(erased, static_cast<std::size_t>(chosen));
+      EXPECT_EQ(counted::alive, before - chosen);
+      EXPECT_EQ(cache.stats().live_slots, static_cast<std::size_t>(counted::alive));
+    }
+    EXPECT_EQ(counted::alive, 0);
+    EXPECT_EQ(cache.erase_if([](counted&) { return true; }), 0U);
+  }
+}
+
+TEST_F(SlabCache, EraseIfLetsPassWhatThePredicateThrows) {
+  test_cache<counted, spin_lock> cache(pages);
+  for (int i = 0; i < 100; ++i) (void)cache.make(i).release();
+  int asked = 0;
+  EXPECT_THROW(cache.erase_if([&](counted&) -> bool {
+    if (++asked == 50) throw std::runtime_error("enough");
+    return true;
+  }),
+               std::runtime_error);
+  EXPECT_EQ(counted::alive, 51);
+  EXPECT_EQ(cache.stats().live_slots, 51U);
+  EXPECT_EQ(cache.erase_if([](counted&) { return true; }), 51U);
+}
+
+/// Owns another one, and takes what it owns along.
+struct linked {
+  using cache_type = slab_cache<linked, spin_lock, small_slab_bytes, resource_page_source>;
+  int value = 0;
+  cache_type::ptr next = nullptr;
+};
+
+TEST_F(SlabCache, EraseIfLetsDestructorsDestroyAndMakeOthers) {
+  linked::cache_type cache(pages);
+  std::vector<linked*> heads;
+  for (int i = 0; i < 2000; ++i) {
+    auto head = cache.make();
+    head->value = 1;
+    for (int depth = 0; depth < 3; ++depth) {
+      auto above = cache.make();
+      above->next = std::move(head->next);
+      head->next = std::move(above);
+    }
+    heads.push_back(head.release());
+  }
+  EXPECT_EQ(cache.erase_if([](linked& each) { return each.value == 1; }), 2000U);
+  EXPECT_EQ(cache.stats().live_slots, 0U);
+  cache.trim();
+  EXPECT_EQ(cache.stats().slab_count, 1U);
+}
+
+/// Counts nothing, since several threads make some.
+struct marked {
+  explicit marked(int given) : value(given) {}
+  ~marked() { value = 0; }
+  int value;
+};
+
+TEST_F(SlabCache, EraseIfRunsBesideThreadsThatMakeAndDestroy) {
+  slab_cache<marked, spin_lock, small_slab_bytes, quarry::os_page_source> cache;
+  std::atomic<bool> done{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&] {
+      while (!done) {
+        std::vector<decltype(cache)::ptr> mine;
+        for (int k = 0; k < 50; ++k) mine.push_back(cache.make(-1));
+        (void)cache.make(1).release();
+        cache.trim();
+      }
+    });
+  std::size_t erased = 0;
+  while (erased < 2000) erased += cache.erase_if([](marked& each) { return each.value == 1; });
+  done = true;
+  for (std::thread& each : threads) each.join();
+  cache.erase_if([](marked& each) { return each.value == 1; });
+  EXPECT_EQ(cache.stats().live_slots, 0U);
+}
+
+/// An object that has the cache of its kind as a member.
+struct with_siblings {
+  slab_cache<with_siblings> siblings;
+  slab_cache<with_siblings, spin_lock> shared_siblings;
+  int value = 0;
+};
+
+TEST_F(SlabCache, MayBeAMemberOfItsObjects) {
+  slab_cache<with_siblings> cache;
+  const auto one = cache.make();
+  const auto other = one->siblings.make();
+  other->value = 5;
+  EXPECT_EQ(one->siblings.stats().live_slots, 1U);
+  EXPECT_EQ(one->shared_siblings.make()->value, 0);
+}
+
+/// A class of which only owners and caches end the objects.
+class kept_by_owners {
+ public:
+  explicit kept_by_owners(int given) : value(given) {}
+  int value;
+  static inline int ended = 0;
+
+ private:
+  friend quarry::object_access;
+  ~kept_by_owners() { ++ended; }
+};
+
+TEST_F(SlabCache, DestroysObjectsWhoseDestructorIsPrivateButToItsFriend) {
+  kept_by_owners::ended = 0;
+  test_cache<kept_by_owners, spin_lock> cache(pages);
+  auto owner = cache.make(4);
+  cache.recycle(std::move(owner));
+  auto again = cache.reuse(5);
+  EXPECT_EQ(again->value, 4);
+  slab_ptr<const kept_by_owners, decltype(cache)> constant = std::move(again);
+  constant.reset();
+  EXPECT_EQ(kept_by_owners::ended, 1);
+}
+
+using lasting_cache = quarry::static_slab_cache<counted, null_lock, small_slab_bytes, quarry::os_page_source>;
+static_assert(std::is_trivially_destructible_v<lasting_cache>, "so that no exit handler is registered");
+static_assert(!std::is_trivially_destructible_v<test_cache<counted>>);
+#if defined(__clang__)
+[[clang::require_constant_initialization]]
+#endif
+lasting_cache lasting;
+
+TEST_F(SlabCache, OneThatNeverEndsServesAsAnyOther) {
+  EXPECT_EQ(lasting.make(3)->value, 3);
+  slab_cache<counted, null_lock, small_slab_bytes, quarry::os_page_source>::ptr owner = lasting.make(4);
+  EXPECT_EQ(lasting.stats().live_slots, 1U);
+  EXPECT_EQ(lasting.erase_if([](counted&) { return false; }), 0U);
+}
+
+TEST_F(SlabCache, AHandleWhoseDestructorHasEndedReadsAsUnopened) {
+  using cache_type = test_cache<counted, spin_lock>;
+  using plain_type = test_cache<counted, null_lock>;
+  alignas(cache_type) unsigned char place[sizeof(cache_type)];
+  alignas(plain_type) unsigned char plain_place[sizeof(plain_type)];
+  auto* const cache = ::new (static_cast<void*>(place)) cache_type(pages);
+  auto* const plain = ::new (static_cast<void*>(plain_place)) plain_type(pages);
+  auto survivor = cache->make(1);
+  (void)plain->make(1);
+  cache->~cache_type();
+  plain->~plain_type();
+  EXPECT_EQ(cache->stats().slab_count, 0U);
+  EXPECT_EQ(cache->make(2)->value, 2);  // as a static object's destructor may that comes later
+  EXPECT_EQ(plain->make(2)->value, 2);
+  cache->~cache_type();
+  plain->~plain_type();
 }
 
 TEST_F(SlabCache, WhatAVisitorThrowsPassesThrough) {

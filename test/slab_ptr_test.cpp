@@ -423,6 +423,23 @@ TEST_F(SlabPtr, ATreeOfAMillionNodesOwnsItself) {
   EXPECT_EQ(nodes.stats().live_slots, 0U);
 }
 
+struct chained {
+  slab_ptr<chained> next;
+};
+
+// A chain's destructor calls itself once for each link. A loop takes it apart: each step moves the rest out of the first link.
+TEST_F(SlabPtr, AChainOfAMillionLinksIsTakenApartByALoop) {
+  quarry::slab_cache<chained> links;
+  slab_ptr<chained> first;
+  for (int i = 0; i < 1'000'000; ++i) {
+    auto one = links.make();
+    one->next = std::move(first);
+    first = std::move(one);
+  }
+  while (first != nullptr) first = std::move(first->next);
+  EXPECT_EQ(links.stats().live_slots, 0U);
+}
+
 TEST_F(SlabPtr, ATreeOutlivesItsCache) {
   slab_ptr<tree> root;
   {

@@ -54,6 +54,13 @@ class spin_lock {
   spin_lock(const spin_lock&) = delete;
   spin_lock& operator=(const spin_lock&) = delete;
 
+#if defined(ATOMIC_BOOL_LOCK_FREE) && ATOMIC_BOOL_LOCK_FREE < 2
+  QUARRY_REFUSED(
+      "quarry: this processor has no atomic exchange, which spin_lock needs; write a lock that masks "
+      "interrupts.")
+  void lock() noexcept;
+  bool try_lock() noexcept;
+#else
   /// Waits until the lock is the calling thread's.
   void lock() noexcept {
     // Acquire: pairs with the release in unlock().
@@ -65,6 +72,7 @@ class spin_lock {
     // Relaxed: only a look. Acquire: pairs with the release in unlock().
     return !locked_.load(std::memory_order_relaxed) && !locked_.exchange(true, std::memory_order_acquire);
   }
+#endif
 
   /// Requires    The calling thread holds the lock.
   void unlock() noexcept {
@@ -75,6 +83,7 @@ class spin_lock {
  private:
   static constexpr unsigned most_pauses = 64;  // between two looks, before other threads are let run
 
+#if !defined(ATOMIC_BOOL_LOCK_FREE) || ATOMIC_BOOL_LOCK_FREE == 2
   QUARRY_NOINLINE void lock_slow() noexcept {
     unsigned pauses = 1;
     while (!try_lock()) {
@@ -86,6 +95,7 @@ class spin_lock {
       }
     }
   }
+#endif
 
   std::atomic<bool> locked_{false};  // any thread
 };

@@ -55,6 +55,13 @@
 #define QUARRY_ALWAYS_INLINE inline
 #endif
 
+/// On a declaration without a body: a call of it is an error of the compiler's that says `text`, or else one of the linker's.
+#if defined(__GNUC__) && !defined(__clang__)
+#define QUARRY_REFUSED(text) __attribute__((error(text)))
+#else
+#define QUARRY_REFUSED(text)
+#endif
+
 /// On a function that ThreadSanitizer is not to look into, because it reads on purpose what another thread may be writing.
 #if defined(__GNUC__) || defined(__clang__)
 #define QUARRY_UNSEEN_BY_THREAD_SANITIZER __attribute__((noinline, no_sanitize("thread")))

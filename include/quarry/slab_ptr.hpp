@@ -114,6 +114,8 @@ struct slab_deleter {
 /// Owns one object in a slab and gives its slot back when it goes; the interface of std::unique_ptr.
 /// T may be a base of the object's type, with or without a virtual destructor: the object that was made is
 /// destroyed. A slab_ptr<Base> takes objects of every cache whose slabs have the size that its own cache has.
+/// A chain of owners ends from its head, one call inside the other; a long one is taken apart by
+/// `while (head != nullptr) head = std::move(head->next);`.
 /// Complexity  O(1), and where an object is destroyed what its destructor and slab_cache::deallocate() cost.
 template <class T, class Cache>
 class slab_ptr {

@@ -35,7 +35,7 @@ constexpr row table[] = {
     {"stale_free", needs::nothing, "harm", "two owners, then later", call},
     {"stale_free_long_after", needs::nothing, "harm", "two owners, then later",
      "a value changed, then later"},
-    {"free_after_release", needs::release, "harm", call, call},
+    {"free_after_release", needs::release, nullptr, call, call},
     {"interior_pointer", needs::nothing, "harm", call, call},
     {"misaligned_pointer", needs::nothing, "harm", call, call},
     {"never_allocated", needs::nothing, nullptr, call, call},

@@ -10,8 +10,10 @@
 #include <mutex>
 #include <optional>
 #include <quarry/resource_page_source.hpp>
+#include <quarry/slab_cache.hpp>
 #include <quarry/slab_thread_view.hpp>
 #include <quarry/synchronized_slab_resource.hpp>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -292,6 +294,75 @@ TEST(Fork, LetsAResourceEndWhoseViewsAnotherThreadWasClosing) {
                                           });
                                         done = true;
                                         for (std::thread& each : closing) each.join();
+                                        return status;
+                                      }),
+            0);
+}
+
+// An object whose end takes a while, so that forks meet it half-way.
+struct named {
+  std::string name{"a name that lies on the heap, being long"};
+};
+
+template <class Lock>
+int fork_beside_a_busy_cache(int forks) {
+  quarry::slab_cache<named, Lock> cache;
+  const auto lives = cache.make();
+  std::atomic<bool> done{false};
+  std::vector<std::thread> busy;
+  for (int i = 0; i < 2; ++i)
+    busy.emplace_back([&] {
+      while (!done) {
+        const auto one = cache.make();
+        const auto other = cache.make();
+      }
+    });
+  int result = 0;
+  for (int i = 0; i < forks && result == 0; ++i)
+    result = quarry_test::run_in_child(20, [&] {
+      std::thread([&] {
+        use(*std::pmr::new_delete_resource(), 64, 10);
+      }).join();  // takes the stack of one that is gone
+      const auto mine = cache.make();
+      int seen = 0;
+      bool all_live = true;
+      cache.for_each_live([&](const named& each) {
+        ++seen;
+        all_live = all_live && each.name.size() == 40;
+      });
+      return all_live && seen >= 2 && seen <= 6 ? 0 : 1;
+    });
+  done = true;
+  for (std::thread& each : busy) each.join();
+  return result;
+}
+
+TEST(Fork, LeavesTypedCachesWithALockUsable) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  if (const char* const why = quarry_test::why_children_cannot_start_threads()) GTEST_SKIP() << why;
+  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_a_busy_cache<quarry::spin_lock>(300); }),
+            0);
+  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_a_busy_cache<std::mutex>(100); }), 0);
+}
+
+TEST(Fork, HappensInAConstructorAndInAVisitOfATypedCache) {
+  struct forking {
+    explicit forking(bool forks) {
+      if (forks) status = quarry_test::run_in_child(10, [] { return 0; });
+    }
+    ~forking() { status = 0; }
+    int status = 0;
+  };
+  EXPECT_EQ(quarry_test::run_in_child(60,
+                                      [] {
+                                        quarry::slab_cache<forking, quarry::spin_lock> cache;
+                                        const auto one = cache.make(false);
+                                        const auto other = cache.make(true);
+                                        if (other->status != 0) return 1;
+                                        int status = 0;
+                                        cache.for_each_live([&](forking&) {
+                                          status |= quarry_test::run_in_child(10, [] { return 0; });
+                                        });
                                         return status;
                                       }),
             0);

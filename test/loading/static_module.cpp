@@ -11,6 +11,9 @@ constexpr quarry_test::static_module the_module = {
       static module_map map;
       for (int i = 0; i < 100; ++i) map[i] = i;
       return module_map::allocator_type::resource().stats().live_slots;
+    },
+    [] {
+      return module_map{{1, 1}, {2, 2}};
     }};
 
 }  // namespace

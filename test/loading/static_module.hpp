@@ -14,6 +14,7 @@ using module_map = std::map<int, int, std::less<>, quarry::static_slab_allocator
 struct static_module {
   const void* (*resource)();
   std::size_t (*fill)();  // returns the live slots of the module's resource
+  module_map (*make)();
 };
 
 }  // namespace quarry_test

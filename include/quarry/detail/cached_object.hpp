@@ -7,6 +7,8 @@
 #include <quarry/core/typed/checked_calls.hpp>
 #include <quarry/detail/check_report.hpp>
 #include <quarry/detail/environment_checks.hpp>
+#include <quarry/detail/fork_part.hpp>
+#include <quarry/object_access.hpp>
 #include <quarry/slab_ptr.hpp>
 
 #include <cstddef>
@@ -76,7 +78,7 @@ struct object_kind {
       layout.root.slots != 0,
       "quarry: SlabBytes leaves no room for an object behind the header; write a larger power of two as "
       "the third argument of slab_cache, or leave it out.");
-  static void destroy_object(void* slot) noexcept { static_cast<Object*>(slot)->~Object(); }
+  static void destroy_object(void* slot) noexcept { object_access::destroy(static_cast<Object*>(slot)); }
   /// Checks a new cache as the environment asks, if there is memory for it.
   static void begin_checks(Control& fresh) noexcept {
     const asked_checks asked = checks_asked_for();
@@ -97,7 +99,7 @@ T* construct_object(void* slot, Args&&... args) {
       !std::is_abstract_v<T>,
       "quarry: an abstract class has no objects; make one of a derived class and let a slab_ptr to the base "
       "own it.");
-  static_assert(std::is_nothrow_destructible_v<T>,
+  static_assert(object_access::can_destroy<T>,
                 "quarry: the destructor of T must be accessible and must not throw, because it runs where no "
                 "exception can be passed on.");
   if constexpr (std::is_constructible_v<T, Args...>) {

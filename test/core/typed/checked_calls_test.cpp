@@ -25,6 +25,7 @@ constexpr std::size_t slab_bytes = 1024;
 
 template <class Lock>
 struct kind {
+  using type = kind;
   static constexpr std::uint32_t magazine_slots = 4;
   static constexpr bool marks_kept = true;
   static constexpr bool has_destructor = true;
@@ -48,7 +49,10 @@ void note(const found_fault& found, const void*, void (*)()) {
 
 class CheckedCalls : public ::testing::TestWithParam<check_depth> {
  protected:
-  using slots = slot_cache<kind<watching_lock>, watching_lock, true, null_on_failure_source>;
+ struct slots : slot_cache<kind<watching_lock>, watching_lock, true, null_on_failure_source> {
+    using slots::slot_cache::slot_cache;
+    ~slots() { close(); }
+  };
 
   CheckedCalls() { told.clear(); }
   ~CheckedCalls() override { EXPECT_EQ(pages.memory.live_blocks(), 0U); }

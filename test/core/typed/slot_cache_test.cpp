@@ -29,9 +29,19 @@ using quarry::core::slot_cache;
 using quarry::core::slot_fault;
 using quarry_test::null_on_failure_source;
 
+/// Ends as the handles of caches do.
+template <class Slots>
+struct closing : Slots {
+  using Slots::Slots;
+  closing(const closing&) = default;
+  closing(closing&&) noexcept = default;
+  ~closing() { this->close(); }
+};
+
 /// Slots of `Bytes` bytes in slabs of `SlabBytes`; counts what is destroyed.
 template <std::size_t Bytes, std::size_t Alignment, std::size_t SlabBytes, class Lock, class PageSource>
 struct kind_of {
+  using type = kind_of;
   static constexpr std::uint32_t magazine_slots = quarry::core::magazine_slots_for(SlabBytes / Bytes);
   static constexpr std::size_t slot_bytes = Bytes;
   static constexpr std::size_t slot_alignment = Alignment;
@@ -47,13 +57,13 @@ struct kind_of {
 
 template <std::size_t Bytes, std::size_t Alignment, std::size_t SlabBytes,
           class PageSource = null_on_failure_source>
-using plain_slots =
-    slot_cache<kind_of<Bytes, Alignment, SlabBytes, null_lock, PageSource>, null_lock, false, PageSource>;
+using plain_slots = closing<
+    slot_cache<kind_of<Bytes, Alignment, SlabBytes, null_lock, PageSource>, null_lock, false, PageSource>>;
 
 class SlotCache : public ::testing::Test {
  protected:
   using kind = kind_of<40, 8, 1024, null_lock, null_on_failure_source>;
-  using slots = slot_cache<kind, null_lock, false, null_on_failure_source>;
+  using slots = closing<slot_cache<kind, null_lock, false, null_on_failure_source>>;
 
   void SetUp() override { kind::destroyed.clear(); }
   void fail_at(std::size_t call) {
@@ -413,7 +423,7 @@ TEST(SharedSlotCache, OpensOnceAndServesAfterwardsAsAnyOther) {
   using kind = kind_of<40, 8, 1024, spin_lock, null_on_failure_source>;
   null_on_failure_source::state pages;
   null_on_failure_source source(pages);
-  slot_cache<kind, spin_lock, true, null_on_failure_source> cache{source};
+  closing<slot_cache<kind, spin_lock, true, null_on_failure_source>> cache{source};
   EXPECT_TRUE(cache.open());
   EXPECT_TRUE(cache.open());
   EXPECT_EQ(pages.memory.allocations(), 1U);

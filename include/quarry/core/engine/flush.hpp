@@ -13,10 +13,13 @@ namespace core {
 template <class Supply, class Lock>
 void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index index) noexcept {
   if (slot == nullptr) return;
-  shelf_type& into = *shelf_of(index);
   class_cache* local = own.of(index);
   if (QUARRY_LIKELY(local != nullptr && local->slots_that_are_old() != 0))
-    return drain_old(own, into, *local, slot);
+    return drain_old(own, *shelf_of(index), *local, slot);
+  shelf_type* const opened = shelf_of(index);
+  if (QUARRY_UNLIKELY(opened == nullptr))
+    return;  // of before release(): nothing that is held now is its slab
+  shelf_type& into = *opened;
   if (local == nullptr) local = attach(own, index);
   if (local == nullptr) return flush_portion(into, &slot, 1);
   widen(own, into, *local);

@@ -14,6 +14,7 @@
 #include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/core/typed/cache_root.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
+#include <quarry/core/typed/fork_part.hpp>
 #include <quarry/core/typed/rest_budget.hpp>
 #include <quarry/portability.hpp>
 
@@ -159,6 +160,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   }
 
   void* entries_[cache_root::entries_for(MagazineSlots)];  // the magazine
+  fork_part<cache_control, Lock> fork_{*this};             // last, so that it ends first
 };
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>

@@ -98,15 +98,25 @@ struct cache_front : hit_front {
   }
   /// Complexity  O(transits that began later).
   void leave(const transit& mine) noexcept {
-    transit** at = &transits;
-    while (*at != &mine) at = &(*at)->next;
-    *at = mine.next;
+    if (QUARRY_LIKELY(transits == &mine)) {
+      transits = mine.next;
+    } else {
+      leave_slow(mine);
+    }
   }
   /// Complexity  O(transits): one for each thread and each level of nesting.
   bool is_in_transit(const void* slot) const noexcept {
     const transit* each = transits;
     while (each != nullptr && each->slot != slot) each = each->next;
     return each != nullptr;
+  }
+
+ private:
+  // By the slot: in a child of a fork a copy may stand for `mine`, or nothing.
+  QUARRY_NOINLINE void leave_slow(const transit& mine) noexcept {
+    transit** at = &transits;
+    while (*at != nullptr && (*at)->slot != mine.slot) at = &(*at)->next;
+    if (*at != nullptr) *at = (*at)->next;
   }
 };
 
@@ -161,10 +171,18 @@ class front_pointer<Lock, true> {
   // Release: pairs with the acquire in load().
   void store(locked_front<Lock>* front) noexcept { front_.store(front, std::memory_order_release); }
 
+  /// Where the processor has no compare-and-swap, no interrupt may open the same handle meanwhile.
   bool open(locked_front<Lock>* front) noexcept {
-    locked_front<Lock>* none = nullptr;
-    // Release: pairs with the acquire in load(). Relaxed: what another thread stored is not used here.
-    return front_.compare_exchange_strong(none, front, std::memory_order_release, std::memory_order_relaxed);
+    if constexpr (!std::atomic<locked_front<Lock>*>::is_always_lock_free) {
+      if (is_open()) return false;
+      store(front);
+      return true;
+    } else {
+      locked_front<Lock>* none = nullptr;
+      // Release: pairs with the acquire in load(). Relaxed: what another thread stored is not used here.
+      return front_.compare_exchange_strong(none, front, std::memory_order_release,
+                                            std::memory_order_relaxed);
+    }
   }
 
   locked_front<Lock>& opened() const noexcept { return *load(); }

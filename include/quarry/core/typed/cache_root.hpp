@@ -170,6 +170,20 @@ class cache_root : private rest_draw<> {
     }
   }
 
+  /// Writes the slabs with the lowest addresses from `from` on into `few`, in their order, at most `most`; returns how many.
+  /// Complexity  O(slabs * most), O(slabs) where they are in order.
+  std::size_t slabs_from(std::uintptr_t from, slab** few, std::size_t most) const noexcept {
+    std::size_t count = 0;
+    for_each_slab([&](slab& each) {
+      if (reinterpret_cast<std::uintptr_t>(&each) < from) return;
+      if (count == most && &each > few[most - 1]) return;
+      std::size_t place = count < most ? count++ : most - 1;
+      for (; place != 0 && few[place - 1] > &each; --place) few[place] = few[place - 1];
+      few[place] = &each;
+    });
+    return count;
+  }
+
   /// Gives `home` the smallest number that no slab of the cache has.
   /// Complexity  O(1), or O(slabs) when a slab with a number has left.
   void give_number(slab& home) noexcept;

@@ -1,6 +1,7 @@
 // A handle to a cache of raw slots: what slab_cache does that needs no object type.
 //
 // Layer      2. Freestanding.
+// Invariant  A handle that was closed reads as unopened, also where its destructor has ended: a static one may be used later.
 // Threads    As the Lock.
 #pragma once
 
@@ -23,13 +24,18 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-/// Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
+/// LateKind::type is a Kind, which is not asked for before a member is used: objects may have their own cache as a member.
+/// A Kind has: static constexpr cache_layout layout; static constexpr std::uint32_t magazine_slots; static constexpr bool
 /// marks_kept; static constexpr bool has_destructor; static void destroy_object(void* slot) noexcept, which destroys an object
 /// in place; and static void begin_checks(control&) noexcept, called with each new cache where a tool may watch.
-template <class Kind, class Lock, bool Shared, class PageSource>
+template <class LateKind, class Lock, bool Shared, class PageSource>
 class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   using attached = attached_source<PageSource>;
-  using control = cache_control<Lock, PageSource, Kind::magazine_slots, Kind::marks_kept>;
+  template <class Late>
+  using kind_of = typename Late::type;
+  template <class Late>
+  using control_of =
+      cache_control<Lock, PageSource, kind_of<Late>::magazine_slots, kind_of<Late>::marks_kept>;
 
  public:
   using front = locked_front<Lock>;
@@ -42,7 +48,10 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
     other.front_.store(nullptr);
   }
   slot_cache& operator=(const slot_cache&) = delete;
-  ~slot_cache() { close(); }
+
+  /// Drops what the handle shares; then it is unopened. A slot_cache that is never closed has no destructor, and its cache
+  /// never ends.
+  QUARRY_NOINLINE void close() noexcept;
 
   void swap(slot_cache& other) noexcept;
   bool is_open() const noexcept { return front_.is_open(); }
@@ -65,7 +74,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// Returns a slot, or null when the page source returns null. Errors: what it throws.
   template <class... Transit>
   void* allocate_slow(Transit&... mine) {
-    return open() ? opened().allocate(Kind::layout, mine...) : nullptr;
+    return open() ? opened().allocate(kind_of<LateKind>::layout, mine...) : nullptr;
   }
   /// Returns a slot, or null when there is no memory.
   template <class... Transit>
@@ -87,7 +96,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
       stored = into.loaded.push(slot);
       if (stored) (into.leave(mine), ...);
     }
-    if (QUARRY_UNLIKELY(!stored)) control::of(into).deallocate(slot, mine...);
+    if (QUARRY_UNLIKELY(!stored)) control_of<LateKind>::of(into).deallocate(slot, mine...);
   }
   slot_fault try_deallocate(const void* slot, std::size_t alignment) noexcept;
 
@@ -103,17 +112,18 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
 
   /// Returns the front of the cache that `inside` came from. Requires a slab of this Kind's size.
   static front* front_of(const void* inside) noexcept {
-    return static_cast<front*>(static_cast<cache_front*>(home_of(inside, Kind::layout.slabs)->owner));
+    return static_cast<front*>(
+        static_cast<cache_front*>(home_of(inside, kind_of<LateKind>::layout.slabs)->owner));
   }
   /// Destroys the object of this Kind that has the address `inside` in it, and gives its slot back.
   static void destroy_inside(void* inside) noexcept {
-    const slab& home = *home_of(inside, Kind::layout.slabs);
-    void* const slot = slot_around<Kind::layout.slabs.slot_bytes>(home, inside);
+    const slab& home = *home_of(inside, kind_of<LateKind>::layout.slabs);
+    void* const slot = slot_around<kind_of<LateKind>::layout.slabs.slot_bytes>(home, inside);
     front& of = *static_cast<front*>(static_cast<cache_front*>(home.owner));
-    if constexpr (Kind::has_destructor) {
+    if constexpr (kind_of<LateKind>::has_destructor) {
       transit mine;
       begin_transit(of, mine, slot);
-      Kind::destroy_object(slot);
+      kind_of<LateKind>::destroy_object(slot);
       push(of, slot, mine);
     } else {
       push(of, slot);
@@ -148,7 +158,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// Returns number of slab * slots of an extension slab + slot. Requires a slot of this cache.
   std::uint32_t index_of(const void* slot) noexcept {
     const lock_holder<Lock> guard(opened().lock);
-    return number_of_slot(opened().root, Kind::layout, slot);
+    return number_of_slot(opened().root, kind_of<LateKind>::layout, slot);
   }
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
   void* at(std::uint32_t index) noexcept;
@@ -157,6 +167,13 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// Flushes the magazine first. Errors: what f throws.
   template <class F>
   void for_each_live(F f);
+
+  /// Destroys each object in the users' hands for which p(void* slot) is true, and frees its slot. p is called under the lock,
+  /// destructors are not, so they may free others of the cache.
+  /// Returns     How many. Errors: what p throws; then those before are gone.
+  /// Complexity  O(slots), and O(slabs) for each slab with such objects, and for every few slabs.
+  template <class P>
+  std::size_t erase_if(P p);
 
   /// Calls f(const cache_root&, std::size_t cached_slots), with what waits in quarantine among them, under the lock, unless there is no slab yet.
   template <class F>
@@ -169,16 +186,43 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   }
 
  private:
-  control& opened() const noexcept { return control::of(front_.opened()); }
+  // A look at all slots under the lock, which ends however it is left.
+  struct visit {
+    explicit visit(control_of<LateKind>& of) : block(of) {
+      block.lock.lock();
+      reserved = block.root.begin_visit(block);
+      if (block.checks != nullptr) block.checks->end_quarantine(block, late);
+    }
+    ~visit() {
+      block.root.end_visit(reserved);
+      block.lock.unlock();
+      block.finish([&] { return block.leave_checked(block.root.flush(block), late); });
+      late.send();
+    }
+    control_of<LateKind>& block;
+    std::size_t reserved;
+    fault_report late;
+  };
+  // An object that erase_if() has chosen. Until its slot goes back, its slab stays.
+  struct erasure {
+    ~erasure() { end(); }
+    void end() noexcept {
+      if (slot != nullptr) push(*of, slot, mine);
+      slot = nullptr;
+    }
+    front* of = nullptr;
+    void* slot = nullptr;
+    transit mine{};
+  };
+  auto& opened() const noexcept { return control_of<LateKind>::of(front_.opened()); }
   front* share() const;
-  void close() noexcept;
   void destroy_kept() noexcept;
 
   mutable front_pointer<Lock, Shared> front_;
 };
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-void slot_cache<Kind, Lock, Shared, PageSource>::swap(slot_cache& other) noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+void slot_cache<LateKind, Lock, Shared, PageSource>::swap(slot_cache& other) noexcept {
   const attached mine(static_cast<const attached&>(*this));
   static_cast<attached&>(*this) = static_cast<const attached&>(other);
   static_cast<attached&>(other) = mine;
@@ -187,29 +231,30 @@ void slot_cache<Kind, Lock, Shared, PageSource>::swap(slot_cache& other) noexcep
   other.front_.store(my_front);
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-bool slot_cache<Kind, Lock, Shared, PageSource>::open() {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+bool slot_cache<LateKind, Lock, Shared, PageSource>::open() {
   if (is_open()) return true;
-  control* const fresh = control::open(*this, Kind::layout, &destroy_inside);
+  control_of<LateKind>* const fresh =
+      control_of<LateKind>::open(*this, kind_of<LateKind>::layout, &destroy_inside);
   if (fresh == nullptr) return Shared && is_open();
   if constexpr (QUARRY_MAY_BE_WATCHED) {
-    if (is_watched()) checked_calls<Kind, control>::watch(*fresh);
-    Kind::begin_checks(*fresh);
+    if (is_watched()) checked_calls<kind_of<LateKind>, control_of<LateKind>>::watch(*fresh);
+    kind_of<LateKind>::begin_checks(*fresh);
   }
   if (!front_.open(fresh)) fresh->drop_handle();  // another thread was faster
   return true;
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-typename slot_cache<Kind, Lock, Shared, PageSource>::front*
-slot_cache<Kind, Lock, Shared, PageSource>::share() const {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+typename slot_cache<LateKind, Lock, Shared, PageSource>::front*
+slot_cache<LateKind, Lock, Shared, PageSource>::share() const {
   if (!const_cast<slot_cache*>(this)->open()) return nullptr;
   opened().add_handle();
   return front_.load();
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-void slot_cache<Kind, Lock, Shared, PageSource>::close() noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+void slot_cache<LateKind, Lock, Shared, PageSource>::close() noexcept {
   if (!is_open()) return;
   void* kept;
   fault_report late;
@@ -217,28 +262,31 @@ void slot_cache<Kind, Lock, Shared, PageSource>::close() noexcept {
     kept = nullptr;
     // Whether this is the last handle is asked where it is dropped, so that of several one finds the kept objects.
     opened().finish([&] {
-      if (Kind::marks_kept && opened().root.last_handle()) kept = opened().root.take_kept();
+      if (kind_of<LateKind>::marks_kept && opened().root.last_handle()) kept = opened().root.take_kept();
       return kept == nullptr ? opened().drop_handle(late) : nullptr;
     });
     if (kept != nullptr) destroy_inside(kept);
   } while (kept != nullptr);
+  front_.store(nullptr);
   late.send();
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-bool slot_cache<Kind, Lock, Shared, PageSource>::set_checks(check_depth depth, fault_report::teller teller,
-                                                            void (*handler)()) noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+bool slot_cache<LateKind, Lock, Shared, PageSource>::set_checks(check_depth depth,
+                                                                fault_report::teller teller,
+                                                                void (*handler)()) noexcept {
   const bool fresh = !is_open();
   if (!try_open()) return false;
   fault_report target;
   target.owner = front_.load();
   target.tell = teller;
   target.handler = handler;
-  return checked_calls<Kind, control>::set(opened(), depth, target, fresh, &destroy_inside);
+  return checked_calls<kind_of<LateKind>, control_of<LateKind>>::set(opened(), depth, target, fresh,
+                                                                     &destroy_inside);
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-bool slot_cache<Kind, Lock, Shared, PageSource>::may_keep(const void* slot) const noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+bool slot_cache<LateKind, Lock, Shared, PageSource>::may_keep(const void* slot) const noexcept {
   if (opened().checks == nullptr) return true;
   fault_report wrong;
   {
@@ -249,29 +297,30 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::may_keep(const void* slot) cons
   return wrong.found.fault == slot_fault::none;
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-void* slot_cache<Kind, Lock, Shared, PageSource>::take_kept() noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+void* slot_cache<LateKind, Lock, Shared, PageSource>::take_kept() noexcept {
   if (!is_open()) return nullptr;
   const lock_holder<Lock> guard(opened().lock);
   return opened().root.take_kept();
 }
 
 // One by one and outside the lock, because destroying an object may free others to the same cache.
-template <class Kind, class Lock, bool Shared, class PageSource>
-void slot_cache<Kind, Lock, Shared, PageSource>::destroy_kept() noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+void slot_cache<LateKind, Lock, Shared, PageSource>::destroy_kept() noexcept {
   while (void* const slot = take_kept()) destroy_inside(slot);
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-bool slot_cache<Kind, Lock, Shared, PageSource>::reserve(std::size_t slots) noexcept {
-  if (slots > SIZE_MAX / 2 / Kind::layout.slabs.slot_bytes) return false;  // no memory is as large
+template <class LateKind, class Lock, bool Shared, class PageSource>
+bool slot_cache<LateKind, Lock, Shared, PageSource>::reserve(std::size_t slots) noexcept {
+  if (slots > SIZE_MAX / 2 / kind_of<LateKind>::layout.slabs.slot_bytes)
+    return false;  // no memory is as large
   for (;;) {
     if (!try_open()) return false;
     {
       const lock_holder<Lock> guard(opened().lock);
       cache_root& root = opened().root;
-      const std::size_t all =
-          Kind::layout.root.slots + (root.slab_count() - 1) * Kind::layout.extension.slots;
+      const std::size_t all = kind_of<LateKind>::layout.root.slots +
+                              (root.slab_count() - 1) * kind_of<LateKind>::layout.extension.slots;
       if (all - root.out_slots() + root.cached_slots(opened()) >= slots) {
         root.begin_reserve();
         return true;
@@ -279,14 +328,15 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::reserve(std::size_t slots) noex
       root.begin_reserve();
     }
     check_hooks* const checks = opened().checks;
-    if (checks != nullptr ? !checks->grow(opened()) : !opened().try_grow(Kind::layout)) return false;
+    if (checks != nullptr ? !checks->grow(opened()) : !opened().try_grow(kind_of<LateKind>::layout))
+      return false;
   }
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-std::size_t slot_cache<Kind, Lock, Shared, PageSource>::trim(std::size_t keep_slabs) noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+std::size_t slot_cache<LateKind, Lock, Shared, PageSource>::trim(std::size_t keep_slabs) noexcept {
   if (!is_open()) return 0;
-  if (Kind::marks_kept) {
+  if (kind_of<LateKind>::marks_kept) {
     {
       const lock_holder<Lock> guard(opened().lock);
       opened().root.begin_reserve();  // until trim_all(), so that all that goes back is counted
@@ -299,11 +349,11 @@ std::size_t slot_cache<Kind, Lock, Shared, PageSource>::trim(std::size_t keep_sl
     return opened().leave_checked(opened().root.trim_all(opened(), keep_slabs), late);
   });
   late.send();
-  return slabs * Kind::layout.slabs.slab_bytes;
+  return slabs * kind_of<LateKind>::layout.slabs.slab_bytes;
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-bool slot_cache<Kind, Lock, Shared, PageSource>::retain(std::size_t slabs) noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+bool slot_cache<LateKind, Lock, Shared, PageSource>::retain(std::size_t slabs) noexcept {
   if (!try_open()) return false;
   fault_report late;
   opened().finish([&] { return opened().leave_checked(opened().root.retain(slabs), late); });
@@ -311,23 +361,23 @@ bool slot_cache<Kind, Lock, Shared, PageSource>::retain(std::size_t slabs) noexc
   return true;
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-bool slot_cache<Kind, Lock, Shared, PageSource>::owns(const void* pointer) const noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+bool slot_cache<LateKind, Lock, Shared, PageSource>::owns(const void* pointer) const noexcept {
   bool found = false;
   inspect([&](const cache_root& root, std::size_t) { found = root.find(pointer) != nullptr; });
   return found;
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-void* slot_cache<Kind, Lock, Shared, PageSource>::at(std::uint32_t index) noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+void* slot_cache<LateKind, Lock, Shared, PageSource>::at(std::uint32_t index) noexcept {
   if (!is_open()) return nullptr;
   const lock_holder<Lock> guard(opened().lock);
-  return slot_of_number(opened().root, Kind::layout, index);
+  return slot_of_number(opened().root, kind_of<LateKind>::layout, index);
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
-slot_fault slot_cache<Kind, Lock, Shared, PageSource>::try_deallocate(const void* slot,
-                                                                      std::size_t alignment) noexcept {
+template <class LateKind, class Lock, bool Shared, class PageSource>
+slot_fault slot_cache<LateKind, Lock, Shared, PageSource>::try_deallocate(const void* slot,
+                                                                          std::size_t alignment) noexcept {
   if (reinterpret_cast<std::uintptr_t>(slot) % alignment != 0) return slot_fault::misaligned;
   if (!is_open()) return slot_fault::foreign;
   if (opened().checks != nullptr) return opened().checks->try_deallocate(opened(), const_cast<void*>(slot));
@@ -339,33 +389,77 @@ slot_fault slot_cache<Kind, Lock, Shared, PageSource>::try_deallocate(const void
   return fault;
 }
 
-template <class Kind, class Lock, bool Shared, class PageSource>
+template <class LateKind, class Lock, bool Shared, class PageSource>
 template <class F>
-void slot_cache<Kind, Lock, Shared, PageSource>::for_each_live(F f) {
+void slot_cache<LateKind, Lock, Shared, PageSource>::for_each_live(F f) {
   if (!is_open()) return;
-  struct visit {  // holds the lock, and ends however f returns
-    explicit visit(control& of) : block(of) {
-      block.lock.lock();
-      reserved = block.root.begin_visit(block);
-      if (block.checks != nullptr) block.checks->end_quarantine(block, late);
-    }
-    ~visit() {
-      block.root.end_visit(reserved);
-      block.lock.unlock();
-      block.finish([&] { return block.leave_checked(block.root.flush(block), late); });
-      late.send();
-    }
-    control& block;
-    std::size_t reserved;
-    fault_report late;
-  } const visit(opened());
-  const cache_root& root = visit.block.root;
+  const visit look(opened());
+  const cache_root& root = look.block.root;
   root.for_each_slab([&](const slab& each) {
-    each.for_each_used(Kind::layout.slabs, [&](void* slot) {
-      if (!visit.block.is_in_transit(slot) && !root.is_kept(each, each.index_of(slot, Kind::layout.slabs)))
+    each.for_each_used(kind_of<LateKind>::layout.slabs, [&](void* slot) {
+      if (!look.block.is_in_transit(slot) &&
+          !root.is_kept(each, each.index_of(slot, kind_of<LateKind>::layout.slabs)))
         f(slot);
     });
   });
+}
+
+// Slabs in the order of their addresses, because a list may change whenever the lock is open. The slab of the last object that
+// was destroyed stays meanwhile, as its slot is not freed yet.
+template <class LateKind, class Lock, bool Shared, class PageSource>
+template <class P>
+std::size_t slot_cache<LateKind, Lock, Shared, PageSource>::erase_if(P p) {
+  if (!is_open()) return 0;
+  control_of<LateKind>& block = opened();
+  const slab_layout& layout = kind_of<LateKind>::layout.slabs;
+  std::size_t erased = 0;
+  erasure ways_out[2];
+  slab* at = nullptr;       // pinned by the object before; null: to be looked for
+  std::uintptr_t from = 0;  // the address of the slab that is looked at
+  std::size_t index = 0;    // of its slot that comes next
+  for (;; ++erased) {
+    erasure& before = ways_out[erased % 2];
+    erasure& next = ways_out[1 - erased % 2];
+    void* slot = nullptr;
+    const bool is_checked = block.checks != nullptr;
+    {
+      const visit look(block);
+      const cache_root& root = block.root;
+      const auto choose = [&](slab& each) {
+        if (reinterpret_cast<std::uintptr_t>(&each) != from) index = 0;
+        from = reinterpret_cast<std::uintptr_t>(&each);
+        for (; slot == nullptr && index < each.slots(); ++index) {
+          void* const place = each.slot_at(index, layout);
+          if (each.bitmap().is_free(index) || root.is_kept(each, index) || block.is_in_transit(place))
+            continue;
+          if (p(place)) slot = place;
+        }
+        at = &each;
+        return slot != nullptr;
+      };
+      bool found = at != nullptr && choose(*at);
+      if (at != nullptr && !found) ++from;
+      for (std::size_t count = 1; !found && count != 0;) {
+        slab* few[32];
+        count = root.slabs_from(from, few, 32);
+        for (std::size_t i = 0; i < count && !found; ++i) found = choose(*few[i]);
+        if (!found) ++from;
+      }
+      if (slot != nullptr && !is_checked) {
+        next.of = &block;
+        next.slot = slot;
+        block.enter(next.mine, slot);
+      }
+    }
+    before.end();
+    if (slot == nullptr) return erased;
+    if (is_checked) {
+      at = nullptr;
+      destroy_owned(block, slot);
+    } else if constexpr (kind_of<LateKind>::has_destructor) {
+      kind_of<LateKind>::destroy_object(slot);
+    }
+  }
 }
 
 }  // namespace core
