@@ -118,6 +118,7 @@ void* resource_supply::ask_for_pages(std::size_t bytes, std::size_t alignment) {
   void* pages = is_new_delete_ ? ask_new(bytes, alignment) : ask(*upstream_, bytes, alignment);
   // Standard libraries declare that it is neither null nor less aligned, and compilers believe them.
   QUARRY_FORGET(pages);
+  // The analyzer loses sight of them there. NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks)
   const bool is_aligned = (reinterpret_cast<std::uintptr_t>(pages) & (alignment - 1)) == 0;
   if (QUARRY_LIKELY(pages != nullptr && is_aligned)) return pages;
   if (pages != nullptr) hand_back(pages, bytes, alignment);
