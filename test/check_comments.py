@@ -31,7 +31,7 @@ def read_by_doxygen(root, scratch):
     """Returns the parsed XML of all compounds."""
     headers = root / "include/quarry"
     inputs = [headers, *(headers / "detail" / face for face in sorted(FACES) if (headers / "detail" / face).exists())]
-    values = {"SOURCE": root, "OUTPUT": scratch, "PYTHON": sys.executable, "VERSION": "0", "INPUT": " ".join(f'"{path}"' for path in inputs)}
+    values = {"SOURCE": root, "OUTPUT": scratch, "PYTHON": sys.executable, "VERSION": "0", "PICTURES": "", "INPUT": " ".join(f'"{path}"' for path in inputs)}
     settings = (root / "docs/site/Doxyfile.in").read_text(encoding="utf-8")
     for name, value in values.items():
         settings = settings.replace(f"@{name}@", str(value))
