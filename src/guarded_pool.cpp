@@ -23,7 +23,7 @@ inline namespace QUARRY_ABI {
 namespace detail {
 namespace {
 
-constexpr std::size_t red_zone_bytes = 128;  // looked at behind a block, as far as its place goes
+constexpr std::size_t red_zone_bytes = 128;  // looked at on either side of a block, as far as its place goes
 constexpr int red_zone_byte = 0xFD;
 constexpr std::size_t most_places = std::size_t{1} << 20;
 constexpr std::size_t most_pause_us = 1000000000;
@@ -122,7 +122,7 @@ void guarded_pool::destroy() noexcept {
 }
 
 void* guarded_pool::allocate(std::size_t bytes, std::size_t alignment, std::int64_t now_ns) noexcept {
-  // Relaxed: looked at again under the lock.
+  // Relaxed, as all of both numbers: they are written under the lock, and what is read without it is looked at again there.
   if (now_ns < next_ns_.load(std::memory_order_relaxed)) return nullptr;
   const std::uint32_t allocated_by = current_call_stack();
   const std::lock_guard<sleeping_lock> held(pools_lock);
@@ -140,8 +140,9 @@ void* guarded_pool::allocate(std::size_t bytes, std::size_t alignment, std::int6
   taken.block = begin + (number % 2 != 0 ? room_bytes & ~(alignment - 1) : 0);
   taken.is_live = true;
   taken.record = {static_cast<std::uint32_t>(bytes), static_cast<std::uint32_t>(alignment), allocated_by, 0};
-  char* const end = taken.block + bytes;
-  std::memset(end, red_zone_byte, static_cast<std::size_t>(end_of_red_zone(taken, index) - end));
+  const red_zones zones = zones_of(index);
+  std::memset(zones.begin, red_zone_byte, static_cast<std::size_t>(taken.block - zones.begin));
+  std::memset(taken.block + bytes, red_zone_byte, static_cast<std::size_t>(zones.end - taken.block) - bytes);
   return taken.block;
 }
 
@@ -171,9 +172,12 @@ std::size_t guarded_pool::place_of(const void* address) const noexcept {
   return offset % step_bytes_ < guard_bytes_ ? place_count_ : offset / step_bytes_;
 }
 
-char* guarded_pool::end_of_red_zone(const place& of, std::size_t index) const noexcept {
+guarded_pool::red_zones guarded_pool::zones_of(std::size_t index) const noexcept {
+  const place& of = places_[index];
+  char* const begin = begin_of(index);
   char* const end = of.block + of.record.bytes;
-  return end + std::min(red_zone_bytes, static_cast<std::size_t>(begin_of(index) + most_bytes_ - end));
+  return {of.block - std::min(red_zone_bytes, static_cast<std::size_t>(of.block - begin)),
+          end + std::min(red_zone_bytes, static_cast<std::size_t>(begin + most_bytes_ - end))};
 }
 
 // Completes the fault of a call; returns false where there is none.
@@ -201,12 +205,20 @@ bool guarded_pool::find_fault(fault& found) const noexcept {
   } else if (found.alignment != of.record.alignment) {
     found.kind = fault_kind::wrong_alignment;
   } else {
-    const char* const zone_end = end_of_red_zone(of, index);
-    const char* const damaged =
-        std::find_if(end, zone_end, [](char each) { return each != static_cast<char>(red_zone_byte); });
-    if (damaged == zone_end) return false;
-    found.kind = fault_kind::overrun;
-    found.damaged_at = static_cast<std::size_t>(damaged - of.block);
+    const auto is_written = [](char each) { return each != static_cast<char>(red_zone_byte); };
+    const red_zones zones = zones_of(index);
+    const char* const behind = std::find_if(end, static_cast<const char*>(zones.end), is_written);
+    const char* ahead = pointer;  // the byte behind the last that was written
+    while (ahead != zones.begin && !is_written(ahead[-1])) --ahead;
+    if (behind != zones.end) {
+      found.kind = fault_kind::overrun;
+      found.damaged_at = static_cast<std::size_t>(behind - pointer);
+    } else if (ahead != zones.begin) {
+      found.kind = fault_kind::underrun;
+      found.damaged_at = static_cast<std::size_t>(pointer - ahead) + 1;
+    } else {
+      return false;
+    }
   }
   return true;
 }

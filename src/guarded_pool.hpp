@@ -60,11 +60,16 @@ class guarded_pool {
     core::slot_record record;
   };
 
+  struct red_zones {
+    char* begin;  // of the one ahead of the block, which ends there
+    char* end;    // of the one behind the block's end
+  };
+
   guarded_pool(const guard_options& options, const void* owner) noexcept;
   std::size_t known_bytes() const noexcept;
   std::size_t place_of(const void* address) const noexcept;
   char* begin_of(std::size_t index) const noexcept { return pages_ + index * step_bytes_ + guard_bytes_; }
-  char* end_of_red_zone(const place& of, std::size_t index) const noexcept;
+  red_zones zones_of(std::size_t index) const noexcept;
   bool find_fault(fault& found) const noexcept;
   std::size_t nearest_place(const void* address) const noexcept;
 

@@ -2,9 +2,10 @@
 #include "quarry/guarded_resource.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -15,15 +16,12 @@
 #include <random>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "../src/os_pages.hpp"
-#include "quarry/synchronized_slab_resource.hpp"
 #include "quarry/unsynchronized_slab_resource.hpp"
 #include "quarry/violation.hpp"
 #include "support/counting_resource.hpp"
-#include "support/in_child.hpp"
 #include "support/sanitizers.hpp"
 
 namespace quarry {
@@ -257,6 +255,16 @@ TEST_F(GuardedResource, ReportsAWriteBehindABlockThatFaultsNowhereWhenItIsFreed)
   EXPECT_TRUE(reports.empty());
 }
 
+TEST_F(GuardedResource, ReportsAWriteAheadOfABlockThatFaultsNowhereWhenItIsFreed) {
+  char* const block = take_at_end(memory_, 48, 8);
+  block[-8] = block[-5] = 1;
+  memory_.deallocate(block, 48, 8);
+  expect_refused(slab_errc::corrupted, block, "last written byte: -5");
+  block[-8] = block[-5] = '\xFD';
+  memory_.deallocate(block, 48, 8);
+  EXPECT_TRUE(reports.empty());
+}
+
 TEST_F(GuardedResource, UsesThePlaceThatWasFreedFirst) {
   guarded_resource memory(each_one(8), &upstream_);
   std::vector<std::uintptr_t> pages;
@@ -444,61 +452,6 @@ TEST_F(GuardedResource, PausesBetweenGuardedBlocks) {
   EXPECT_GE(memory.guarded_allocations(), 2U);
   EXPECT_LE(memory.guarded_allocations(), static_cast<std::size_t>(passed_us / 2000 + 1));
   EXPECT_GT(allocations, 100U);
-}
-
-TEST_F(GuardedResource, IsSharedByThreadsAsItsUpstreamIs) {
-  synchronized_slab_resource slabs;
-  guard_options options = each_one(16);
-  options.every = 3;
-  guarded_resource memory(options, &slabs);
-  std::vector<std::thread> threads;
-  for (unsigned seed = 0; seed < 4; ++seed)
-    threads.emplace_back([&memory, seed] {
-      std::mt19937 random(seed);
-      std::vector<std::pair<unsigned char*, std::size_t>> live;
-      for (int i = 0; i < 5000; ++i) {
-        if (live.size() < 20 && random() % 2 == 0) {
-          const std::size_t bytes = 1 + random() % 100;
-          live.emplace_back(static_cast<unsigned char*>(memory.allocate(bytes, 8)), bytes);
-          std::memset(live.back().first, static_cast<int>(seed), bytes);
-        } else if (!live.empty()) {
-          std::swap(live[random() % live.size()], live.back());
-          const auto [block, bytes] = live.back();
-          live.pop_back();
-          EXPECT_EQ(std::count(block, block + bytes, seed), static_cast<std::ptrdiff_t>(bytes));
-          memory.deallocate(block, bytes, 8);
-        }
-      }
-      for (const auto& [block, bytes] : live) memory.deallocate(block, bytes, 8);
-    });
-  for (std::thread& each : threads) each.join();
-  EXPECT_GT(memory.guarded_allocations(), 100U);
-  EXPECT_TRUE(reports.empty()) << reports[0].message;
-  EXPECT_EQ(slabs.stats().live_slots, 0U);
-}
-
-TEST_F(GuardedResource, WorksInTheChildOfAForkWhileOthersAreInside) {
-  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
-  std::atomic<bool> stops{false};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 2; ++i)
-    threads.emplace_back([&] {
-      while (!stops.load(std::memory_order_relaxed)) memory_.deallocate(memory_.allocate(16, 8), 16, 8);
-    });
-  void* const block = memory_.allocate(32, 8);
-  for (int i = 0; i < 30; ++i)
-    EXPECT_EQ(quarry_test::run_in_child(20,
-                                        [&] {
-                                          for (int j = 0; j < 200; ++j)
-                                            memory_.deallocate(memory_.allocate(16, 8), 16, 8);
-                                          memory_.deallocate(block, 32, 8);
-                                          return static_cast<int>(reports.size());
-                                        }),
-              0);
-  stops.store(true, std::memory_order_relaxed);
-  for (std::thread& each : threads) each.join();
-  memory_.deallocate(block, 32, 8);
-  EXPECT_TRUE(reports.empty());
 }
 
 TEST_F(GuardedResource, TellsWhatLivesAtTheEndWhereThatIsAskedFor) {
