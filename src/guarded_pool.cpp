@@ -122,16 +122,17 @@ void guarded_pool::destroy() noexcept {
 }
 
 void* guarded_pool::allocate(std::size_t bytes, std::size_t alignment, std::int64_t now_ns) noexcept {
-  // Relaxed, as all of both numbers: they are written under the lock, and what is read without it is looked at again there.
+  // Relaxed, as all of these numbers: they are written under the lock, and what is read without it is looked at again there.
   if (now_ns < next_ns_.load(std::memory_order_relaxed)) return nullptr;
   const std::uint32_t allocated_by = current_call_stack();
   const std::lock_guard<sleeping_lock> held(pools_lock);
-  if (free_count_ == 0 || now_ns < next_ns_.load(std::memory_order_relaxed)) return nullptr;
+  const std::size_t free_count = free_count_.load(std::memory_order_relaxed);
+  if (free_count == 0 || now_ns < next_ns_.load(std::memory_order_relaxed)) return nullptr;
   const std::size_t index = free_[first_free_];
   char* const begin = begin_of(index);
   if (!protect_pages(begin, most_bytes_, true)) return nullptr;
   first_free_ = (first_free_ + 1) % place_count_;
-  --free_count_;
+  free_count_.store(free_count - 1, std::memory_order_relaxed);
   next_ns_.store(now_ns + pause_ns_, std::memory_order_relaxed);
   const std::size_t number = allocations() + 1;
   allocations_.store(number, std::memory_order_relaxed);
@@ -159,7 +160,9 @@ void guarded_pool::deallocate(void* block, std::size_t bytes, std::size_t alignm
       places_[index].is_live = false;
       places_[index].record.freed_by = freed_by;
       protect_pages(begin_of(index), most_bytes_, false);
-      free_[(first_free_ + free_count_++) % place_count_] = static_cast<std::uint32_t>(index);
+      const std::size_t free_count = free_count_.load(std::memory_order_relaxed);
+      free_[(first_free_ + free_count) % place_count_] = static_cast<std::uint32_t>(index);
+      free_count_.store(free_count + 1, std::memory_order_relaxed);
       return;
     }
   }

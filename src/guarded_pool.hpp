@@ -40,7 +40,9 @@ class guarded_pool {
   }
   bool has_pause() const noexcept { return pause_ns_ != 0; }
   bool can_hold(std::size_t bytes, std::size_t alignment) const noexcept {
-    return bytes <= most_bytes_ && alignment <= guard_bytes_ && is_alignment(alignment);
+    // Relaxed: looked at again under the lock.
+    return bytes <= most_bytes_ && alignment <= guard_bytes_ && is_alignment(alignment) &&
+           free_count_.load(std::memory_order_relaxed) != 0;
   }
 
   /// Returns null where the pause is not over, no place is free or the system refuses. Requires can_hold().
@@ -77,12 +79,12 @@ class guarded_pool {
   const std::size_t most_bytes_;   // whole pages: of a place
   const std::size_t step_bytes_;   // from one place to the next
   std::size_t place_count_;
-  char* pages_ = nullptr;          // a guard page, then each place with one behind it
-  std::size_t pages_bytes_ = 0;    // of all
-  place* places_ = nullptr;        // under the lock, as what follows
-  std::uint32_t* free_ = nullptr;  // numbers of free places: a ring
-  std::size_t first_free_ = 0;     // of the ring: which was freed first
-  std::size_t free_count_;
+  char* pages_ = nullptr;                // a guard page, then each place with one behind it
+  std::size_t pages_bytes_ = 0;          // of all
+  place* places_ = nullptr;              // under the lock, as what follows
+  std::uint32_t* free_ = nullptr;        // numbers of free places: a ring
+  std::size_t first_free_ = 0;           // of the ring: which was freed first
+  std::atomic<std::size_t> free_count_;  // written under the lock
   const std::int64_t pause_ns_;
   std::atomic<std::int64_t> next_ns_{0};     // when the pause is over; written under the lock
   std::atomic<std::size_t> allocations_{0};  // so far; written under the lock

@@ -27,7 +27,7 @@ struct guard_options {
   std::size_t every = 1000;       // allocations, of which one is guarded; 1: each; 0: none
   std::size_t blocks = 64;        // that may be guarded at a time, freed ones that wait included
   std::size_t most_bytes = 4096;  // of a guarded block; larger ones go upstream
-  std::size_t pause_us = 2000;    // microseconds between two guarded blocks at the least; 0: no pause
+  std::size_t pause_us = 5000;    // microseconds between two guarded blocks at the least; 0: no pause
   leak_action leaks = leak_action::quiet;  // about guarded blocks that live at the end; by_level is quiet
   const char* name = nullptr;              // stands in messages; outlives the resource; null: none
 };
@@ -39,7 +39,7 @@ struct guard_options {
 /// Which allocation is guarded is left to chance. Blocks lie at the end of their pages and at the begin in turns.
 /// Errors      What upstream throws; then nothing has changed.
 /// Complexity  A call that is handed on: some 7 instructions more, and upstream's virtual call. A guarded block: two calls of the
-///             system and two walks of the stack, some 10 us.
+///             system and two walks of the stack, 10 to 50 us.
 class QUARRY_EXPORT guarded_resource final : public std::pmr::memory_resource {
  public:
   /// Guards with default options.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <random>
@@ -61,6 +62,23 @@ TEST(ConcurrentGuardedResource, ServesThreadsAsItsUpstreamDoes) {
   for (std::thread& each : threads) each.join();
   EXPECT_GT(memory.guarded_allocations(), 100U);
   EXPECT_EQ(slabs.stats().live_slots, 0U);
+}
+
+TEST(ConcurrentGuardedResource, PausesForAllThreadsTogether) {
+  synchronized_slab_resource slabs;
+  guard_options options = one_in(1);
+  options.pause_us = 200;
+  guarded_resource memory(options, &slabs);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto passed = [begin] { return std::chrono::steady_clock::now() - begin; };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      while (passed() < std::chrono::milliseconds(100)) memory.deallocate(memory.allocate(16, 8), 16, 8);
+    });
+  for (std::thread& each : threads) each.join();
+  EXPECT_LE(memory.guarded_allocations(),
+            static_cast<std::size_t>(passed() / std::chrono::microseconds(options.pause_us)) + 1);
 }
 
 TEST(ConcurrentGuardedResource, DescribesABlockWhileOthersAreGuarded) {
