@@ -168,6 +168,7 @@ TEST_F(GuardedResourceDeathTest, PassesOtherFaultsOnToWhoHandledThemBefore) {
       {
         std::signal(SIGSEGV, [](int) { _exit(7); });
         guarded_resource::install_fault_reports();
+        guarded_resource::install_fault_reports();
         volatile std::uintptr_t nowhere = 64;
         write_to(reinterpret_cast<void*>(nowhere), 0);
       },
@@ -176,6 +177,7 @@ TEST_F(GuardedResourceDeathTest, PassesOtherFaultsOnToWhoHandledThemBefore) {
   EXPECT_EXIT(
       {
         std::signal(SIGSEGV, [](int) { _exit(7); });
+        guarded_resource::install_fault_reports();
         guarded_resource::install_fault_reports();
         write_to(block, -1);
       },
