@@ -329,8 +329,8 @@ TEST(Picture, DrawsEachRunOfSlotsWhereItIs) {
   made.cached_words = {0b0101010000};
   const std::string document = drawn(made);
   EXPECT_NE(document.find("<rect class=\"base\" width=\"10\" height=\"1\"/>"
-                           "<path class=\"live\" d=\"M5 .5h1m1 0h1m1 0h1\"/>"
-                           "<path class=\"cached\" d=\"M4 .5h1m1 0h1m1 0h1\"/></g>"),
+                          "<path class=\"live\" d=\"M5 .5h1m1 0h1m1 0h1\"/>"
+                          "<path class=\"cached\" d=\"M4 .5h1m1 0h1m1 0h1\"/></g>"),
             std::string::npos)
       << document;
 }

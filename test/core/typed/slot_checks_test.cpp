@@ -123,7 +123,7 @@ TEST_F(SlotChecks, ALinkToASlabThatDoesNotLeadBackIsDamage) {
   for (std::size_t i = 0; i <= layout.root.slots + layout.extension.slots; ++i) take();
   const void* const slot = extension->begin();
   ASSERT_EQ(fault_of(slot), slot_fault::none);
-  for (slab* slab::* const link : {&slab::next, &slab::previous}) {
+  for (slab* slab::*const link : {&slab::next, &slab::previous}) {
     slab* const before = extension->*link;
     extension->*link = before == third ? first : third;
     EXPECT_EQ(fault_of(slot), slot_fault::damaged);
