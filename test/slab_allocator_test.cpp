@@ -184,6 +184,20 @@ TEST_F(SlabAllocator, RefusesBurstsWhoseBytesCannotBeCountedAtOnce) {
   allocator.deallocate_individual(chain);
 }
 
+TEST_F(SlabAllocator, FreesTheArraysOfABurstThatIsRefusedWhole) {
+  slab_options options;
+  options.checks = quarry::check_level::full;
+  options.max_bytes = std::size_t{1} << 20;
+  unsynchronized_slab_resource resource(options);
+  slab_allocator<long> allocator(&resource);
+  slab_allocator<long>::multiallocation_chain chain;
+  const std::vector<std::size_t> lengths(100'000, 10);
+  EXPECT_THROW(allocator.allocate_many(10, 100'000, chain), std::bad_alloc);
+  EXPECT_THROW(allocator.allocate_many(lengths.data(), lengths.size(), chain), std::bad_alloc);
+  EXPECT_TRUE(chain.empty());
+  EXPECT_EQ(resource.stats().live_slots, 0U);
+}
+
 TEST_F(SlabAllocator, PassesUpstreamsExceptionOnAndChangesNothing) {
   failing_resource failing(&upstream_);
   unsynchronized_slab_resource resource(&failing);
