@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -182,6 +183,21 @@ TEST_F(SlabAllocator, RefusesBurstsWhoseBytesCannotBeCountedAtOnce) {
   EXPECT_EQ(resource_.stats().live_slots, live_slots);
   EXPECT_EQ(upstream_.calls(), calls);
   allocator.deallocate_individual(chain);
+}
+
+TEST_F(SlabAllocator, ZeroesAllOfAnArrayThatItReceived) {
+  using allocator_type = slab_allocator<char>;
+  allocator_type allocator(&resource_);
+  char* const before = allocator.allocate(48);
+  std::fill(before, before + 48, 'x');
+  allocator.deallocate(before, 48);
+  std::size_t received = 41;
+  char* reuse = nullptr;
+  char* const array = allocator.allocation_command(allocator_type::allocate_new | allocator_type::zero_memory,
+                                                   41, received, reuse);
+  EXPECT_EQ(array, before);
+  EXPECT_EQ(std::string(array, received), std::string(48, '\0'));
+  allocator.deallocate(array, received);
 }
 
 TEST_F(SlabAllocator, FreesTheArraysOfABurstThatIsRefusedWhole) {
