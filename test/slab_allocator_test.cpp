@@ -185,6 +185,21 @@ TEST_F(SlabAllocator, RefusesBurstsWhoseBytesCannotBeCountedAtOnce) {
   allocator.deallocate_individual(chain);
 }
 
+TEST_F(SlabAllocator, ShortRunsOfObjectsSmallerThanTheirSlotsComeBackWhole) {
+  struct three {
+    int each[3];
+  };
+  slab_allocator<three> allocator(&resource_);
+  slab_allocator<three>::multiallocation_chain chain;
+  allocator.allocate_individual(10, chain);
+  std::set<const three*> before, after;
+  for (const three& each : chain) before.insert(&each);
+  allocator.deallocate_individual(chain);
+  while (after.size() < before.size()) ASSERT_TRUE(after.insert(allocator.allocate(1)).second);
+  EXPECT_EQ(after, before);
+  for (const three* const each : after) allocator.deallocate(const_cast<three*>(each), 1);
+}
+
 TEST_F(SlabAllocator, ZeroesAllOfAnArrayThatItReceived) {
   using allocator_type = slab_allocator<char>;
   allocator_type allocator(&resource_);
