@@ -20,3 +20,9 @@
 #else
 #define QUARRY_EXPORT [[gnu::visibility("default")]]
 #endif
+
+/// Defined where a class template that the library instantiates is instantiated by each user too: mingw's DLL shows no inline
+/// member of one, so that what is not inlined would be nowhere.
+#if defined(QUARRY_SHARED) && defined(__MINGW32__)
+#define QUARRY_USERS_INSTANTIATE
+#endif

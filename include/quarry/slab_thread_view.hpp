@@ -55,7 +55,9 @@ class QUARRY_EXPORT slab_thread_view final : public detail::slab_face<slab_threa
   detail::view_tie tie_;  // the user's thread
 };
 
+#if !defined(QUARRY_USERS_INSTANTIATE)
 extern template class detail::slab_face<slab_thread_view>;
+#endif
 
 }  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -105,8 +105,10 @@ class QUARRY_EXPORT synchronized_slab_resource final
   detail::thread_caches caches_;  // any thread; last, so that it ends first
 };
 
+#if !defined(QUARRY_USERS_INSTANTIATE)
 extern template class detail::slab_face<synchronized_slab_resource>;
 extern template class detail::slab_host<synchronized_slab_resource, detail::shared_engine>;
+#endif
 
 }  // namespace QUARRY_ABI
 }  // namespace quarry

@@ -104,10 +104,12 @@ class QUARRY_EXPORT unsynchronized_slab_resource final
   mutable core::cache cache_;
 };
 
+#if !defined(QUARRY_USERS_INSTANTIATE)
 extern template class core::store<detail::resource_supply, null_lock>;
 extern template class core::engine<detail::resource_supply, null_lock>;
 extern template class detail::slab_face<unsynchronized_slab_resource>;
 extern template class detail::slab_host<unsynchronized_slab_resource, detail::lone_engine>;
+#endif
 
 }  // namespace QUARRY_ABI
 }  // namespace quarry

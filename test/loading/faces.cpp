@@ -136,6 +136,13 @@ constexpr faces these_faces = {QUARRY_AS_TEXT(QUARRY_FACES),
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) const quarry_test::faces* QUARRY_FACES() {
+// On Windows a library that exports one thing exports nothing else by itself.
+#if defined(_WIN32)
+#define QUARRY_SHOWN [[gnu::dllexport]]
+#else
+#define QUARRY_SHOWN [[gnu::visibility("default")]]
+#endif
+
+extern "C" QUARRY_SHOWN const quarry_test::faces* QUARRY_FACES() {
   return &these_faces;
 }

@@ -3,7 +3,6 @@
 // QUARRY_ONE_LIBRARY is defined where all share one copy of the library.
 #include "faces.hpp"
 
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "support/counting_resource.hpp"
+#include "support/loaded_library.hpp"
 
 #define F(name) extern "C" const quarry_test::faces* name();
 QUARRY_LINKED_FACES
@@ -37,14 +37,11 @@ class Faces : public testing::Test {
     QUARRY_LINKED_FACES
 #undef F
 #if defined(QUARRY_LOADED_FACES)
-    library_ = dlopen(QUARRY_LOADED_FACES, RTLD_NOW | RTLD_LOCAL);
-    ASSERT_NE(library_, nullptr) << dlerror();
-    using function = const faces* (*)();
-    all_.push_back(reinterpret_cast<function>(dlsym(library_, "quarry_test_loaded_faces"))());
+    ASSERT_TRUE(library_.load(QUARRY_LOADED_FACES)) << library_.error();
+    const auto find = library_.find<const faces*()>("quarry_test_loaded_faces");
+    ASSERT_NE(find, nullptr);
+    all_.push_back(find());
 #endif
-  }
-  void TearDown() override {
-    if (library_ != nullptr) dlclose(library_);
   }
 
   // Calls f(maker, user) for every two.
@@ -59,7 +56,7 @@ class Faces : public testing::Test {
   }
 
   std::vector<const faces*> all_;
-  void* library_ = nullptr;
+  quarry_test::loaded_library library_;
 };
 
 template <class Resource>

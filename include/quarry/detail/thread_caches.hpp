@@ -152,8 +152,10 @@ class QUARRY_EXPORT alignas(64) thread_caches : public thread_key {
 
 }  // namespace detail
 
+#if !defined(QUARRY_USERS_INSTANTIATE)
 extern template class core::store<detail::resource_supply, detail::sleeping_lock>;
 extern template class core::engine<detail::resource_supply, detail::sleeping_lock>;
+#endif
 
 }  // namespace QUARRY_ABI
 }  // namespace quarry
