@@ -53,7 +53,9 @@ class loaded_library {
 #endif
   }
 
-  const std::string& error() const { return error_; }
+  const std::string& error() const {
+    return error_;
+  }
 
  private:
 #if defined(_WIN32)
