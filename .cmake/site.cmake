@@ -17,6 +17,9 @@ function(quarry_add_site)
   foreach(face slab_face slab_host allocator_face)
     string(APPEND INPUT " \"${SOURCE}/include/quarry/detail/${face}.hpp\"")
   endforeach()
+  file(GLOB PICTURES CONFIGURE_DEPENDS ${SOURCE}/docs/pictures/*.svg)
+  list(TRANSFORM PICTURES REPLACE "(.+)" "\"\\1\"")
+  list(JOIN PICTURES " " PICTURES)
   configure_file(docs/site/Doxyfile.in ${OUTPUT}/Doxyfile @ONLY)
   add_custom_target(site
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${OUTPUT}/pages ${OUTPUT}/html

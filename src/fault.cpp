@@ -64,6 +64,9 @@ kind_facts facts_of(fault_kind kind) noexcept {
     case fault_kind::overrun:
       return {slab_errc::corrupted, "something was written behind the end of a block",
               "an index or length that is one too large, or a write ahead of the block behind", "overrun"};
+    case fault_kind::underrun:
+      return {slab_errc::corrupted, "something was written ahead of the begin of a block",
+              "an index below zero, or a pointer that is moved down", "overrun"};
   }
   return {slab_errc::corrupted, "", "", ""};
 }
@@ -89,6 +92,7 @@ void add_block(sentence& out, const fault& found) noexcept {
     out.add("; allocated for %u bytes aligned to %u", found.record.bytes, found.record.alignment);
   if (found.kind == fault_kind::write_after_free || found.kind == fault_kind::overrun)
     out.add("; first written byte: %zu", found.damaged_at);
+  if (found.kind == fault_kind::underrun) out.add("; last written byte: -%zu", found.damaged_at);
   out.add("\n");
 }
 

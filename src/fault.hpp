@@ -25,7 +25,8 @@ enum class fault_kind : std::uint8_t {
   nothing_there,
   overwritten_header,
   write_after_free,
-  overrun
+  overrun,
+  underrun
 };
 
 /// Units       bytes.
@@ -38,8 +39,9 @@ struct fault {
   const void* block_begin = nullptr;  // of the slot or block that the pointer lies in
   std::size_t slot = 0;               // which of the slab
   std::size_t block_bytes = 0;        // of the slot, or as asked for the block
-  std::size_t damaged_at = 0;         // offset of the first byte that was written to
-  core::slot_record record;           // where one is kept
+  std::size_t damaged_at =
+      0;  // offset of the first byte that was written to; of an underrun: how far ahead of the block the last one lies
+  core::slot_record record;  // where one is kept
 };
 
 /// Calls the violation handler with a message about `found`.

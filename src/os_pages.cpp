@@ -122,6 +122,11 @@ bool discard_pages(void*, std::size_t) noexcept {
   return false;
 }
 
+bool protect_pages(void* pages, std::size_t bytes, bool is_usable) noexcept {
+  DWORD before = 0;
+  return VirtualProtect(pages, bytes, is_usable ? PAGE_READWRITE : PAGE_NOACCESS, &before) != 0;
+}
+
 void advise_small_pages(void*, std::size_t) noexcept {}
 void advise_huge_pages(void*, std::size_t) noexcept {}
 
@@ -309,6 +314,11 @@ bool discard_pages([[maybe_unused]] void* pages, [[maybe_unused]] std::size_t by
 #else
   return false;  // elsewhere MADV_DONTNEED keeps the contents, or the memory
 #endif
+}
+
+bool protect_pages(void* pages, std::size_t bytes, bool is_usable) noexcept {
+  const errno_keeper kept;
+  return mprotect(pages, bytes, is_usable ? PROT_READ | PROT_WRITE : PROT_NONE) == 0;
 }
 
 void advise_small_pages([[maybe_unused]] void* pages, [[maybe_unused]] std::size_t bytes) noexcept {

@@ -38,6 +38,12 @@ void unmap_pages(void* pages, std::size_t bytes) noexcept;
 /// Returns     False when nothing has changed: the system refuses (locked memory) or knows no such thing.
 bool discard_pages(void* pages, std::size_t bytes) noexcept;
 
+/// Lets the program read and write part of a mapped range, or makes each access of it a fault; it keeps its contents.
+/// Units       bytes; begin and length are whole pages.
+/// Returns     False when the system refuses, which it does to make another mapping where there are too many.
+/// Complexity  One call of the system.
+bool protect_pages(void* pages, std::size_t bytes, bool is_usable) noexcept;
+
 /// Asks the system for small pages only, so that it does not fill discarded holes of a range again.
 void advise_small_pages(void* pages, std::size_t bytes) noexcept;
 

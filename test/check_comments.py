@@ -31,7 +31,7 @@ def read_by_doxygen(root, scratch):
     """Returns the parsed XML of all compounds."""
     headers = root / "include/quarry"
     inputs = [headers, *(headers / "detail" / face for face in sorted(FACES) if (headers / "detail" / face).exists())]
-    values = {"SOURCE": root, "OUTPUT": scratch, "PYTHON": sys.executable, "VERSION": "0", "INPUT": " ".join(f'"{path}"' for path in inputs)}
+    values = {"SOURCE": root, "OUTPUT": scratch, "PYTHON": sys.executable, "VERSION": "0", "PICTURES": "", "INPUT": " ".join(f'"{path}"' for path in inputs)}
     settings = (root / "docs/site/Doxyfile.in").read_text(encoding="utf-8")
     for name, value in values.items():
         settings = settings.replace(f"@{name}@", str(value))
@@ -62,7 +62,7 @@ class Header:
 
 
 def members_of(compound):
-    """Returns the public members in the order of their lines, each as (line, element)."""
+    """Returns the public members file by file in the order of their lines, each as (line, element)."""
     result = []
     for section in compound.findall("sectiondef"):
         if section.get("kind", "").startswith(("private", "protected")):
@@ -71,7 +71,7 @@ def members_of(compound):
             location = member.find("location")
             if member.get("prot") == "public" and location is not None and member.get("kind") != "enumvalue":
                 result.append((int(location.get("line")), member))
-    return sorted(result, key=lambda entry: entry[0])
+    return sorted(result, key=lambda entry: (entry[1].find("location").get("file"), entry[0]))
 
 
 def is_checked(member, last_line_of_class):

@@ -5,6 +5,7 @@
   - Each page is reached from README.md.
   - Each message of the library, of the compiler (static_assert) that begins with quarry is a heading of docs/errors.md
     or stands in docs/checks.md: its words up to the first value that it names. What a check reports points to a heading there.
+  - docs/costs.md has a row for each public header, and no other.
 
 usage: check_documents.py [ROOT]       the project by default
        check_documents.py --self-test  breaks each rule once in a scratch folder and expects to be told
@@ -89,6 +90,10 @@ def breaches_of(root):
                 breaches.append(f"src/{path.name}: docs/checks.md has no heading #{match.group(5)}")
             if words_of(literal_of(match)) not in words_of(pages.get("docs/checks.md", "")):
                 breaches.append(f"src/{path.name}: docs/checks.md does not tell: {literal_of(match)}")
+    costs = set(re.findall(r"`<quarry/([\w.]+)>`", pages.get("docs/costs.md", "")))
+    headers = {path.name for path in (root / "include/quarry").glob("*.hpp")}
+    breaches += [f"docs/costs.md: {name} stands in one of table and include/quarry; docs/site/costs.py writes the page anew"
+                 for name in sorted(costs ^ headers)]
     told = words_of(" ".join(pages.get(f"docs/{name}.md", "") for name in ("errors", "checks")))
     breaches += [f"{file}: docs/errors.md does not tell: {message}" for file, message in sorted(messages_of(root)) if message not in told]
     return breaches
@@ -102,9 +107,10 @@ def self_test():
         "docs/packaging/README.md": "# Packages\n",
         "docs/checks.md": "# Checks\n## Wrong\nquarry: it is wrong\n",
         "src/a.cpp": 'void f() { say("quarry: no " "%d here"); }\nkind a = {slab_errc::ok, "it is " "wrong", "a cause", "wrong"};\n',
+        "docs/costs.md": "# Costs\n| `<quarry/b.hpp>` | 1 |\n",
         "include/quarry/b.hpp": 'static_assert(g(1) && true, "write a T");\n',
     }
-    good["README.md"] += "[packages](docs/packaging/README.md), [checks](docs/checks.md)\n"
+    good["README.md"] += "[packages](docs/packaging/README.md), [checks](docs/checks.md), [costs](docs/costs.md)\n"
     changes = [  # file, what is changed, into what, and what must be told
         ("README.md", "docs/page.md", "docs/pages.md", "there is no docs/pages.md"),
         ("docs/page.md", "Second", "Third", "has no heading #second-part"),
@@ -113,6 +119,7 @@ def self_test():
         ("include/quarry/b.hpp", "write a T", "write a U", "does not tell: write a U"),
         ("docs/checks.md", "it is wrong", "it is right", "does not tell: it is wrong"),
         ("docs/checks.md", "## Wrong", "## Right", "has no heading #wrong"),
+        ("docs/costs.md", "b.hpp", "c.hpp", "docs/costs.md: b.hpp stands in one of"),
     ]
     for file, before, after, told in [("README.md", "", "", ""), *changes]:
         with tempfile.TemporaryDirectory() as folder:

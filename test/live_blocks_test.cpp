@@ -23,6 +23,13 @@ TEST(LiveBlocks, ArePutTogetherBySizeAndOrigin) {
   EXPECT_NE(said.find("1 of 8 bytes"), std::string::npos) << said;
 }
 
+TEST(LiveBlocks, OfNoBytesLiveToo) {
+  live_blocks live;
+  int block = 0;
+  live.add(&block, 0, 0);
+  EXPECT_FALSE(live.empty());
+}
+
 TEST(LiveBlocks, CountThoseForWhichThereIsNoRoom) {
   live_blocks live;
   int block = 0;

@@ -60,6 +60,19 @@ TEST(MemoryBudget, RelieveSaysWhetherThereWasSomethingToCall) {
   EXPECT_EQ(calls, 1);
 }
 
+TEST(MemoryBudget, OnPressureMayRelieveAnotherButNotItself) {
+  int calls = 0;
+  memory_budget other(1, [&] { ++calls; });
+  memory_budget* self = nullptr;
+  memory_budget budget(1, [&] {
+    EXPECT_TRUE(other.relieve());
+    EXPECT_FALSE(self->relieve());
+  });
+  self = &budget;
+  EXPECT_TRUE(budget.relieve());
+  EXPECT_EQ(calls, 1);
+}
+
 template <class Resource>
 class MemoryBudgetOf : public testing::Test {};
 TYPED_TEST_SUITE(MemoryBudgetOf, both_resources, resource_names);

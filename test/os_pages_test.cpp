@@ -156,6 +156,20 @@ std::size_t most_mappings() {
   return most;
 }
 
+TEST(OsPages, ThatAreProtectedFaultAndKeepWhatTheyHold) {
+  const std::size_t page = quarry::whole_pages(1);
+  auto* const pages = static_cast<volatile char*>(quarry::map_pages(3 * page, 1));
+  void* const middle = const_cast<char*>(pages) + page;
+  pages[page] = 7;
+  ASSERT_TRUE(quarry::protect_pages(middle, page, false));
+  EXPECT_DEATH(pages[page] = 8, "");
+  EXPECT_DEATH(static_cast<void>(pages[2 * page - 1]), "");
+  pages[page - 1] = pages[2 * page] = 1;
+  ASSERT_TRUE(quarry::protect_pages(middle, page, true));
+  EXPECT_EQ(pages[page], 7);
+  quarry::unmap_pages(const_cast<char*>(pages), 3 * page);
+}
+
 TEST(OsPages, AreAdvisedForHugePagesOnlyWhenTheseAreAskedFor) {
   void* const huge = quarry::map_pages(huge_page_bytes, 4096, true);
   void* const plain = quarry::map_pages(4 * huge_page_bytes, 4096, false);

@@ -129,6 +129,16 @@ TEST_F(PagePool, KeepsThousandsOfExtents) {
   EXPECT_TRUE(pool_.check_invariants());
 }
 
+TEST_F(PagePool, UsesItsRecordsAgain) {
+  if (const char* const why = quarry_test::why_pages_are_not_counted()) GTEST_SKIP() << why;
+  std::size_t before_bytes = 0;
+  for (int round = 0; round < 110; ++round) {
+    if (round == 10) before_bytes = quarry_test::mapped_bytes();
+    fill(4096, 100);
+  }
+  EXPECT_LE(quarry_test::growth(before_bytes, quarry_test::mapped_bytes()), 65536U);
+}
+
 TEST_F(PagePool, TrimsTheLongestUnusedFirstAndSaysHowMuch) {
   fill(65536, 4);
   fill(mebibyte, 2);

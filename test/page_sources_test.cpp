@@ -57,6 +57,11 @@ TEST(HookedPageSource, CallsTheTwoHooksThatTheProgramDefines) {
     EXPECT_EQ(hooked_bytes, 4096U);
   }
   EXPECT_EQ(hooked_bytes, 0U);
+  quarry::hooked_page_source source;
+  void* const pages = source.allocate_pages(8192, 256);
+  EXPECT_EQ(hooked_bytes, 8192U);
+  source.deallocate_pages(pages, 8192, 256);
+  EXPECT_EQ(hooked_bytes, 0U);
 }
 
 TEST(OsPageSource, HandsOutAlignedZeroedPagesAndTakesThemBack) {
@@ -164,6 +169,25 @@ TEST(StaticPageSource, MixesSizesAndRefusesWhatDoesNotFit) {
   EXPECT_EQ(source.lent_bytes(), 32768U + 256U);
   source.deallocate_pages(small, 1, 1);
   EXPECT_NE(source.allocate_pages(32768, 32768), nullptr);
+}
+
+TEST(StaticPageSource, ARunThatMeetsALentGranuleLendsNothing) {
+  constexpr std::size_t word_granules = sizeof(void*) * 8;
+  static static_page_source<4 * word_granules * 256, 256> source;
+  void* const first = source.allocate_pages(word_granules * 256, 256);
+  void* const second = source.allocate_pages(256, 256);
+  source.deallocate_pages(first, word_granules * 256, 256);
+  void* const behind = source.allocate_pages((word_granules + 1) * 256, 256);
+  ASSERT_NE(behind, nullptr);
+  EXPECT_GT(behind, second);
+  EXPECT_EQ(source.lent_bytes(), (word_granules + 2) * 256);
+}
+
+TEST(StaticPageSource, LendsNothingBehindItsEnd) {
+  static static_page_source<10 * std::size_t{256}, 256> source;
+  ASSERT_NE(source.allocate_pages(9 * std::size_t{256}, 256), nullptr);
+  EXPECT_EQ(source.allocate_pages(2 * std::size_t{256}, 256), nullptr);
+  EXPECT_NE(source.allocate_pages(256, 256), nullptr);
 }
 
 TEST(StaticPageSource, ACacheExhaustsItWithACleanErrorAndWorksAgainAfterFrees) {

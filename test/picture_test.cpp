@@ -264,6 +264,60 @@ TEST(Picture, ShowsWhatRestsInTheCachesOfViewsAndThreads) {
   other.join();
 }
 
+std::string drawn(const survey& made) {
+  std::ostringstream out;
+  quarry::write_svg(out, made, nullptr);
+  return out.str();
+}
+
+TEST(Picture, SumsUpManySlabsByHowMuchOfThemLives) {
+  const char* const names[] = {"none live", "up to 10 %", "to 20 %", "to 30 %", "to 40 %", "to 50 %",
+                               "to 60 %",   "to 70 %",    "to 80 %", "to 90 %", "all live"};
+  for (std::uint32_t live = 0; live <= 10; ++live) {
+    survey made;
+    made.slabs.resize(quarry::most_rows + 1);
+    for (survey::slab& each : made.slabs) {
+      each.slots = 10;
+      each.free_slots = 10 - live;
+    }
+    const std::string document = drawn(made);
+    for (const char* const name : names)
+      EXPECT_EQ(document.find('>' + std::string(name) + '<') != std::string::npos, name == names[live])
+          << name << " for " << live << " of 10 slots";
+  }
+}
+
+quarry::core::extent extent_of_four(std::uint32_t lent) {
+  quarry::core::extent made;
+  made.granules = 4;
+  made.lent = static_cast<std::uint8_t>(lent);
+  made.free = (quarry::core::granule_mask{0b1111} << lent) & 0b1111;
+  return made;
+}
+
+TEST(Picture, SumsUpManyExtentsByHowMuchOfThemIsLent) {
+  const char* const names[] = {"idle", "less than half", "half or more", "half or more", "all lent"};
+  for (std::uint32_t lent = 0; lent <= 4; ++lent) {
+    survey made;
+    made.extents.assign(quarry::most_rows_of_extents + 1, extent_of_four(lent));
+    const std::string document = drawn(made);
+    for (const std::string name : {"idle", "less than half", "half or more", "all lent"})
+      EXPECT_EQ(document.find('>' + name + '<') != std::string::npos, name == names[lent])
+          << name << " for " << lent << " of 4 granules";
+  }
+}
+
+TEST(Picture, CountsEachGranuleOnce) {
+  survey made;
+  made.granule_bytes = 65536;
+  made.extents = {extent_of_four(1)};
+  made.extents[0].blank = 0b1100;
+  made.extents[0].discarded = 0b0100;
+  EXPECT_NE(drawn(made).find("1 extent of granules of 65,536 bytes, lent / free / discarded / never used: "
+                             "1 / 1 / 1 / 1<"),
+            std::string::npos);
+}
+
 TEST(Picture, DrawsEachRunOfSlotsWhereItIs) {
   survey made;
   made.slabs.resize(1);
@@ -273,13 +327,12 @@ TEST(Picture, DrawsEachRunOfSlotsWhereItIs) {
   made.slabs[0].cached_slots = 3;
   made.free_words = {0b0000001111};
   made.cached_words = {0b0101010000};
-  std::ostringstream out;
-  quarry::write_svg(out, made, nullptr);
-  EXPECT_NE(out.str().find("<rect class=\"base\" width=\"10\" height=\"1\"/>"
-                           "<path class=\"live\" d=\"M5 .5h1m1 0h1m1 0h1\"/>"
-                           "<path class=\"cached\" d=\"M4 .5h1m1 0h1m1 0h1\"/></g>"),
+  const std::string document = drawn(made);
+  EXPECT_NE(document.find("<rect class=\"base\" width=\"10\" height=\"1\"/>"
+                          "<path class=\"live\" d=\"M5 .5h1m1 0h1m1 0h1\"/>"
+                          "<path class=\"cached\" d=\"M4 .5h1m1 0h1m1 0h1\"/></g>"),
             std::string::npos)
-      << out.str();
+      << document;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -182,6 +183,50 @@ TEST_F(SlabAllocator, RefusesBurstsWhoseBytesCannotBeCountedAtOnce) {
   EXPECT_EQ(resource_.stats().live_slots, live_slots);
   EXPECT_EQ(upstream_.calls(), calls);
   allocator.deallocate_individual(chain);
+}
+
+TEST_F(SlabAllocator, ShortRunsOfObjectsSmallerThanTheirSlotsComeBackWhole) {
+  struct three {
+    int each[3];
+  };
+  slab_allocator<three> allocator(&resource_);
+  slab_allocator<three>::multiallocation_chain chain;
+  allocator.allocate_individual(10, chain);
+  std::set<const three*> before, after;
+  for (const three& each : chain) before.insert(&each);
+  allocator.deallocate_individual(chain);
+  while (after.size() < before.size()) ASSERT_TRUE(after.insert(allocator.allocate(1)).second);
+  EXPECT_EQ(after, before);
+  for (const three* const each : after) allocator.deallocate(const_cast<three*>(each), 1);
+}
+
+TEST_F(SlabAllocator, ZeroesAllOfAnArrayThatItReceived) {
+  using allocator_type = slab_allocator<char>;
+  allocator_type allocator(&resource_);
+  char* const before = allocator.allocate(48);
+  std::fill(before, before + 48, 'x');
+  allocator.deallocate(before, 48);
+  std::size_t received = 41;
+  char* reuse = nullptr;
+  char* const array = allocator.allocation_command(allocator_type::allocate_new | allocator_type::zero_memory,
+                                                   41, received, reuse);
+  EXPECT_EQ(array, before);
+  EXPECT_EQ(std::string(array, received), std::string(48, '\0'));
+  allocator.deallocate(array, received);
+}
+
+TEST_F(SlabAllocator, FreesTheArraysOfABurstThatIsRefusedWhole) {
+  slab_options options;
+  options.checks = quarry::check_level::full;
+  options.max_bytes = std::size_t{1} << 20;
+  unsynchronized_slab_resource resource(options);
+  slab_allocator<long> allocator(&resource);
+  slab_allocator<long>::multiallocation_chain chain;
+  const std::vector<std::size_t> lengths(100'000, 10);
+  EXPECT_THROW(allocator.allocate_many(10, 100'000, chain), std::bad_alloc);
+  EXPECT_THROW(allocator.allocate_many(lengths.data(), lengths.size(), chain), std::bad_alloc);
+  EXPECT_TRUE(chain.empty());
+  EXPECT_EQ(resource.stats().live_slots, 0U);
 }
 
 TEST_F(SlabAllocator, PassesUpstreamsExceptionOnAndChangesNothing) {

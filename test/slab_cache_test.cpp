@@ -938,6 +938,22 @@ TEST_F(SlabCache, RecycleKeepsNoObjectOfAnotherCache) {
   EXPECT_EQ(buffer::constructed, 3);
 }
 
+struct cleared_either_way {
+  void clear() { ++by_member; }
+  friend void clear(cleared_either_way& each) { ++each.by_function; }
+  int by_member = 0;
+  int by_function = 0;
+};
+
+TEST_F(SlabCache, RecycleUsesTheFunctionOfTheTypesNamespaceFirst) {
+  slab_cache<cleared_either_way> cache;
+  cache.recycle(cache.make());
+  const auto kept = cache.reuse_kept();
+  ASSERT_NE(kept, nullptr);
+  EXPECT_EQ(kept->by_function, 1);
+  EXPECT_EQ(kept->by_member, 0);
+}
+
 TEST_F(SlabCache, RecycleUsesAMemberClearWhenThatIsAllThereIs) {
   test_cache<std::string> cache(pages);
   cache.recycle(cache.make(std::size_t{500}, 'x'));

@@ -42,6 +42,7 @@ TEST(SlabErrc, MatchesThePortableConditions) {
   EXPECT_EQ(make_error_code(slab_errc::out_of_memory), std::errc::not_enough_memory);
   EXPECT_EQ(make_error_code(slab_errc::invalid_pointer), std::errc::invalid_argument);
   EXPECT_EQ(make_error_code(slab_errc::corrupted), std::errc::bad_address);
+  EXPECT_EQ(make_error_code(slab_errc::ok).default_error_condition(), std::error_condition());
 }
 
 }  // namespace

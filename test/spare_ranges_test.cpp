@@ -80,8 +80,23 @@ TEST_F(SpareRanges, SayWhenTheirContentsAreNotZero) {
   add(10, 2);
   add(12, 2, false);
   add(20, 4);
+  add(32, 2, false);
+  add(30, 2);
   EXPECT_FALSE(take(4).reads_as_zero);
   EXPECT_TRUE(take(4).reads_as_zero);
+  EXPECT_FALSE(take(4).reads_as_zero);
+}
+
+TEST_F(SpareRanges, ServeTheLargestWhateverWentBefore) {
+  add(0, 1);
+  std::map<std::size_t, std::size_t> begin_of;  // by how many pages
+  for (std::size_t i = 1; i < 61; ++i) {
+    const std::size_t count = 1 + i * 7 % 61;
+    add(64 * i, count);
+    begin_of[count] = 64 * i;
+  }
+  for (auto each = begin_of.rbegin(); each != begin_of.rend(); ++each)
+    EXPECT_EQ(take(each->first).pages, page(each->second)) << each->first << " pages";
 }
 
 TEST_F(SpareRanges, NeitherLoseNorOverlapAPageInRandomUse) {

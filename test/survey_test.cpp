@@ -145,6 +145,15 @@ TEST(Survey, MarksOnlyWhatMayRest) {
   EXPECT_EQ(made.slabs[0].live_slots(), 2U);
 }
 
+TEST(Survey, DropsASlabThatWasMetTwice) {
+  survey made;
+  for (const std::uintptr_t begin : {0x4000U, 0x2000U, 0x4000U}) made.slabs.emplace_back().begin = begin;
+  made.settle();
+  ASSERT_EQ(made.slabs.size(), 2U);
+  EXPECT_EQ(made.slabs[0].begin, 0x2000U);
+  EXPECT_EQ(made.slabs[1].begin, 0x4000U);
+}
+
 class Surveys : public testing::Test {
  protected:
   /// Allocates, frees and looks, so that magazines, depots and slabs are in many states.
@@ -209,9 +218,11 @@ TEST_F(Surveys, SeeKeptBlocksAsKept) {
 }
 
 TEST_F(Surveys, SeeMoreBlocksThanOneLookAtTheIndexShows) {
-  surveyed_engine engine{slab_options()};
+  slab_options options;
+  options.largest_required_pool_block = 512;
+  surveyed_engine engine{options};
   blocks live;
-  for (std::size_t i = 0; i < 3000; ++i) live.emplace_back(engine.allocate(33'000 + i), 33'000 + i);
+  for (std::size_t i = 0; i < 9000; ++i) live.emplace_back(engine.allocate(600 + i % 1000), 600 + i % 1000);
   expect_shows(engine.look(), live, engine);
   for (const auto& [pointer, bytes] : live) engine.deallocate(pointer, bytes);
 }

@@ -31,7 +31,8 @@ void end_resource_of(cache_node& node) {
 
 TEST(ThreadRecord, FindsTheNodesOfThousandsOfResources) {
   thread_record record{};
-  EXPECT_EQ(record.find(5), nullptr) << "it has not started";
+  for (const std::uint64_t id : {std::uint64_t{5}, std::uint64_t{1} << 40})
+    EXPECT_EQ(record.find(id), nullptr) << "it has not started";
   record.bucket_count = thread_record::first_buckets;
   std::deque<cache_node*> nodes;
   for (std::uint64_t id = 2; id < 5000; ++id) {

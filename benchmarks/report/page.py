@@ -240,7 +240,7 @@ def render(results):
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Quarry and its rivals</title><style>{STYLE}</style></head><body>
 <h1>{text(headline(results)).replace("_", "_<wbr>")}</h1>
-<p class="soft">{text(results["date"])}, <code>{text(results["command"])}</code>, {text(results["machine"])}</p>
+<p class="soft">{text(results["date"])}, <code>{text(results["command"])}</code>, {text(results["machine"])}, commit {text(results["commit"])}</p>
 <p class="legend">{drawing.legend()}</p>
 <p class="soft">Times are the best of the rounds; all rivals take turns, and the first round of each is not timed. A verdict
 compares Quarry with each that frees memory and tells the worst: a tie when neither their best nor their median rounds are further

@@ -23,7 +23,7 @@ def run_of(ns, memory=None, spread=0.0, fresh_resource=None, pinned=None, fresh=
     results = {"rivals": kinds, "workloads": workloads, "memory": memory or {}, "fresh": fresh or {}, "checks": checks or {},
                "fresh_times": {}, "fresh_resource": fresh_resource or {}, "pinned": pinned or {}, "worst_call": {},
                "caveat": caveat, "instructions": {}, "real_input": ["words: 1 file"], "absent_rivals": "", "notes": ["a <note>"],
-               "machine": "a machine", "date": "today", "command": "benchmarks/run", "versions": {"g++": "12"}}
+               "machine": "a machine", "date": "today", "commit": "0123abc", "command": "benchmarks/run", "versions": {"g++": "12"}}
     results["targets"] = targets.judge(results)
     results["verdicts"] = targets.verdicts(results)
     return results

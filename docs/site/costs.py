@@ -153,7 +153,7 @@ def main():
             "## Code size", "",
             "Bytes of machine code. *Allocate* and *free* are functions that do nothing else, for 48 bytes: so much stands at each place that "
             "calls. At `-Os` some are a call of a function that the library has. *All* is the whole object file with them: the slow paths that a template brings along are there once for each type. What is "
-            "in the library is not counted. The level of checks is chosen when a program runs and does not change this code.", "",
+            "in the library is not counted. The level of checks is chosen when a program runs: the code of every level is in each program, for resources in the library, for a typed cache that has a system in *all*.", "",
             *hosted, "",
             "A `slab_cache` over a `static_page_source` without an operating system, exceptions and RTTI: `try_make` and the owner's end; *all* is before the linker "
             "drops what is not called:", "",

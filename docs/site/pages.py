@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the pages of the site as Doxygen reads them: README.md, docs/*.md, docs/howto/*.md and a page of all examples.
+"""Writes the pages of the site as Doxygen reads them: README.md, docs/*.md, docs/howto/*.md and a page of all examples. Each message of
+docs/errors.md gets a page of its own.
 
 A heading gets the name that GitHub gives it, behind its page's; links to pages, headings and examples lead to these names.
 
@@ -12,6 +13,8 @@ import sys
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^(#+) (.*)$")
+CODE = re.compile(r"(?<!`)`[^`]+`(?!`)")
+MESSAGES = "docs/errors.md"
 
 
 def anchor_of(heading):
@@ -72,9 +75,34 @@ def example_page(source, examples):
     return "\n".join(lines)
 
 
-def converted(page, pages, examples):
-    """Returns a page's text for Doxygen."""
-    label, anchors = label_of(page), iter(anchors_of(pages[page]))
+def message_label(anchor):
+    return "error_" + re.sub(r"\W", "_", anchor)[:90]
+
+
+def split_messages(text):
+    """Returns the page of messages with a link in place of each section, and {name of the section's heading: its text as a page}."""
+    index, sections, anchors = [], {}, iter(anchors_of(text))
+    lines = index
+    for line, is_text in outside_of_code(text):
+        heading = HEADING.match(line) if is_text else None
+        anchor = next(anchors) if heading else ""
+        if heading and heading.group(1) == "###":
+            shown = heading.group(2).replace("`", "").replace("[", "").replace("]", "")
+            index.append(f"- [{shown}](#{anchor})")
+            lines = sections[anchor] = [f"# {heading.group(2)}"]
+            continue
+        if heading:
+            lines = index
+            lines.append("")
+        lines.append(line)
+        if heading:
+            lines.append("")
+    return "\n".join(index), {anchor: "\n".join(section) for anchor, section in sections.items()}
+
+
+def converted(page, text, label, pages, examples, messages):
+    """Returns a page's text for Doxygen; `label` is Doxygen's name of the page, `messages` has those of MESSAGES."""
+    anchors = iter(anchors_of(text))
     folder = posixpath.dirname(page)
 
     def link(match):
@@ -86,6 +114,8 @@ def converted(page, pages, examples):
         if image:
             return f"![{text}]({posixpath.basename(path)})"
         text = text.replace("`", "")
+        if full == MESSAGES and anchor in messages:
+            return f'@ref {message_label(anchor)} "{text}"'
         if full in pages:
             to = label_of(full) + (f"-{anchor}" if anchor else "")
             if to == "index":
@@ -98,7 +128,7 @@ def converted(page, pages, examples):
         return text   # a file of the sources, which the site does not have
 
     lines = []
-    for line, is_text in outside_of_code(pages[page]):
+    for line, is_text in outside_of_code(text):
         if not is_text:
             lines.append(re.sub(r"^```c\+\+$", "```cpp", line))
             continue
@@ -106,7 +136,7 @@ def converted(page, pages, examples):
             continue
         heading = HEADING.match(line)
         line = re.sub(r"(?<![`\w])@(?=\w)", r"\\@", line)
-        line = re.sub(r"(?<!`)`([^`]*'[^`]*)`(?!`)", r"``\1``", line)   # or Doxygen takes the quote for the end
+        line = CODE.sub(lambda code: f"`{code.group()}`" if "'" in code.group() else code.group(), line)   # or a quote ends it for Doxygen
         line = LINK.sub(link, line)
         if heading:
             name = next(anchors)
@@ -121,9 +151,15 @@ def main():
     source, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     pages, examples = pages_of(source), examples_of(source)
     output.mkdir(parents=True, exist_ok=True)
-    for page in pages:
+    index, messages = split_messages(pages[MESSAGES])
+    for page, text in pages.items():
         name = "README.md" if page == "README.md" else f"{label_of(page)}.md"
-        (output / name).write_text(converted(page, pages, examples), encoding="utf-8")
+        text = index if page == MESSAGES else text
+        (output / name).write_text(converted(page, text, label_of(page), pages, examples, messages), encoding="utf-8")
+    for anchor, text in messages.items():
+        label = message_label(anchor)
+        more = "\n\n[Every message](errors.md)\n"
+        (output / f"{label}.md").write_text(converted(MESSAGES, text + more, label, pages, examples, messages), encoding="utf-8")
     (output / "examples.md").write_text(example_page(source, examples), encoding="utf-8")
 
 

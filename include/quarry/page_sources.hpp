@@ -10,7 +10,9 @@
 
 #if __STDC_HOSTED__
 #include <quarry/export.hpp>
+#if __has_include(<memory_resource>)  // libc++ has it from its version 16 on
 #include <quarry/resource_page_source.hpp>
+#endif
 #endif
 
 namespace quarry {

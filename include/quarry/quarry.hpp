@@ -2,6 +2,7 @@
 #pragma once
 
 #include "check_level.hpp"
+#include "guarded_resource.hpp"
 #include "locks.hpp"
 #include "memory_budget.hpp"
 #include "multiallocation_chain.hpp"

@@ -24,6 +24,12 @@ struct row {
   const char* typed_full = nullptr;  // of typed caches, where they differ
 };
 
+// What a guarded_resource tells that guards each block. What it hands on is for the resource behind it: no row.
+struct guarded_row {
+  const char* bug;
+  const char* cell;
+};
+
 constexpr const char* call = "at the call";
 constexpr const char* changed = "never: a value changed";
 
@@ -58,6 +64,25 @@ constexpr row table[] = {
     {"read_after_free", needs::nothing, "harm", "never: reads the old value", "never: reads another value"},
     {"leak", needs::nothing, "never", "never", "at the end", "never"},
 };
+
+constexpr guarded_row guarded_table[] = {{"double_free", call},
+                                         {"double_free_after_others", call},
+                                         {"stale_free", call},
+                                         {"interior_pointer", call},
+                                         {"misaligned_pointer", call},
+                                         {"never_allocated", call},
+                                         {"wrong_size", call},
+                                         {"wrong_size_of_the_same_class", call},
+                                         {"wrong_alignment", call},
+                                         {"underrun", call},
+                                         {"overrun_by_one_byte", "later, when freed"},
+                                         {"overrun_of_a_full_block", call},
+                                         {"overrun_into_the_neighbour", call},
+                                         {"write_after_free", call},
+                                         {"write_after_free_at_the_begin", call},
+                                         {"write_after_reuse", call},
+                                         {"read_after_free", call},
+                                         {"leak", "at the end"}};
 
 struct face {
   const char* name;
@@ -110,6 +135,10 @@ std::vector<expectation> all_expectations() {
       add("pointers", each.pointers);
       add("full", !which.has_sizes && each.typed_full != nullptr ? each.typed_full : each.full);
     }
+  for (const guarded_row& each : guarded_table)
+    for (const char* const memory : {"guarded", "guarded_synchronized"})
+      all.push_back({each.bug, memory, each.cell});
+  all.push_back({"free_by_two_threads", "guarded_synchronized", call});
   return all;
 }
 
@@ -146,6 +175,7 @@ TEST(BugClassesTable, RunsRightProgramsToTheirEnd) {
     for (const char* const level : {"off", "pointers", "full"})
       EXPECT_EQ(bug_classes::observe(std::string(each.name) + "_" + level, "no_bug").cell, "never")
           << each.name << level;
+  EXPECT_EQ(bug_classes::observe("guarded", "no_bug").cell, "never");
 }
 
 }  // namespace

@@ -61,6 +61,34 @@ class view final : public memory {
   quarry::slab_thread_view view_;
 };
 
+// Every block between guard pages as long as there are places, each fault reported.
+template <class Resource, bool IsShared>
+class guarded final : public memory {
+ public:
+  guarded() { quarry::guarded_resource::install_fault_reports(); }
+
+  void* allocate(std::size_t bytes, std::size_t alignment) override {
+    return guarded_.allocate(bytes, alignment);
+  }
+  void deallocate(void* pointer, std::size_t bytes, std::size_t alignment) override {
+    guarded_.deallocate(pointer, bytes, alignment);
+  }
+  bool is_shared() const override { return IsShared; }
+
+ private:
+  static quarry::guard_options options() {
+    quarry::guard_options options;
+    options.every = 1;
+    options.pause_us = 0;
+    options.blocks = 1024;  // more than are live at a time where a bug is made
+    options.leaks = quarry::leak_action::report;
+    return options;
+  }
+
+  Resource resource_;
+  quarry::guarded_resource guarded_{options(), &resource_};
+};
+
 // Slots of a typed cache.
 template <class Lock>
 class typed final : public memory {
@@ -155,6 +183,10 @@ std::map<std::string, maker> all_makers() {
       return std::make_unique<typed<quarry::spin_lock>>(which);
     };
   }
+  all["guarded"] = [] { return std::make_unique<guarded<quarry::unsynchronized_slab_resource, false>>(); };
+  all["guarded_synchronized"] = [] {
+    return std::make_unique<guarded<quarry::synchronized_slab_resource, true>>();
+  };
   all["std_pool"] = pool_maker<std::pmr::unsynchronized_pool_resource, false>();
   all["std_pool_synchronized"] = pool_maker<std::pmr::synchronized_pool_resource, true>();
 #if defined(QUARRY_HAS_BOOST)

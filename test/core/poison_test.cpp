@@ -62,10 +62,11 @@ void touch_poisoned() {
   volatile char* const bytes = memory;
   std::fprintf(stderr, "watched: %d\n", is_watched() ? 1 : 0);
   poison(memory, 64);
-  (void)bytes[1];
+  char read = bytes[1];
   unpoison_allocated(memory, 64);
   bytes[2] = 1;
-  (void)bytes[2];
+  read = bytes[2];
+  static_cast<void>(read);
   poison_freed(memory, 64);
   bytes[2] = 2;
   restore(memory, 64);

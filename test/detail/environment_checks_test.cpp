@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "quarry/slab_cache.hpp"
+#include "quarry/slab_options.hpp"
 #include "support/in_child.hpp"
 
 namespace quarry {
@@ -40,6 +41,30 @@ TEST(EnvironmentChecks, RaiseTheLevelOfEveryTypedCache) {
   EXPECT_EQ(violations_with("full", check_level::off), when_raised);
   EXPECT_EQ(violations_with("off", check_level::pointers), 1);
   EXPECT_EQ(violations_with("off", check_level::off), 0);
+}
+
+// The level of a resource that asks for `own` where the environment says `said`.
+check_level level_with(const char* said, check_level own) {
+  return static_cast<check_level>(quarry_test::run_in_child(10, [&] {
+    setenv("QUARRY_CHECKS", said, 1);
+    slab_options options;
+    options.checks = own;
+    return static_cast<int>(options.resolved().checks);
+  }));
+}
+
+TEST(EnvironmentChecks, RaiseTheLevelOfEveryResourceAndLowerNone) {
+  EXPECT_EQ(level_with("pointers", check_level::off), check_level::pointers);
+  EXPECT_EQ(level_with("full", check_level::pointers), check_level::full);
+  EXPECT_EQ(level_with("pointers", check_level::full), check_level::full);
+  EXPECT_EQ(level_with("off", check_level::full), check_level::full);
+}
+
+TEST(EnvironmentChecks, LeaveAResourceUncheckedWhereNoToolWatches) {
+  setenv("QUARRY_TOOLS", "on", 1);
+  EXPECT_EQ(level_with("off", check_level::off),
+            core::is_watched() ? check_level::pointers : check_level::off);
+  unsetenv("QUARRY_TOOLS");
 }
 
 }  // namespace

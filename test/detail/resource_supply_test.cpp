@@ -119,6 +119,8 @@ TYPED_TEST(FaultyUpstream, IsNamedWhereAlignmentIsIgnoredForLargeAlignmentsOnly)
     for (int i = 0; i < 100000; ++i) taken.push_back(resource.allocate(40, 8));
   });
   EXPECT_NE(message.find("aligned to 65536"), std::string::npos) << message;
+  const std::string of_block = message_of([&] { (void)resource.allocate(300'000, 4096); });
+  EXPECT_NE(of_block.find(" for 300000 bytes aligned to 4096;"), std::string::npos) << of_block;
   for (void* const each : taken) EXPECT_TRUE(upstream.memory.holds(each));
   for (void* const each : taken) resource.deallocate(each, 40, 8);
   EXPECT_EQ(resource.stats().live_slots, 0U);

@@ -92,6 +92,16 @@ TYPED_TEST(SlabFace, RefusesAnAlignmentThatIsNoPowerOfTwoAndAsksNobody) {
   }
 }
 
+TYPED_TEST(SlabFace, AMissRefusesAnAlignmentThatIsNoPowerOfTwoAlsoWhereItsClassIsOpen) {
+  std::vector<void*> taken{this->face_.allocate(96, 8)};
+  EXPECT_THROW(
+      {
+        while (taken.size() < 10'000) taken.push_back(this->face_.allocate(96, 24));
+      },
+      std::invalid_argument);
+  for (void* const each : taken) this->face_.deallocate(each, 96, 8);
+}
+
 TYPED_TEST(SlabFace, RefusesWhatNoMemoryHolds) {
   quarry::slab_allocator<long, TypeParam> allocator(this->face_);
   void* const live = this->face_.allocate(64);

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/process_memory.hpp"
+
 namespace {
 
 template <std::size_t>
@@ -76,6 +78,18 @@ TEST(StaticResource, IsNotMadeWhenItsConstructorThrows) {
   EXPECT_THROW((resource<1002>::make(refused, nullptr)), std::invalid_argument);
   EXPECT_EQ(made_resource::alive, alive_before);
   EXPECT_TRUE((resource<1002>::make({}, nullptr)));
+}
+
+TEST(StaticResource, GivesItsPagesBackWhenItsConstructorThrows) {
+  if (const char* const why = quarry_test::why_pages_are_not_counted()) GTEST_SKIP() << why;
+  quarry::slab_options refused;
+  refused.slab_bytes = 1;
+  std::size_t before_bytes = 0;
+  for (int round = 0; round < 200; ++round) {
+    if (round == 20) before_bytes = quarry_test::mapped_bytes();
+    EXPECT_THROW((resource<1003>::make(refused, nullptr)), std::invalid_argument);
+  }
+  EXPECT_LE(quarry_test::growth(before_bytes, quarry_test::mapped_bytes()), 65536U);
 }
 
 }  // namespace

@@ -22,6 +22,12 @@ inline const char* why_no_memcheck() noexcept {
 #if !defined(__LP64__) || !(defined(__x86_64__) || defined(__aarch64__))
   return "Valgrind is asked on x86-64 and aarch64 alone";
 #endif
+#if defined(__x86_64__)
+  const char* const is_native = "[ $(uname -m) = x86_64 ]";
+#else
+  const char* const is_native = "[ $(uname -m) = aarch64 ]";
+#endif
+  if (std::system(is_native) != 0) return "Valgrind is one of this machine, and this program is emulated";
   if (has_address_sanitizer || has_thread_sanitizer) return "Valgrind runs no program that has a sanitizer";
   const bool found = std::system("valgrind --version > /dev/null 2>&1") == 0;
   return found ? nullptr : "Valgrind is not installed";

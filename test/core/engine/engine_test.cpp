@@ -811,6 +811,14 @@ TYPED_TEST(LimitedEngine, TakesTheSlabsThatOnlyParkedSlotsPinBeforeItFails) {
   EXPECT_EQ(this->on.parked_slots(), 0U);
 }
 
+TYPED_TEST(LimitedEngine, OpensACacheInMemoryThatRested) {
+  const class_index index = class_of_bytes(1000);
+  this->on.deallocate_all(this->own, this->allocate_until_null(index), index);
+  while (this->on.engine.open_cache() != nullptr) {
+  }
+  EXPECT_NE(this->on.engine.insist_on_cache(), nullptr);
+}
+
 TYPED_TEST(LimitedEngine, FailsWithNullAndServesAgainOnceSomethingIsFreed) {
   const class_index index = class_of_bytes(1000);
   std::vector<void*> taken = this->allocate_until_null(index);
@@ -1201,6 +1209,26 @@ TEST_F(SharedEngine, ADepotAgesByAPortionALookUnlessAnotherCacheVisitedIt) {
 }
 
 // The supply fills the depot while it is asked for the magazine that a full one is to be handed in for.
+TEST(EngineOfOneThread, ForgetsTheRoomOfAClassThatWasRefusedOnRelease) {
+  const class_index index = class_of_bytes(1024);
+  std::size_t rooms[2] = {};
+  for (const bool is_refused : {false, true}) {
+    page_log pages;
+    user<quarry::null_lock> on(pages);
+    if (is_refused) {
+      cache& own = *on.engine.open_cache();
+      on.leave_parts(900);
+      pages.fails_always = true;
+      EXPECT_EQ(on.allocate(own, index), nullptr);
+      pages.fails_always = false;
+      on.engine.release();
+    }
+    EXPECT_NE(on.allocate(*on.engine.open_cache(), index), nullptr);
+    rooms[is_refused ? 1 : 0] = on.engine.memory().room_apart(1);
+  }
+  EXPECT_EQ(rooms[1], rooms[0]) << "as in an engine that nobody has used";
+}
+
 TEST(EngineOfOneThread, KeepsTheMagazineThatADepotNoLongerWants) {
   page_log pages;
   static user<quarry::null_lock>* on = nullptr;

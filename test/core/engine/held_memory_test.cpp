@@ -116,6 +116,15 @@ TEST_F(HeldMemory, TellWhichBlocksLiveAndWhichRest) {
   EXPECT_EQ(seen.inspect().oversize_bytes, 70'000U);
 }
 
+TEST_F(HeldMemory, TellTheWholeOfABlockThatServedASmallerRequestBeforeItRests) {
+  auto* const block = static_cast<std::byte*>(store.take_oversize(30'000, 16));
+  ASSERT_TRUE(store.give_back_oversize(block));
+  ASSERT_EQ(store.take_oversize(29'000, 16), block);
+  ASSERT_TRUE(store.give_back_oversize(block));
+  EXPECT_EQ(seen.oversize_at(block + 29'999).memory, block);
+  EXPECT_EQ(seen.oversize_at(block + 30'000).memory, nullptr);
+}
+
 TEST_F(HeldMemory, CountNoLooseSlabAsABlock) {
   ASSERT_NE(store.take_slab_loose(layout, index, 2048), nullptr);
   EXPECT_EQ(seen.inspect().oversize_blocks, 0U);

@@ -164,6 +164,15 @@ TEST_F(Store, CoversEveryGranuleOfALargerSlab) {
   }
 }
 
+TEST_F(Store, AsksForAnExtentOfOneSlabWhenTheSupplyRefusesALargerOne) {
+  const slab_layout large = slab::layout(slot_bytes, 3 * granule_bytes);
+  ASSERT_NE(on.slabs.take_slab(large, index, 1), nullptr);
+  on.slabs.insist_on_part(4096, 8);  // for what the next slab has beside it
+  pages.fail_next();
+  ASSERT_NE(on.slabs.take_slab(large, index, 1), nullptr);
+  EXPECT_EQ(on.extent_granules(), (std::vector<std::size_t>{4, 3}));
+}
+
 TEST_F(Store, TakesLargerExtentsTheMoreItHoldsAndAtMostFourGranulesWhereNoneCanBeDiscarded) {
   (void)on.take(200);
   const std::vector<std::size_t> granules = on.extent_granules();
@@ -524,6 +533,11 @@ TEST_F(LimitedStore, HoldsNoMoreThanItsLimit) {
   EXPECT_NE(on.slabs.take_slab(layout, index, 1), nullptr);
 }
 
+TEST_F(LimitedStore, TakesNoPartForABlockPastItsLimit) {
+  EXPECT_EQ(on.slabs.take_oversize(50000, 8), nullptr);
+  EXPECT_EQ(pages.calls, 0U);
+}
+
 TEST_F(Store, AsksForNoBlockThatNoMemoryHolds) {
   EXPECT_FALSE(on.slabs.is_possible(SIZE_MAX, 8));
   EXPECT_FALSE(on.slabs.is_possible(8, SIZE_MAX / 2 + 1));
@@ -639,6 +653,21 @@ TEST_F(StoreInABuffer, UsesAllOfItBeforeTheSupplyAndAgainAfterRelease) {
     EXPECT_EQ(pages.memory.live_blocks(), 0U);
   }
   EXPECT_EQ(inside[0], inside[1]);
+}
+
+TEST_F(StoreInABuffer, LeavesGranulesThatLieElsewhereToSlabs) {
+  on.slabs.start_in(memory.base(), most_bytes);
+  slab* const gone = on.take(60)[40];
+  ASSERT_FALSE(is_inside(gone->begin(), most_bytes));
+  pages.fails_always = true;
+  while (on.slabs.take_slab(layout, index, 1) != nullptr) {
+  }
+  gone->next = nullptr;
+  on.slabs.give_back(gone);
+  on.use_up_parts();
+  pages.fails_always = true;
+  EXPECT_NE(on.slabs.take_slab(layout, index, 1), nullptr);
+  pages.fails_always = false;
 }
 
 TEST_F(StoreInABuffer, NeverGivesItToTheSupplyNorDiscardsIt) {

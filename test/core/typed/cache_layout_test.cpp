@@ -5,6 +5,7 @@
 #include <cstring>
 #include <ostream>
 #include <quarry/core/typed/cache_layout.hpp>
+#include <set>
 #include <string>
 
 #include "support/slab_memory.hpp"
@@ -132,6 +133,18 @@ INSTANTIATE_TEST_SUITE_P(, CacheGeometry,
                                            geometry{1024, 1024, 4096, false}, geometry{2048, 8, 4096, true},
                                            geometry{32768, 32768, 65536, false},
                                            geometry{32700, 4, 65536, true}));
+
+TEST(CacheLayout, TheHeadersOfNeighbouringSlabsLieAtDifferentPlaces) {
+  for (const std::size_t bytes : {std::size_t{16384}, std::size_t{65536}, std::size_t{1} << 20}) {
+    const auto slabs = quarry::core::make_typed_slab_layout(64, bytes);
+    std::set<std::uintptr_t> places;
+    for (std::uintptr_t number = 1; number <= 16; ++number)
+      places.insert(
+          reinterpret_cast<std::uintptr_t>(home_of(reinterpret_cast<void*>(number * bytes), slabs)) % bytes);
+    EXPECT_EQ(places.size(), slabs.colours.mask / 64U + 1) << bytes;
+    EXPECT_GT(places.size(), 1U) << bytes;
+  }
+}
 
 TEST(CacheLayout, TheControlBlockCostsTheRootSlabSlotsAndNoOther) {
   const cache_layout none = make_cache_layout({32, 8, 0, false}, 4096);

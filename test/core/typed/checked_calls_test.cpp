@@ -70,6 +70,8 @@ class CheckedCalls : public ::testing::TestWithParam<check_depth> {
   null_on_failure_source::state pages;
 };
 
+constexpr std::size_t most_taken = 1000;  // slots: more slabs than one block of the checks notes
+
 TEST_P(CheckedCalls, TakeABlockForThemselvesAndGiveItBack) {
   null_on_failure_source source(pages);
   slots cache(source);
@@ -87,7 +89,7 @@ TEST_P(CheckedCalls, FailCleanlyWhereverThePageSourceHasNoMore) {
     std::size_t taken = 0;
     std::vector<void*> out;
     const bool checks = cache.set_checks(GetParam(), &note, nullptr);
-    for (; taken < 300; ++taken) {
+    for (; taken < most_taken; ++taken) {
       void* const slot = take(cache);
       if (slot == nullptr && pages.failed) break;
       ASSERT_NE(slot, nullptr);
@@ -104,6 +106,20 @@ TEST_P(CheckedCalls, FailCleanlyWhereverThePageSourceHasNoMore) {
     }
     if (!failed) break;
   }
+}
+
+TEST_P(CheckedCalls, GiveTheirBlocksBackWhereTheyCannotBegin) {
+  null_on_failure_source source(pages);
+  slots cache(source);
+  std::vector<void*> out;
+  while (out.size() < most_taken) out.push_back(take(cache));
+  const std::size_t blocks = pages.memory.live_blocks();
+  std::size_t call = 1;
+  for (fail_at(call); !cache.set_checks(GetParam(), &note, nullptr); fail_at(++call))
+    EXPECT_EQ(pages.memory.live_blocks(), blocks);
+  EXPECT_GT(call, 2U) << "one block is too few";
+  for (void* const each : out) cache.deallocate(each);
+  EXPECT_TRUE(told.empty());
 }
 
 TEST_P(CheckedCalls, MayBeginAndEndInACacheThatIsInUse) {
@@ -134,6 +150,43 @@ TEST_P(CheckedCalls, MayBeginAndEndInACacheThatIsInUse) {
   }
   for (void* const each : out) cache.deallocate(each);
   EXPECT_TRUE(told.empty());
+}
+
+TEST_P(CheckedCalls, LetWhatWaitsGoWhenTheyEnd) {
+  null_on_failure_source source(pages);
+  slots cache(source);
+  ASSERT_TRUE(cache.set_checks(GetParam(), &note, nullptr));
+  cache.deallocate(take(cache));
+  ASSERT_TRUE(cache.set_checks(check_depth::none, &note, nullptr));
+  cache.inspect([](const quarry::core::cache_root& root, std::size_t cached) {
+    EXPECT_EQ(root.out_slots() - cached, 0U);
+  });
+}
+
+TEST_P(CheckedCalls, HandOutWhatWaitsBeforeTheyTakeASlab) {
+  null_on_failure_source source(pages);
+  slots cache(source);
+  ASSERT_TRUE(cache.set_checks(GetParam(), &note, nullptr));
+  std::vector<void*> out;
+  while (out.size() < kind<watching_lock>::layout.root.slots) out.push_back(take(cache));
+  const std::size_t calls = pages.calls;
+  cache.deallocate(out.front());
+  EXPECT_EQ(take(cache), out.front());
+  EXPECT_EQ(pages.calls, calls);
+  for (void* const each : out) cache.deallocate(each);
+}
+
+TEST_P(CheckedCalls, KnowNoSlabThatWentBack) {
+  null_on_failure_source source(pages);
+  slots cache(source);
+  ASSERT_TRUE(cache.set_checks(GetParam(), &note, nullptr));
+  std::vector<void*> out;
+  while (out.size() < most_taken) out.push_back(take(cache));
+  void* const gone = out[most_taken / 2];
+  for (void* const each : out) cache.deallocate(each);
+  EXPECT_GT(cache.trim(0), 0U);
+  cache.deallocate(gone);
+  EXPECT_EQ(told, std::vector<slot_fault>{slot_fault::foreign});
 }
 
 TEST_P(CheckedCalls, LookBeforeADestructorRuns) {

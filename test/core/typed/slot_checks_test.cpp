@@ -117,6 +117,21 @@ TEST_F(SlotChecks, EveryWordOfAHeaderThatIsOverwrittenIsDamage) {
   EXPECT_EQ(fault_of(slot), slot_fault::none);
 }
 
+TEST_F(SlotChecks, ALinkToASlabThatDoesNotLeadBackIsDamage) {
+  slab* const third = add_slab();
+  ASSERT_TRUE(checks.add(*third, false, false));
+  for (std::size_t i = 0; i <= layout.root.slots + layout.extension.slots; ++i) take();
+  const void* const slot = extension->begin();
+  ASSERT_EQ(fault_of(slot), slot_fault::none);
+  for (slab* slab::*const link : {&slab::next, &slab::previous}) {
+    slab* const before = extension->*link;
+    extension->*link = before == third ? first : third;
+    EXPECT_EQ(fault_of(slot), slot_fault::damaged);
+    extension->*link = before;
+  }
+  EXPECT_EQ(fault_of(slot), slot_fault::none);
+}
+
 TEST_F(SlotChecks, FindsTheFirstByteThatWasWrittenInAFreeSlot) {
   set_full();
   void* const slot = root.allocate(front);
@@ -149,6 +164,9 @@ TEST_F(SlotChecks, AFreedSlotWaitsItsTurn) {
   EXPECT_EQ(told.found.fault, slot_fault::written);
   EXPECT_EQ(told.found.pointer, slots[0]);
   EXPECT_TRUE(first->bitmap().is_free(first->index_of(slots[0], layout.slabs)));
+  fault_report later;
+  checks.look_for_writes(*first, later);
+  EXPECT_EQ(later.found.fault, slot_fault::none) << "told once";
   while (void* const waited = checks.end_wait(told)) root.make_room(front, waited);
   EXPECT_EQ(checks.waiting(), 0U);
 }

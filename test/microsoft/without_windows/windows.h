@@ -1,10 +1,11 @@
 // Stands in for the system's header of this name: what src/ uses of it.
 #pragma once
 
+using DWORD = unsigned long;
 struct SYSTEM_INFO {
-  unsigned long dwAllocationGranularity;
+  DWORD dwAllocationGranularity;
 };
-enum : unsigned long {
+enum : DWORD {
   MEM_COMMIT = 0x1000,
   MEM_RESERVE = 0x2000,
   MEM_RELEASE = 0x8000,
@@ -13,6 +14,7 @@ enum : unsigned long {
 };
 extern "C" {
 void GetSystemInfo(SYSTEM_INFO* info);
-void* VirtualAlloc(void* address, decltype(sizeof 0) bytes, unsigned long kind, unsigned long protection);
-int VirtualFree(void* address, decltype(sizeof 0) bytes, unsigned long kind);
+void* VirtualAlloc(void* address, decltype(sizeof 0) bytes, DWORD kind, DWORD protection);
+int VirtualProtect(void* address, decltype(sizeof 0) bytes, DWORD protection, DWORD* before);
+int VirtualFree(void* address, decltype(sizeof 0) bytes, DWORD kind);
 }
