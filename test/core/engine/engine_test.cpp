@@ -1211,7 +1211,7 @@ TEST_F(SharedEngine, ADepotAgesByAPortionALookUnlessAnotherCacheVisitedIt) {
 // The supply fills the depot while it is asked for the magazine that a full one is to be handed in for.
 TEST(EngineOfOneThread, ForgetsTheRoomOfAClassThatWasRefusedOnRelease) {
   const class_index index = class_of_bytes(1024);
-  std::size_t rooms[2] = {};
+  std::ptrdiff_t offsets[2] = {};  // of the class's shelf from the cache
   for (const bool is_refused : {false, true}) {
     page_log pages;
     user<quarry::null_lock> on(pages);
@@ -1223,10 +1223,12 @@ TEST(EngineOfOneThread, ForgetsTheRoomOfAClassThatWasRefusedOnRelease) {
       pages.fails_always = false;
       on.engine.release();
     }
-    EXPECT_NE(on.allocate(*on.engine.open_cache(), index), nullptr);
-    rooms[is_refused ? 1 : 0] = on.engine.memory().room_apart(1);
+    cache& own = *on.engine.open_cache();
+    EXPECT_NE(on.allocate(own, index), nullptr);
+    offsets[is_refused ? 1 : 0] =
+        reinterpret_cast<std::byte*>(on.engine.shelf_of(index)) - reinterpret_cast<std::byte*>(&own);
   }
-  EXPECT_EQ(rooms[1], rooms[0]) << "as in an engine that nobody has used";
+  EXPECT_EQ(offsets[1], offsets[0]) << "as in an engine that nobody has used";
 }
 
 TEST(EngineOfOneThread, KeepsTheMagazineThatADepotNoLongerWants) {

@@ -66,6 +66,11 @@ TEST(Directory, FindsNothingBeforeMemoryIsBrought) {
   directory empty(granule_bytes);
   EXPECT_EQ(empty.find(nullptr), nullptr);
   EXPECT_EQ(empty.find(&empty), nullptr);
+  void* const slots[] = {nullptr, &empty};
+  slab* homes[] = {slab_number(1), slab_number(2)};
+  EXPECT_FALSE(empty.find_all(slots, 2, homes));
+  EXPECT_EQ(homes[0], nullptr);
+  EXPECT_EQ(homes[1], nullptr);
   EXPECT_EQ(empty.granules(), 0U);
   EXPECT_NE(empty.missing_bytes(1), 0U);
   EXPECT_TRUE(empty.check_invariants());
