@@ -56,6 +56,12 @@ TEST(ResourceSetup, GoodSizeIsThatOfTheSlotOrOfTheBlockItself) {
   EXPECT_EQ(setup.good_size(oversize, 8), oversize);
 }
 
+TEST(ResourceSetup, GoodSizeIsWhatIsAskedForWhereOverrunsAreLookedFor) {
+  slab_options options;
+  options.checks = quarry::check_level::full;
+  EXPECT_EQ(resource_setup{options}.good_size(41, 8), 41U);
+}
+
 TEST(ResourceSetup, EveryRequestThatRoundsUpToTheSameClassIsPooledAlike) {
   slab_options options;
   options.largest_required_pool_block = 520;  // rounded up to its class
