@@ -1293,6 +1293,23 @@ TEST_F(SharedEngine, WithoutACacheTakesFromTheDepotWhatOthersParked) {
   EXPECT_EQ(on.parked_slots(), 0U);
 }
 
+TEST(EngineOfThreads, TellsOnceOfASlotThatCameBackTwice) {
+  page_log pages;
+  engine_limits limits = user<std::mutex>::limits_of(0, retain_bytes, cache_bytes);
+  limits.is_watched = true;
+  limits.detail = quarry::core::slot_detail::state;
+  user<std::mutex>::engine_type engine(plain_supply<discarding_pages>(discarding_pages(pages)), limits, 1);
+  const class_index index = class_of_bytes(64);
+  ASSERT_NE(engine.allocate_direct(index), nullptr) << "so that the slab stays";
+  void* const slot = engine.allocate_direct(index);
+  engine.deallocate_direct(slot, index);
+  EXPECT_EQ(engine.take_copies(), 0U);
+  engine.deallocate_direct(slot, index);
+  EXPECT_EQ(engine.take_copies(), 1U);
+  EXPECT_EQ(engine.take_copies(), 0U);
+  EXPECT_EQ(engine.used_slots(), 1U);
+}
+
 TEST(EngineOfThreads, HandsEverySlotToOneThreadAtATime) {
   page_log pages;
   user<std::mutex> on(pages);
