@@ -49,9 +49,14 @@ void* ask_new(std::size_t bytes, std::size_t alignment) {
   return ::operator new(bytes, std::align_val_t(alignment), std::nothrow);
 #endif
 }
-void delete_new(void* pages, std::size_t alignment) noexcept {
+void delete_new(void* pages, [[maybe_unused]] std::size_t bytes, std::size_t alignment) noexcept {
+#if defined(__cpp_sized_deallocation)
+  if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator delete(pages, bytes);
+  ::operator delete(pages, bytes, std::align_val_t(alignment));
+#else
   if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return ::operator delete(pages);
   ::operator delete(pages, std::align_val_t(alignment));
+#endif
 }
 
 // Throws it; without exceptions it is null that says so.
@@ -98,7 +103,7 @@ void resource_supply::deallocate_pages(void* pages, std::size_t bytes, std::size
 }
 
 void resource_supply::hand_back(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
-  is_new_delete_ ? delete_new(pages, alignment) : upstream_->deallocate(pages, bytes, alignment);
+  is_new_delete_ ? delete_new(pages, bytes, alignment) : upstream_->deallocate(pages, bytes, alignment);
 }
 
 void* resource_supply::allocate_extent(std::size_t bytes, std::size_t alignment) {

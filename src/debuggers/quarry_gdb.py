@@ -232,7 +232,7 @@ class Resource:
     def oversize(self):
         """Yields each oversize block, live or kept, but none of those that are slabs."""
         index = self.store["oversize_"]
-        buckets, segments = int(index["buckets_"]), index["segments_"]
+        buckets, segments = int(index["buckets_"]), index["tables_"]["segments"]
         first_buckets = 16
         for bucket in range(buckets):
             segment = (bucket // first_buckets).bit_length()
@@ -282,6 +282,19 @@ class Resource:
         return None
 
 
+def control_type_of(slot_cache):
+    """Returns the type of a control block behind a slot_cache: its size of magazines and marks do not move what is read."""
+    space = str(slot_cache).split("::slot_cache<")[0]
+    lock, source = (str(slot_cache.template_argument(i).strip_typedefs()) for i in (1, 3))
+    for slots in range(MOST_SLOTS + 1):
+        for marks in ("false", "true"):
+            try:
+                return gdb.lookup_type("{}::cache_control<{}, {}, {}, {}>".format(space, lock, source, slots, marks))
+            except gdb.error:
+                pass
+    raise gdb.error("quarry: no debug information of the control block of a {} is loaded.".format(slot_cache))
+
+
 class TypedCache:
     """A slab_cache, by one of its handles."""
 
@@ -299,7 +312,7 @@ class TypedCache:
             front = load(pointer["front_"])
             is_open = int(front) != 0
         if is_open:
-            control = slots.type.strip_typedefs().template_argument(0).strip_typedefs().template_argument(1)
+            control = control_type_of(slots.type.strip_typedefs())
             front_type = next(f.type for f in control.strip_typedefs().fields() if f.is_base_class)
             self.control = front.cast(front_type.pointer()).cast(control.pointer()).dereference()
 

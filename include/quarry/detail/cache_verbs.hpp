@@ -37,6 +37,7 @@ namespace detail {
 /// Complexity  Each member, where it says nothing else: O(1).
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 class cache_verbs {
+  static_assert(detail::check_cached_type<T>());
   static constexpr std::size_t bytes_in_force = detail::slab_bytes_in_force<T, SlabBytes>();
   using object = std::remove_cv_t<T>;
 

@@ -21,14 +21,20 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace detail {
 
-/// Returns true, or is a sentence of the compiler's about what is wrong with the arguments of a slab_cache.
-template <class T, class Lock, std::size_t SlabBytes>
-constexpr bool check_cache_arguments() {
+/// Returns true, or is a sentence of the compiler's about what no cache holds. T may be incomplete.
+template <class T>
+constexpr bool check_cached_type() {
   static_assert(!std::is_array_v<T>,
                 "quarry: a cache makes single objects, not arrays; write a struct or std::array that holds "
                 "the elements.");
   static_assert(std::is_object_v<T>,
                 "quarry: a cache makes objects; T must not be a reference, a function or void.");
+  return true;
+}
+
+/// Returns true, or is a sentence of the compiler's about what is wrong with the arguments of a slab_cache.
+template <class T, class Lock, std::size_t SlabBytes>
+constexpr bool check_cache_arguments() {
   static_assert(
       core::is_power_of_two(SlabBytes),
       "quarry: SlabBytes must be a power of two, because a slab is found from an address by a mask; "

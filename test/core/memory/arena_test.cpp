@@ -79,7 +79,7 @@ TEST(Arena, WishesForBlocksOfDoubleTheBytesUpToALimit) {
   supplied_arena supplied;
   for (int i = 0; i < 4000; ++i) static_cast<void>(supplied.allocate(100, 8));
   const auto history = supplied.memory.history();
-  EXPECT_EQ(history.front().bytes, 4096U);
+  EXPECT_EQ(history.front().bytes, 2048U);
   for (std::size_t i = 1; i < history.size(); ++i)
     EXPECT_EQ(history[i].bytes, std::min<std::size_t>(2 * history[i - 1].bytes, 65536));
   EXPECT_EQ(history.back().bytes, 65536U);
@@ -96,9 +96,20 @@ TEST(Arena, WishesForLargeBlocksFromTheFirstOnWhereTheyAreLazy) {
   }
 }
 
+TEST(Arena, WishesForFewerBlocksFromTheFirstOnWhereThereIsEnough) {
+  supplied_arena supplied;
+  supplied.parts.wish_fewer_blocks();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), 4096U);
+    static_cast<void>(supplied.allocate(1, 1));
+    EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), 8192U);
+    supplied.release();
+  }
+}
+
 TEST(Arena, APartFitsIntoABlockOfTheLeastBytesWhereverThatLies) {
   for (std::size_t alignment = 1; alignment <= 8192; alignment *= 2) {
-    for (const std::size_t bytes : {1U, 8U, 100U, 4096U, 100000U}) {
+    for (const std::size_t bytes : {1U, 8U, 100U, 2048U, 100000U}) {
       const std::size_t least = arena::least_block_bytes(bytes, alignment);
       supplied_arena supplied;
       EXPECT_GE(supplied.parts.wished_block_bytes(bytes, alignment), least);
@@ -199,7 +210,7 @@ TEST(Arena, UsesTheLastByteOfABlock) {
   std::size_t left = 0;
   while (supplied.parts.try_allocate(1, 1) != nullptr) ++left;
   EXPECT_GT(left, 1900U);
-  EXPECT_LT(left, 4096U);
+  EXPECT_LT(left, 2048U);
   EXPECT_NE(supplied.parts.try_allocate(0, 1), nullptr) << "nothing still fits";
 }
 
@@ -254,7 +265,7 @@ TEST(Arena, StartsSmallAgainAfterReleaseHoweverLargeItWas) {
     supplied_arena supplied;
     for (int i = 0; i < blocks; ++i) supplied.add(supplied.parts.wished_block_bytes(1, 1));
     supplied.release();
-    EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), 4096U) << blocks << " blocks";
+    EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), 2048U) << blocks << " blocks";
   }
 }
 

@@ -70,6 +70,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
         has_directory_(limits.has_directory),
         detail_(limits.detail),
         tells_tools_(limits.tells_tools) {
+    if (supply_.keeps_blocks()) parts_.wish_fewer_blocks();
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
   }
   ~store() {

@@ -67,6 +67,9 @@ class arena {
   /// Makes the first block wished for as large as the largest: where a block costs address space until it is touched.
   void wish_large_blocks() noexcept { first_bytes_ = next_bytes_ = largest_block_bytes; }
 
+  /// Makes the first block wished for twice as large: where there is enough, and each costs a call.
+  void wish_fewer_blocks() noexcept { first_bytes_ = next_bytes_ = first_block_bytes * 2; }
+
   /// Gives every block back: f(void* memory, std::size_t bytes) gets each.
   template <class F>
   void release(F f) noexcept {
@@ -111,7 +114,7 @@ class arena {
     std::size_t bytes;  // header included
   };
 
-  static constexpr std::size_t first_block_bytes = 4096;
+  static constexpr std::size_t first_block_bytes = 2048;
   static constexpr std::size_t largest_block_bytes = 65536;
 
   std::uintptr_t cursor_ = 0;  // address of the first unused byte
