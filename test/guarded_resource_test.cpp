@@ -281,8 +281,8 @@ TEST_F(GuardedResource, UsesThePlaceThatWasFreedFirst) {
     blocks.push_back(memory.allocate(16, 8));
     EXPECT_EQ(page_of(blocks.back()), pages[static_cast<std::size_t>(i)]);
   }
-  for (const std::size_t i : {5, 2, 7, 0, 1, 3, 4, 6}) memory.deallocate(blocks[i], 16, 8);
-  for (const std::size_t i : {5, 2, 7, 0, 1, 3, 4, 6}) {
+  for (const std::size_t i : {5U, 2U, 7U, 0U, 1U, 3U, 4U, 6U}) memory.deallocate(blocks[i], 16, 8);
+  for (const std::size_t i : {5U, 2U, 7U, 0U, 1U, 3U, 4U, 6U}) {
     void* const block = memory.allocate(16, 8);
     EXPECT_EQ(page_of(block), pages[i]);
     memory.deallocate(block, 16, 8);
@@ -367,7 +367,7 @@ TEST_F(GuardedResource, ServesAllSizesAndAlignments) {
 }
 
 TEST_F(GuardedResource, CarriesContainersOverASlabResource) {
-  for (const std::size_t every : {1, 2, 3}) {
+  for (const std::size_t every : {1U, 2U, 3U}) {
     guard_options options = each_one(1000);
     options.every = every;
     unsynchronized_slab_resource slabs;
