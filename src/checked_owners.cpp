@@ -39,10 +39,13 @@ std::mutex& checked_owners_lock() {
   return owners().lock;
 }
 
-owner_facts find_other_owner(const void* owner, const void* pointer) noexcept {
+owner_facts find_other_owner(const void* owner, const void* pointer, core::slot_record* record) noexcept {
   const std::lock_guard<std::mutex> held(owners().lock);
-  for (const owner_facts& each : owners().all)
-    if (each.owner != owner && each.owns(each.owner, pointer)) return each;
+  for (const owner_facts& each : owners().all) {
+    if (each.owner == owner || !each.owns(each.owner, pointer)) continue;
+    if (record != nullptr && each.record_of != nullptr) *record = each.record_of(each.owner, pointer);
+    return each;
+  }
   return {};
 }
 

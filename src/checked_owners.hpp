@@ -4,6 +4,7 @@
 #pragma once
 
 #include <mutex>
+#include <quarry/core/slabs/slot_states.hpp>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -16,14 +17,18 @@ struct owner_facts {
   const char* type = "";
   const char* name = nullptr;  // as in slab_options
   bool (*owns)(const void* owner, const void* pointer) noexcept = nullptr;
+  // What is recorded of the live block that a pointer lies in; where nothing is, a record of nothing.
+  core::slot_record (*record_of)(const void* owner, const void* pointer) noexcept = nullptr;
 };
 
 /// Errors      std::bad_alloc.
 void enter_checked_owner(const owner_facts& owner);
 void leave_checked_owner(const void* owner) noexcept;
 
-/// Returns the facts of another resource than `owner` whose memory `pointer` lies in; those of none where there is none.
-owner_facts find_other_owner(const void* owner, const void* pointer) noexcept;
+/// Returns the facts of another resource than `owner` whose memory `pointer` lies in; those of none where there is none. Sets
+/// `record`, if given, to what that one has recorded of the block.
+owner_facts find_other_owner(const void* owner, const void* pointer,
+                             core::slot_record* record = nullptr) noexcept;
 
 /// The lock of the list, for who forks. Who holds it may wait for those of resources' stores.
 std::mutex& checked_owners_lock();

@@ -24,6 +24,7 @@ enum class fault_kind : std::uint8_t {
   not_a_block,
   nothing_there,
   overwritten_header,
+  overwritten_magazine,
   write_after_free,
   overrun,
   underrun

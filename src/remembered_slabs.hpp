@@ -24,8 +24,11 @@ QUARRY_ALWAYS_INLINE bool allocate_remembered(core::watched_cache& own, core::cl
                                               const Store& store, void*& slot) noexcept {
   return own.cursor_at(key).pop_if(slot, [&](const void* found) {
     const core::slab_memo& memo = own.memo_of(found);
+    std::size_t number = 0;
     return QUARRY_LIKELY(memo.holds(found, store.epoch())) &&
-           QUARRY_LIKELY(typename Store::states_type(memo.states).begin_life(memo.slot_of(found)));
+           QUARRY_LIKELY(memo.reciprocal == own.reciprocal_at(key)) &&
+           QUARRY_LIKELY(memo.find(found, number)) &&
+           QUARRY_LIKELY(typename Store::states_type(memo.states).begin_life(number));
   });
 }
 template <class Store>

@@ -65,7 +65,8 @@ void* slab_face<Derived>::allocate_missed(std::size_t bytes, std::size_t alignme
   require_alignment(alignment);
   auto& host = self().host();
   if (bytes > core::largest_slot_bytes && !host.setup().is_watched())
-    if (void* const kept = host.engine().memory().reuse_oversize(bytes, alignment)) return kept;
+    if (void* const kept = host.engine().reuse_oversize(self().cache_at_hand(), bytes, alignment))
+      return kept;
   void* const result = serve(bytes, alignment);
   if (result == nullptr) refuse_memory();  // past max_bytes or the budget
   return result;
@@ -114,7 +115,7 @@ void slab_face<Derived>::deallocate_watched(void* pointer, std::size_t bytes, st
   const bool is_done =
       own != nullptr && remembers_slabs(engine) && deallocate_looked_up(engine, *own, key, pointer);
   if (!is_done) return deallocate_missed(pointer, bytes, alignment);
-  watch(self().host()).report_copies();
+  watch(self().host()).report_strays();
 }
 
 template <class Derived>
@@ -126,7 +127,7 @@ void slab_face<Derived>::deallocate_missed(void* pointer, std::size_t bytes, std
   auto& engine = host.engine();
   const core::class_index index = host.setup().pooled_class(bytes, alignment);
   if (index == core::no_class) {
-    engine.deallocate_oversize(pointer, bytes);
+    engine.deallocate_oversize(self().cache_at_hand(), pointer, bytes);
   } else if (core::cache* const opened = self().cache_or_open()) {
     if (!opened->cursors[index].push(pointer)) engine.deallocate_slow(*opened, pointer, index);
   } else {
@@ -155,19 +156,6 @@ void slab_face<Derived>::deallocate_run(void* first, std::size_t count, std::siz
   const std::size_t step = good_size(bytes, alignment);
   for (std::size_t i = 0; i < count; ++i)
     do_deallocate(static_cast<std::byte*>(first) + i * step, bytes, alignment);
-}
-
-// Returns what is recorded of the live block that a pointer lies in; null where nothing is.
-template <class Engine>
-const core::slot_record* record_of(const Engine& engine, const void* pointer) noexcept {
-  if (engine.memory().detail() != core::slot_detail::record) return nullptr;
-  core::slab* const home = engine.memory().slab_of(pointer);
-  if (home == nullptr) return nullptr;
-  const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
-  const std::size_t slot = offset / core::slot_bytes_of(home->size_class);
-  const typename Engine::states_type states(*home);
-  if (slot >= home->slots() || states[slot] != core::slot_state::live) return nullptr;
-  return &states.record(slot, home->slots());
 }
 
 // Where requests are recorded a block has the bytes that were asked for: a red zone lies behind them, and a free says them.

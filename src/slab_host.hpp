@@ -43,6 +43,11 @@ owner_facts slab_host<Derived, Engine>::owner() const noexcept {
   facts.owns = [](const void* owner, const void* pointer) noexcept {
     return static_cast<const slab_host*>(owner)->owns(pointer);
   };
+  facts.record_of = [](const void* owner, const void* pointer) noexcept {
+    const core::slot_record* const record =
+        record_of(static_cast<const slab_host*>(owner)->engine(), pointer);
+    return record != nullptr ? *record : core::slot_record();
+  };
   return facts;
 }
 
@@ -71,7 +76,7 @@ std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
   if (core::cache* const own = this->self().opened_cache()) engine_.flush_cache(*own);
   engine_.flush_depots();
   if (setup_.is_checked()) {
-    watch(*this).report_copies();
+    watch(*this).report_strays();
     watch(*this).verify_free_slots();
   }
   if constexpr (Derived::is_for_one_thread) {

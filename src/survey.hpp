@@ -25,8 +25,7 @@ enum class slot_use : unsigned char { live, cached, free };
 
 struct survey {
   struct slab {
-    std::uintptr_t begin = 0;   // address of slot 0
-    std::uintptr_t header = 0;  // where its header lies
+    std::uintptr_t begin = 0;  // address of slot 0
     core::class_index size_class = 0;
     std::uint32_t slots = 0;
     std::uint32_t free_slots = 0;
@@ -72,7 +71,6 @@ struct survey {
   void add(const core::slab& found) {
     slab& added = slabs.emplace_back();
     added.begin = reinterpret_cast<std::uintptr_t>(found.begin());
-    added.header = reinterpret_cast<std::uintptr_t>(&found);
     added.size_class = found.size_class;
     added.slots = static_cast<std::uint32_t>(found.slots());
     added.first_word = free_words.size();
@@ -191,10 +189,11 @@ survey survey_of(const Engine& engine, const slab_stats& stats, CopyCached copy_
   std::sort(result.extents.begin(), result.extents.end(),
             [](const core::extent& a, const core::extent& b) { return a.base < b.base; });
 
-  for (std::size_t bucket = 0, has_more = 1; has_more != 0;) {
+  typename std::decay_t<decltype(store)>::oversize_place place;
+  for (bool has_more = true; has_more;) {
     constexpr std::size_t at_once = 4096;  // far more than lie in the buckets of one visit
     result.blocks.reserve(result.blocks.size() + at_once);
-    has_more = store.visit_oversize(bucket, [&](const core::oversize_block& each) {
+    has_more = store.visit_oversize(place, [&](const core::oversize_block& each) {
       if (result.blocks.size() == result.blocks.capacity()) return;
       result.blocks.push_back({reinterpret_cast<std::uintptr_t>(each.memory),
                                each.is_live ? each.bytes : each.held_bytes, each.is_live});
@@ -204,15 +203,6 @@ survey survey_of(const Engine& engine, const slab_stats& stats, CopyCached copy_
             [](const survey::block& a, const survey::block& b) { return a.begin < b.begin; });
   const auto is_same = [](const survey::block& a, const survey::block& b) { return a.begin == b.begin; };
   result.blocks.erase(std::unique(result.blocks.begin(), result.blocks.end(), is_same), result.blocks.end());
-  // A loose slab's block is no block of the user's.
-  std::vector<std::uintptr_t> headers;
-  for (const survey::slab& each : result.slabs) headers.push_back(each.header);
-  std::sort(headers.begin(), headers.end());
-  result.blocks.erase(std::remove_if(result.blocks.begin(), result.blocks.end(),
-                                     [&](const survey::block& each) {
-                                       return std::binary_search(headers.begin(), headers.end(), each.begin);
-                                     }),
-                      result.blocks.end());
   return result;
 }
 

@@ -54,8 +54,8 @@ class watched_calls {
   /// Has no effect but that the violation handler is called, when it finds that the caller may not free that.
   void deallocate(core::cache* front, void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
 
-  /// Reports slots that came back twice, if any were found on their way to the slabs.
-  void report_copies() const noexcept;
+  /// Reports slots that came back twice and entries of magazines that were overwritten, if any were found on their way to the slabs.
+  void report_strays() const noexcept;
 
   /// Calls f(void* slot, std::size_t slot_bytes, const core::slot_record*) for every live slot of a checked resource. Requires
   /// that nobody else is inside a call.
@@ -90,8 +90,8 @@ class watched_calls {
 
   bool note_allocated(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const;
   bool note_freed(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const noexcept;
-  bool is_untouched(const core::slab& home, std::size_t number,
-                    const core::slot_record& record) const noexcept;
+  bool is_untouched(const core::slab& home, std::size_t number, const core::slot_record& record,
+                    fault& found) const noexcept;
   template <class IsAtRest>
   void verify_freed_slots(IsAtRest is_at_rest) const noexcept;
   void rest(core::watched_cache& own, void* slot, core::class_index index) noexcept;
@@ -103,6 +103,19 @@ class watched_calls {
   engine_type& engine_;
   const resource_setup& setup_;
 };
+
+// Returns what is recorded of the live block that a pointer lies in; null where nothing is.
+template <class Engine>
+const core::slot_record* record_of(const Engine& engine, const void* pointer) noexcept {
+  if (engine.memory().detail() != core::slot_detail::record) return nullptr;
+  core::slab* const home = engine.memory().slab_of(pointer);
+  if (home == nullptr) return nullptr;
+  const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
+  const std::size_t slot = offset / core::slot_bytes_of(home->size_class);
+  const typename Engine::states_type states(*home);
+  if (slot >= home->slots() || states[slot] != core::slot_state::live) return nullptr;
+  return &states.record(slot, home->slots());
+}
 
 template <class Host>
 watched_calls<Host> watch(Host& host) noexcept {
@@ -147,8 +160,10 @@ bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_
                                          std::size_t alignment) const {
   if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states()[at.slot] == core::slot_state::live)) {
     fault found = find_fault(slot, 0, 0);
-    found.kind =
-        at.home == nullptr || !at.is_begin ? fault_kind::overwritten_header : fault_kind::handed_out_twice;
+    if (at.home != nullptr && at.is_begin)
+      found.kind = fault_kind::handed_out_twice;
+    else if (found.kind != fault_kind::overwritten_header)
+      found.kind = fault_kind::overwritten_magazine;
     report_fault(host_.owner(), found);
     return false;
   }
@@ -156,7 +171,9 @@ bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_
   if (is_recorded()) {
     const std::size_t slot_bytes = core::slot_bytes_of(at.home->size_class);
     core::slot_record& record = states.record(at.slot, at.home->slots());
-    if (states[at.slot] == core::slot_state::freed) is_untouched(*at.home, at.slot, record);
+    fault found;
+    if (states[at.slot] == core::slot_state::freed && !is_untouched(*at.home, at.slot, record, found))
+      report_fault(host_.owner(), found);
     record.bytes = static_cast<std::uint32_t>(bytes);
     record.alignment = static_cast<std::uint32_t>(alignment);
     record.allocated_by = current_call_stack();
@@ -200,7 +217,7 @@ template <class Host>
 void watched_calls<Host>::rest(core::watched_cache& own, void* slot, core::class_index index) noexcept {
   if (QUARRY_LIKELY(own.cursors[index].push(slot))) return;
   engine_.deallocate_slow(own, slot, index);
-  report_copies();
+  report_strays();
 }
 
 // Returns false when the free is refused, which is reported.
@@ -230,17 +247,16 @@ bool watched_calls<Host>::note_freed(const place& at, void* slot, std::size_t by
   return true;
 }
 
-// Returns whether nothing has written to a free slot since it was freed; reports it otherwise.
+// Returns whether nothing has written to a free slot since it was freed; else `found` says what.
 template <class Host>
 bool watched_calls<Host>::is_untouched(const core::slab& home, std::size_t number,
-                                       const core::slot_record& record) const noexcept {
+                                       const core::slot_record& record, fault& found) const noexcept {
   const std::size_t slot_bytes = core::slot_bytes_of(home.size_class);
   const std::byte* const slot = home.begin() + number * slot_bytes;
   if (tells_tools()) core::restore(slot, slot_bytes);
   const std::size_t written = first_other(slot, slot_bytes, freed_fill);
   if (tells_tools()) core::poison(slot, slot_bytes);
   if (written == slot_bytes) return true;
-  fault found;
   found.kind = fault_kind::write_after_free;
   found.pointer = found.block_begin = slot;
   found.slab_begin = home.begin();
@@ -248,7 +264,6 @@ bool watched_calls<Host>::is_untouched(const core::slab& home, std::size_t numbe
   found.block_bytes = slot_bytes;
   found.damaged_at = written;
   found.record = record;
-  report_fault(host_.owner(), found);
   return false;
 }
 
@@ -256,7 +271,7 @@ template <class Host>
 void watched_calls<Host>::deallocate_block(void* pointer, std::size_t bytes, std::size_t alignment) noexcept {
   const auto block = engine_.memory().oversize_at(pointer);
   if (block.is_live && block.memory == pointer && block.bytes == bytes) {
-    engine_.deallocate_oversize(pointer, bytes);
+    engine_.deallocate_oversize(nullptr, pointer, bytes);
     return;
   }
   refuse(pointer, bytes, alignment);
@@ -287,7 +302,7 @@ fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes,
                                              : fault_kind::wrong_size;
     } else if (engine_.owns(pointer)) {
       found.kind = fault_kind::nothing_there;
-    } else if (find_other_owner(host_.owner().owner, pointer).owner != nullptr) {
+    } else if (find_other_owner(host_.owner().owner, pointer, &found.record).owner != nullptr) {
       found.kind = fault_kind::wrong_resource;
     }
     return found;
@@ -322,10 +337,13 @@ fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes,
 }
 
 template <class Host>
-void watched_calls<Host>::report_copies() const noexcept {
+void watched_calls<Host>::report_strays() const noexcept {
   fault found;
   found.kind = fault_kind::handed_out_twice;
   for (std::uint32_t copies = engine_.take_copies(); copies != 0; --copies)
+    report_fault(host_.owner(), found);
+  found.kind = fault_kind::overwritten_magazine;
+  for (std::uint32_t strays = engine_.take_strays(); strays != 0; --strays)
     report_fault(host_.owner(), found);
 }
 
@@ -369,20 +387,31 @@ void watched_calls<Host>::verify_free_slots() const noexcept {
   verify_freed_slots([](const core::slab& home, std::size_t slot) { return home.bitmap().is_free(slot); });
 }
 
-// Looks at those freed slots of which is_at_rest(const core::slab&, std::size_t slot) says that nobody may take them meanwhile.
+// Looks at those freed slots of which is_at_rest(const core::slab&, std::size_t slot) says that nobody may take them meanwhile. The
+// violation handler is called without the shelf's lock: it may use the resource.
 template <class Host>
 template <class IsAtRest>
 void watched_calls<Host>::verify_freed_slots(IsAtRest is_at_rest) const noexcept {
   if (!is_recorded()) return;
+  constexpr std::size_t most = 16;  // faults found under the lock at a time
   engine_.for_each_shelf([&](auto& shelf) {
-    const core::lock_holder held(shelf.lock);
-    shelf.slots.for_each_slab([&](core::slab& each) {
-      const states_type states(each);
-      for (std::size_t i = 0; i < each.slots(); ++i)
-        if (states[i] == core::slot_state::freed && is_at_rest(each, i) &&
-            !is_untouched(each, i, states.record(i, each.slots())))
-          states.forget(i);  // so it is told once
-    });
+    for (std::size_t count = most; count == most;) {
+      fault found[most];
+      count = 0;
+      {
+        const core::lock_holder held(shelf.lock);
+        shelf.slots.for_each_slab([&](core::slab& each) {
+          const states_type states(each);
+          for (std::size_t i = 0; i < each.slots() && count < most; ++i)
+            if (states[i] == core::slot_state::freed && is_at_rest(each, i) &&
+                !is_untouched(each, i, states.record(i, each.slots()), found[count])) {
+              states.forget(i);  // so it is told once
+              ++count;
+            }
+        });
+      }
+      for (std::size_t i = 0; i < count; ++i) report_fault(host_.owner(), found[i]);
+    }
   });
 }
 

@@ -26,5 +26,22 @@ TEST(CheckedOwners, FindTheOtherOwnerOfAPointer) {
   leave_checked_owner(&one);
 }
 
+TEST(CheckedOwners, TellWhatTheOtherOneHasRecorded) {
+  range one, other, third;
+  enter_checked_owner({&one, "range", "one", owns, [](const void*, const void*) noexcept {
+                         core::slot_record record;
+                         record.bytes = 12;
+                         return record;
+                       }});
+  enter_checked_owner({&other, "range", "other", owns});
+  core::slot_record record;
+  EXPECT_EQ(find_other_owner(&third, other.bytes, &record).owner, &other);
+  EXPECT_EQ(record.bytes, 0U);
+  EXPECT_EQ(find_other_owner(&third, one.bytes, &record).owner, &one);
+  EXPECT_EQ(record.bytes, 12U);
+  leave_checked_owner(&other);
+  leave_checked_owner(&one);
+}
+
 }  // namespace
 }  // namespace quarry::detail

@@ -1,5 +1,5 @@
-// Bits of a checked resource's slab headers are flipped: that is reported at the next call which relies on them, and nothing is touched
-// that is not the resource's.
+// Bits of a checked resource's slab headers and magazines are flipped: that is reported at the next call which relies on them, and nothing
+// is touched that is not the resource's.
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -34,6 +34,7 @@ void note(const violation& found) {
 class upward_supply final : public std::pmr::memory_resource {
  public:
   std::byte* begin() const { return memory_.get(); }
+  std::size_t used_bytes() const { return used_bytes_; }
 
  private:
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
@@ -135,6 +136,89 @@ TYPED_TEST(DamagedHeader, KeepsItsSlotsFromBeingHandedOut) {
   errors.clear();
   for (void* const each : live) this->resource_->deallocate(each, block_bytes, 8);
   EXPECT_EQ(errors.size(), 0U);
+}
+
+// A resource some of whose blocks rest in a magazine, one of whose entries is damaged.
+template <class Resource>
+class DamagedMagazine : public testing::Test {
+ protected:
+  DamagedMagazine() {
+    errors.clear();
+    previous_ = set_violation_handler(note);
+  }
+  ~DamagedMagazine() override { set_violation_handler(previous_); }
+
+  // Calls f(resource, live blocks) after the bit of one entry was flipped. Returns whether there is such an entry.
+  template <class F>
+  bool damage(int bit, F f) {
+    errors.clear();
+    auto supply = std::make_unique<upward_supply>();
+    slab_options options;
+    options.checks = check_level::pointers;
+    options.upstream_only = true;
+    Resource resource(options, supply.get());
+    std::set<void*> live;
+    for (std::size_t bytes = 16; bytes <= 1024; bytes += 16) {  // so that slabs of other classes lie around
+      if (bytes == block_bytes) continue;
+      void* taken[64];
+      for (void*& each : taken) each = resource.allocate(bytes, 8);
+      for (void* const each : taken) resource.deallocate(each, bytes, 8);
+    }
+    void* freed[8];
+    for (void*& each : freed) each = resource.allocate(block_bytes, 8);
+    while (live.size() < 100) live.insert(resource.allocate(block_bytes, 8));
+    for (void* const each : freed) resource.deallocate(each, block_bytes, 8);
+    // No block holds an address, so what equals that of a freed one is its entry.
+    std::uintptr_t* entry = nullptr;
+    for (std::size_t at = 0; at + sizeof(void*) <= supply->used_bytes(); at += sizeof(void*)) {
+      auto* const word = reinterpret_cast<std::uintptr_t*>(supply->begin() + at);
+      if (*word == reinterpret_cast<std::uintptr_t>(freed[4])) entry = word;
+    }
+    if (entry == nullptr) return false;
+    *entry ^= std::uintptr_t{1} << bit;
+    f(resource, live);
+    for (void* const each : live) resource.deallocate(each, block_bytes, 8);
+    resource.release();
+    return true;
+  }
+
+  violation_handler previous_;
+};
+TYPED_TEST_SUITE(DamagedMagazine, quarry_test::both_resources, quarry_test::resource_names);
+
+constexpr int pointer_bits = static_cast<int>(sizeof(void*)) * 8;
+
+TYPED_TEST(DamagedMagazine, HandsNothingOutThatIsNoFreeBlockWhateverBitWasFlipped) {
+  for (int bit = 0; bit < pointer_bits; ++bit) {
+    ASSERT_TRUE(this->damage(bit, [&](TypeParam& resource, std::set<void*>& live) {
+      for (int i = 0; i < 3000; ++i) {
+        void* const block = resource.allocate(block_bytes, 8);
+        ASSERT_EQ(reinterpret_cast<std::uintptr_t>(block) % block_bytes, 0U) << "bit " << bit;
+        ASSERT_TRUE(live.insert(block).second) << "bit " << bit;
+        std::memset(block, 0x77, block_bytes);
+      }
+      EXPECT_EQ(errors.size(), 1U) << "bit " << bit;
+      for (const slab_errc each : errors)
+        EXPECT_TRUE(each == slab_errc::corrupted || each == slab_errc::double_free) << "bit " << bit;
+      errors.clear();
+    }));
+    EXPECT_EQ(errors.size(), 0U) << "bit " << bit;
+  }
+}
+
+TYPED_TEST(DamagedMagazine, PutsNothingIntoASlabThatIsNoneOfItsBlocksWhateverBitWasFlipped) {
+  for (int bit = 0; bit < pointer_bits; ++bit) {
+    ASSERT_TRUE(this->damage(bit, [&](TypeParam& resource, std::set<void*>& live) {
+      resource.trim();
+      EXPECT_EQ(errors.size(), 1U) << "bit " << bit;
+      errors.clear();
+      for (int i = 0; i < 2000; ++i) {
+        void* const block = resource.allocate(block_bytes, 8);
+        ASSERT_TRUE(live.insert(block).second) << "bit " << bit;
+      }
+    }));
+    EXPECT_EQ(errors.size(), 0U) << "bit " << bit;
+  }
 }
 
 }  // namespace

@@ -379,6 +379,28 @@ TEST_P(FullChecks, FindAWriteAfterTheFreeWhenTheResourceIsTrimmed) {
   deallocate(stays, 48);
 }
 
+TEST_P(FullChecks, TellEveryWriteToAFreedSlotWithoutHoldingALock) {
+  constexpr std::size_t count = 40;
+  void* const stays = allocate(48);
+  std::vector<char*> freed;
+  for (std::size_t i = 0; i < count; ++i) freed.push_back(static_cast<char*>(allocate(48)));
+  for (char* const each : freed) deallocate(each, 48);
+  for (char* const each : freed) each[7] = 1;
+  static std::pmr::memory_resource* here;
+  static std::size_t told;
+  here = &memory_.face_of();
+  told = 0;
+  const auto previous = set_violation_handler([](const violation&) {
+    ++told;
+    here->deallocate(here->allocate(64), 64);
+    here->deallocate(here->allocate(48), 48);  // takes the lock of the class that is looked at
+  });
+  memory_.trim();
+  set_violation_handler(previous);
+  EXPECT_GE(told, count);
+  deallocate(stays, 48);
+}
+
 TEST_P(FullChecks, HandAFreedSlotOutLate) {
   void* const pointer = allocate(48);
   deallocate(pointer, 48);
@@ -393,6 +415,19 @@ TEST_P(FullChecks, SayWhoAllocatedAndFreedABlock) {
   EXPECT_NE(reports[0].message.find("allocated by\n"), std::string::npos) << reports[0].message;
   EXPECT_NE(reports[0].message.find("freed by\n"), std::string::npos) << reports[0].message;
   EXPECT_NE(reports[0].message.find("+0x"), std::string::npos) << reports[0].message;
+}
+
+TEST_P(FullChecks, SayWhoAllocatedABlockOfAnotherResource) {
+  slab_options options;
+  options.checks = check_level::full;
+  options.name = "customers";
+  unsynchronized_slab_resource other(options);
+  void* const pointer = other.allocate(48, 8);
+  deallocate(pointer, 48);
+  ASSERT_EQ(reports.size(), 1U);
+  EXPECT_NE(reports[0].message.find("'customers'"), std::string::npos) << reports[0].message;
+  EXPECT_NE(reports[0].message.find("allocated by\n"), std::string::npos) << reports[0].message;
+  other.deallocate(pointer, 48, 8);
 }
 
 TEST(ChecksAtTheEnd, FindAWriteAfterTheFreeWhereverTheSlotRests) {

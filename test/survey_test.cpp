@@ -48,7 +48,7 @@ class surveyed_engine {
   void deallocate(void* pointer, std::size_t bytes) {
     const class_index index = setup_.pooled_class(bytes, 8);
     if (index == quarry::core::no_class) {
-      engine_.deallocate_oversize(pointer, bytes);
+      engine_.deallocate_oversize(nullptr, pointer, bytes);
     } else if (!own_.cursors[index].push(pointer)) {
       engine_.deallocate_slow(own_, pointer, index);
     }

@@ -54,7 +54,7 @@ class spin_lock {
   spin_lock(const spin_lock&) = delete;
   spin_lock& operator=(const spin_lock&) = delete;
 
-#if defined(ATOMIC_BOOL_LOCK_FREE) && ATOMIC_BOOL_LOCK_FREE < 2
+#if defined(ATOMIC_INT_LOCK_FREE) && ATOMIC_INT_LOCK_FREE < 2
   QUARRY_REFUSED(
       "quarry: this processor has no atomic exchange, which spin_lock needs; write a lock that masks "
       "interrupts.")
@@ -64,26 +64,27 @@ class spin_lock {
   /// Waits until the lock is the calling thread's.
   void lock() noexcept {
     // Acquire: pairs with the release in unlock().
-    if (QUARRY_UNLIKELY(locked_.exchange(true, std::memory_order_acquire))) lock_slow();
+    if (QUARRY_UNLIKELY(locked_.exchange(1, std::memory_order_acquire) != 0)) lock_slow();
   }
 
   /// Returns whether the lock is the calling thread's now; does not wait.
   bool try_lock() noexcept {
     // Relaxed: only a look. Acquire: pairs with the release in unlock().
-    return !locked_.load(std::memory_order_relaxed) && !locked_.exchange(true, std::memory_order_acquire);
+    return locked_.load(std::memory_order_relaxed) == 0 &&
+           locked_.exchange(1, std::memory_order_acquire) == 0;
   }
 #endif
 
   /// Requires    The calling thread holds the lock.
   void unlock() noexcept {
     // Release: pairs with the acquire in lock(), lock_slow() and try_lock().
-    locked_.store(false, std::memory_order_release);
+    locked_.store(0, std::memory_order_release);
   }
 
  private:
   static constexpr unsigned most_pauses = 64;  // between two looks, before other threads are let run
 
-#if !defined(ATOMIC_BOOL_LOCK_FREE) || ATOMIC_BOOL_LOCK_FREE == 2
+#if !defined(ATOMIC_INT_LOCK_FREE) || ATOMIC_INT_LOCK_FREE == 2
   QUARRY_NOINLINE void lock_slow() noexcept {
     unsigned pauses = 1;
     while (!try_lock()) {
@@ -97,7 +98,8 @@ class spin_lock {
   }
 #endif
 
-  std::atomic<bool> locked_{false};  // any thread
+  // 1 while it is locked; any thread. A word: RISC-V exchanges no byte in an instruction.
+  std::atomic<unsigned> locked_{0};
 };
 
 }  // namespace QUARRY_ABI

@@ -34,6 +34,16 @@ def load(atomic):
     raise gdb.GdbError("quarry: cannot read " + str(atomic.type))
 
 
+def blocks_of(index):
+    """Yields each block of an oversize_blocks."""
+    segments = index["tables_"]["segments"]
+    first_buckets = 16
+    for bucket in range(int(index["buckets_"])):
+        segment = (bucket // first_buckets).bit_length()
+        at = bucket if segment == 0 else bucket - (first_buckets << (segment - 1))
+        yield from chain(segments[segment][at])
+
+
 def chain(pointer, following="next"):
     """Yields what a pointer and the links behind it point to."""
     while int(pointer) != 0:
@@ -66,7 +76,6 @@ class Slab:
     """One slab, by its header."""
 
     def __init__(self, header, slot_bytes):
-        self.header = int(header.address)
         self.begin = int(header["begin_"])
         self.slots = int(header["slots_"])
         self.slot_bytes = slot_bytes
@@ -230,14 +239,12 @@ class Resource:
             yield Bin(shelf["slots"], resting)
 
     def oversize(self):
-        """Yields each oversize block, live or kept, but none of those that are slabs."""
-        index = self.store["oversize_"]
-        buckets, segments = int(index["buckets_"]), index["tables_"]["segments"]
-        first_buckets = 16
-        for bucket in range(buckets):
-            segment = (bucket // first_buckets).bit_length()
-            at = bucket if segment == 0 else bucket - (first_buckets << (segment - 1))
-            yield from chain(segments[segment][at])
+        """Yields each oversize block, live or kept; slabs lie in some."""
+        shards = self.store["oversize_"]
+        others = shards["others_"]
+        others = [load(others[i]) for i in range(others.type.range()[1] + 1)]
+        for shard in [shards["first_"]] + [other.dereference() for other in others if int(other) != 0]:
+            yield from blocks_of(shard["blocks"])
 
     def extents(self):
         groups = self.store["extents_"]["groups_"]
@@ -249,12 +256,11 @@ class Resource:
 
     def beside_slots(self, address):
         """Returns what an address is that lies in no slot of this resource, or None."""
-        headers = {slab.header for each in self.bins() for slab in each.slabs}
         for block in self.oversize():
             memory, is_live = int(block["memory"]), bool(block["is_live"])
             size = int(block["bytes"] if is_live else block["held_bytes"])
             if memory <= address < memory + max(size, 1):
-                if memory in headers:
+                if block["is_slab"]:
                     return "lies beside the slots of a slab, in its block of {:,} bytes at {:#x}".format(size, memory)
                 return "lies {:,} bytes into an oversize block of {:,} bytes at {:#x}: {}".format(
                     address - memory, size, memory, LIVE if is_live else "freed, and kept for the next request")
@@ -633,8 +639,7 @@ def totals(each):
     if isinstance(each, TypedCache):
         kept = each.kept()
         return text + (", {} kept among the live".format(counted(kept, "object")) if kept else "")
-    headers = {slab.header for size in bins for slab in size.slabs}
-    blocks = [block for block in each.oversize() if block["is_live"] and int(block["memory"]) not in headers]
+    blocks = [block for block in each.oversize() if block["is_live"] and not block["is_slab"]]
     if blocks:
         text += ", {} ({:,} bytes)".format(counted(len(blocks), "oversize block"), sum(int(b["bytes"]) for b in blocks))
     text += ", {:,} bytes from upstream".format(each.held_bytes())

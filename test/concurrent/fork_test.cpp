@@ -121,6 +121,36 @@ TEST(Fork, HappensWhileUpstreamsOfNestedResourcesAreBusyAllTheTime) {
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_busy_upstreams(300); }), 0);
 }
 
+// Forks while two threads take and free blocks of their own all the time. Returns 0 when every child was served.
+int fork_beside_busy_blocks(int forks) {
+  synchronized_slab_resource resource(quarry::os_page_resource());
+  std::atomic<bool> done{false};
+  std::thread busy[] = {std::thread([&] {
+                          while (!done) use(resource, large_bytes, 1);
+                        }),
+                        std::thread([&] {
+                          while (!done) use(resource, large_bytes, 1);
+                        })};
+  int result = 0;
+  for (int i = 0; i < forks && result == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    result = quarry_test::run_in_child(30, [&] {
+      const std::size_t before = resource.stats().oversize_blocks;
+      use(resource, large_bytes, 3);
+      resource.trim();
+      return before <= 2 && resource.stats().oversize_blocks == before ? 0 : 1;
+    });
+  }
+  done = true;
+  for (std::thread& each : busy) each.join();
+  return result;
+}
+
+TEST(Fork, HappensWhileThreadsTakeAndFreeBlocksOfTheirOwn) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_busy_blocks(200); }), 0);
+}
+
 TEST(Fork, HappensInsideAnUpstream) {
   struct forking_resource final : std::pmr::memory_resource {
     int children = 0, failures = 0;

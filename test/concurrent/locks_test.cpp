@@ -17,8 +17,8 @@ TEST(null_lock, is_empty_and_always_free) {
   EXPECT_TRUE(lock.try_lock());
 }
 
-TEST(spin_lock, is_one_byte_and_can_be_initialised_at_compile_time) {
-  static_assert(sizeof(quarry::spin_lock) == 1);
+TEST(spin_lock, is_a_word_and_can_be_initialised_at_compile_time) {
+  static_assert(sizeof(quarry::spin_lock) == sizeof(unsigned));
   static quarry::spin_lock lock;
   EXPECT_TRUE(lock.try_lock());
   lock.unlock();

@@ -63,14 +63,17 @@ void ask_about_threads() {
   void* const in_view = view.allocate(64);
   view.deallocate(in_view, 64);
   void* in_thread = nullptr;
+  void* in_shard = nullptr;
   std::mutex done, asked;  // locked until that is so
   done.lock();
   asked.lock();
   std::thread other([&] {
     in_thread = resource.allocate(64);
     resource.deallocate(in_thread, 64);
+    in_shard = resource.allocate(100000);
     done.unlock();
     asked.lock();
+    resource.deallocate(in_shard, 100000);
   });
   done.lock();
   stop_here();

@@ -41,11 +41,16 @@ using quarry_test::upstream_failure;
 struct ordered_lock {
   static inline std::vector<const ordered_lock*> held;
   static inline const ordered_lock* supply = nullptr;
+  static inline const ordered_lock* blocks = nullptr;  // of the first shard
   static inline const ordered_lock* store = nullptr;
 
+  bool is_inside() const {
+    if (supply == nullptr) return true;  // it is being found out which is which
+    return held.size() == 1 && ((this == store && (held[0] == supply || held[0] == blocks)) ||
+                                (this == blocks && held[0] == supply));
+  }
   void lock() {
-    const bool is_inside = held.size() == 1 && (supply == nullptr || (held[0] == supply && this == store));
-    EXPECT_TRUE(held.empty() || is_inside) << "taken while another is held";
+    EXPECT_TRUE(held.empty() || is_inside()) << "taken while another is held";
     held.push_back(this);
   }
   bool try_lock() {
@@ -85,10 +90,11 @@ struct user {
                growth_log2) {
     if constexpr (std::is_same_v<Lock, ordered_lock>) {
       ordered_lock::held.clear();
-      ordered_lock::supply = ordered_lock::store = nullptr;
+      ordered_lock::supply = nullptr;
       EXPECT_TRUE(engine.memory().try_lock_all());
       ordered_lock::supply = ordered_lock::held.at(0);
-      ordered_lock::store = ordered_lock::held.at(1);
+      ordered_lock::blocks = ordered_lock::held.at(1);
+      ordered_lock::store = ordered_lock::held.at(2);
       engine.memory().unlock_all();
       pages.at_every_call = &ordered_lock::expect_supplied;
     }
@@ -722,11 +728,12 @@ TYPED_TEST(Engine, ServesBlocksOfAnySizeAndTakesThemBackByTheirFirstAddress) {
   auto* const block = static_cast<std::byte*>(engine.allocate_oversize(&this->own, 50000, 4096));
   std::memset(block, 1, 50000);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 4096, 0U);
-  EXPECT_FALSE(engine.deallocate_oversize(block + 1));
-  EXPECT_TRUE(engine.deallocate_oversize(block));
+  EXPECT_FALSE(engine.deallocate_oversize(nullptr, block + 1));
+  EXPECT_TRUE(engine.deallocate_oversize(nullptr, block));
   EXPECT_FALSE(this->pages.memory.holds(block));
   void* const small = engine.allocate_oversize(nullptr, 1, 1);
-  EXPECT_TRUE(engine.deallocate_oversize(small)) << "a block may be small where its alignment is not";
+  EXPECT_TRUE(engine.deallocate_oversize(nullptr, small))
+      << "a block may be small where its alignment is not";
 }
 
 template <class Lock>
@@ -924,7 +931,7 @@ TYPED_TEST(FailingEngine, LetsWhatTheSupplyThrowsForABlockPass) {
   page_log pages;
   pages.throws = true;
   user<TypeParam> on(pages);
-  ASSERT_TRUE(on.engine.deallocate_oversize(on.engine.allocate_oversize(nullptr, 100000, 8)));
+  ASSERT_TRUE(on.engine.deallocate_oversize(nullptr, on.engine.allocate_oversize(nullptr, 100000, 8)));
   pages.fails_always = true;
   EXPECT_THROW((void)on.engine.allocate_oversize(nullptr, 100000, 8), upstream_failure);
   pages.fails_always = false;
@@ -988,7 +995,8 @@ TYPED_TEST(FailingEngine, MatchesAModelUnderRandomUse) {
       ASSERT_EQ(freed.address[freed.bytes - 1], freed.tag);
       ASSERT_GE(on.engine.block_bytes(freed.address + random() % freed.bytes), freed.bytes);
       if (freed.index == quarry::core::no_class) {
-        ASSERT_TRUE(on.engine.deallocate_oversize(freed.address, random() % 4 == 0 ? 0 : freed.bytes));
+        ASSERT_TRUE(
+            on.engine.deallocate_oversize(nullptr, freed.address, random() % 4 == 0 ? 0 : freed.bytes));
       } else if (random() % 16 == 0) {
         on.engine.deallocate_direct(freed.address, freed.index);
       } else {
@@ -1055,6 +1063,21 @@ TEST_F(SharedEngine, CountsTheCachesThatAreOpen) {
   EXPECT_EQ(on.engine.open_cache(), first) << "a closed one is used again";
   on.engine.release();
   EXPECT_EQ(on.engine.open_caches(), 0U);
+}
+
+TEST_F(SharedEngine, GivesCachesHomesOfTheirOwnForBlocks) {
+  std::set<std::size_t> homes;
+  cache* caches[8];
+  for (cache*& each : caches) {
+    each = on.engine.open_cache();
+    homes.insert(each->home);
+  }
+  EXPECT_EQ(homes.size(), 8U);
+  EXPECT_EQ(*homes.rbegin(), 7U);
+  const std::size_t home = caches[5]->home;
+  on.engine.close_cache(*caches[5]);
+  ASSERT_EQ(on.engine.open_cache(), caches[5]);
+  EXPECT_EQ(caches[5]->home, home) << "a closed one keeps it";
 }
 
 TEST_F(SharedEngine, OpensNoCacheWithoutMemory) {

@@ -151,8 +151,8 @@ TEST_F(HeldMemory, AreVisitedSomeAtATimeUntilAllWereSeen) {
   std::set<void*> blocks;
   for (std::size_t i = 0; i < count; ++i) blocks.insert(store.take_oversize(40'000 + i, 16));
   turns = 1;
-  for (std::size_t bucket = 0;
-       seen.visit_oversize(bucket, [&](const oversize_block& each) { blocks.erase(each.memory); });)
+  for (decltype(store)::oversize_place place;
+       seen.visit_oversize(place, [&](const oversize_block& each) { blocks.erase(each.memory); });)
     ++turns;
   EXPECT_TRUE(blocks.empty());
   EXPECT_GT(turns, 1U);

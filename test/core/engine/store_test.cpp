@@ -43,7 +43,7 @@ struct keeping_supply : plain_supply<discarding_pages> {
   bool keeps_blocks() const noexcept { return true; }
 };
 
-template <class Supply>
+template <class Supply, class Lock = quarry::null_lock>
 struct store_on_pages {
   explicit store_on_pages(page_log& log, std::size_t retain_bytes = 0, std::size_t max_bytes = 0)
       : pages(log), slabs(supply_of(log), limits_of(retain_bytes, max_bytes)) {}
@@ -89,10 +89,10 @@ struct store_on_pages {
   }
 
   page_log& pages;
-  quarry::core::store<Supply, quarry::null_lock> slabs;
+  quarry::core::store<Supply, Lock> slabs;
 };
 
-template <class Supply>
+template <class Supply, class Lock = quarry::null_lock>
 class StoreOn : public testing::Test {
  protected:
   explicit StoreOn(std::size_t retain_bytes = 0, std::size_t max_bytes = 0)
@@ -106,7 +106,7 @@ class StoreOn : public testing::Test {
   }
 
   page_log pages;
-  store_on_pages<Supply> on;
+  store_on_pages<Supply, Lock> on;
 };
 
 class Store : public StoreOn<plain_supply<fake_pages>> {};
@@ -548,7 +548,7 @@ TEST_F(Store, AsksForNoBlockThatNoMemoryHolds) {
     EXPECT_EQ(on.slabs.take_oversize(bytes, 8), nullptr);
   EXPECT_EQ(pages.calls, calls);
   pages.fails_always = pages.throws = true;
-  EXPECT_THROW((void)on.slabs.take_oversize(SIZE_MAX - 4096, 8, insist()), upstream_failure)
+  EXPECT_THROW((void)on.slabs.take_oversize(SIZE_MAX - 4096, 8, 0, insist()), upstream_failure)
       << "its own error";
 }
 
@@ -583,10 +583,10 @@ TEST_F(Store, InsistingOnABlockLetsWhatTheSupplyThrowsPassAndLosesNoRecord) {
   const std::size_t calls = pages.calls;
   for (int i = 0; i < 100; ++i) {
     pages.fail_next();
-    EXPECT_THROW((void)on.slabs.take_oversize(100000, 8, insist()), upstream_failure);
+    EXPECT_THROW((void)on.slabs.take_oversize(100000, 8, 0, insist()), upstream_failure);
   }
   EXPECT_EQ(pages.calls, calls + 100) << "a lost record would cost a part";
-  EXPECT_NE(on.slabs.take_oversize(100000, 8, insist()), nullptr);
+  EXPECT_NE(on.slabs.take_oversize(100000, 8, 0, insist()), nullptr);
   EXPECT_EQ(pages.calls, calls + 101);
 }
 
@@ -711,7 +711,128 @@ TEST_F(StoreInABuffer, OwnsEveryByteOfItAndWritesNowhereElse) {
   }
 }
 
-TEST_F(KeepingStore, MatchesAModelUnderRandomUse) {
+// A store that threads share; each of its blocks is of the shard that the taker has for home.
+constexpr std::size_t shared_retain_bytes = 320'000;
+class SharedStore : public StoreOn<keeping_supply, quarry::spin_lock> {
+ protected:
+  SharedStore() : StoreOn(shared_retain_bytes) {}
+  void* take(std::size_t bytes, std::size_t home) { return on.slabs.take_oversize(bytes, 16, home); }
+  bool give_back(void* block, std::size_t bytes, std::size_t home) {
+    return on.slabs.give_back_oversize(block, bytes, home);
+  }
+};
+
+TEST_F(SharedStore, GivesEachHomeTheBlockThatItFreedLast) {
+  void* const first = take(50'000, 1);
+  void* const second = take(50'000, 2);
+  EXPECT_TRUE(give_back(first, 50'000, 1));
+  EXPECT_TRUE(give_back(second, 50'000, 2));
+  const std::size_t calls = pages.calls;
+  EXPECT_EQ(take(50'000, 1), first) << "though the other one came later";
+  EXPECT_EQ(take(50'000, 2), second);
+  EXPECT_EQ(pages.calls, calls);
+}
+
+TEST_F(SharedStore, TakesABlockBackWhoeverFreesIt) {
+  void* const block = take(50'000, 1);
+  EXPECT_FALSE(give_back(static_cast<std::byte*>(block) + 1, 50'000, 3));
+  EXPECT_TRUE(give_back(block, 50'000, 3));
+  EXPECT_FALSE(give_back(block, 50'000, 1)) << "nobody has it";
+  EXPECT_EQ(take(50'000, 1), block);
+  EXPECT_TRUE(give_back(block, 7, 2)) << "with bytes that it was never asked for with";
+  EXPECT_EQ(on.slabs.inspect().oversize_blocks, 0U);
+}
+
+TEST_F(SharedStore, GivesAHomeWithoutABlockThatOfAnother) {
+  void* const block = take(50'000, 1);
+  EXPECT_TRUE(give_back(block, 50'000, 1));
+  const std::size_t calls = pages.calls;
+  EXPECT_EQ(take(50'000, 7), block);
+  EXPECT_EQ(pages.calls, calls);
+}
+
+TEST_F(SharedStore, KeepsNoMoreThanItRetainsInAllShardsTogether) {
+  constexpr std::size_t bytes = 50'000, homes = 8;
+  std::vector<void*> taken;
+  for (std::size_t i = 0; i < 3 * homes; ++i) taken.push_back(take(bytes, i % homes));
+  const std::size_t others = on.slabs.held_bytes() - taken.size() * bytes;
+  for (std::size_t i = 0; i < taken.size(); ++i) ASSERT_TRUE(give_back(taken[i], bytes, i % homes));
+  EXPECT_LE(on.slabs.held_bytes() - others, shared_retain_bytes);
+  EXPECT_GT(on.slabs.held_bytes() - others, shared_retain_bytes / 2);
+  EXPECT_GT(on.slabs.trim(0), shared_retain_bytes / 2);
+  EXPECT_EQ(on.slabs.held_bytes(), others);
+}
+
+TEST_F(SharedStore, MakesRoomForAHomeThatOthersCrowdOut) {
+  constexpr std::size_t bytes = 50'000;
+  std::vector<void*> taken;
+  for (std::size_t i = 0; i < shared_retain_bytes / bytes; ++i) taken.push_back(take(bytes, 1));
+  void* late = take(bytes, 2);
+  for (void* const each : taken) ASSERT_TRUE(give_back(each, bytes, 1));
+  EXPECT_TRUE(give_back(late, bytes, 2));
+  late = take(2 * bytes, 2);  // of a size that nobody keeps
+  EXPECT_TRUE(give_back(late, 2 * bytes, 2));
+  for (int round = 0; round < 4 && take(2 * bytes, 2) != late; ++round) {
+    late = take(2 * bytes, 2);
+    EXPECT_TRUE(give_back(late, 2 * bytes, 2));
+  }
+  const std::size_t calls = pages.calls;
+  for (int round = 0; round < 10; ++round) {
+    ASSERT_TRUE(give_back(late, 2 * bytes, 2));
+    ASSERT_EQ(take(2 * bytes, 2), late) << round;
+  }
+  EXPECT_EQ(pages.calls, calls) << "what is used again and again is kept, not what rests";
+}
+
+TEST_F(SharedStore, IsNotMisledByWhatAShardMayKeepAndDoesNotWhenItTrims) {
+  void* const block = take(15'000, 1);
+  EXPECT_TRUE(give_back(block, 15'000, 1));
+  EXPECT_EQ(take(15'000, 1), block);  // the shard is still granted its bytes
+  slab* const idle = on.slabs.take_slab(layout, index, 1);
+  idle->next = nullptr;
+  on.slabs.give_back(idle);
+  const std::size_t held = on.slabs.held_bytes();
+  EXPECT_EQ(on.slabs.trim(65'536), 0U);
+  EXPECT_EQ(on.slabs.held_bytes(), held);
+}
+
+TEST_F(SharedStore, DoesWithTheFirstShardWhereThereIsNoMemoryForAnother) {
+  EXPECT_TRUE(give_back(take(10'000, 0), 10'000, 0));
+  EXPECT_TRUE(give_back(take(10'000, 0), 10'000, 0));
+  on.use_up_parts();
+  pages.fails_always = true;
+  EXPECT_EQ(take(20'000, 5), nullptr);
+  void* const kept = take(10'000, 5);
+  EXPECT_NE(kept, nullptr);
+  EXPECT_TRUE(give_back(kept, 10'000, 5));
+  pages.fails_always = false;
+  EXPECT_EQ(on.slabs.inspect().oversize_blocks, 0U);
+}
+
+TEST_F(SharedStore, SeesTheBlocksOfEveryShard) {
+  std::vector<std::byte*> taken;
+  for (std::size_t home = 0; home < 8; ++home)
+    taken.push_back(static_cast<std::byte*>(take(10'000 + home, home)));
+  EXPECT_EQ(on.slabs.inspect().oversize_blocks, 8U);
+  EXPECT_EQ(on.slabs.inspect().oversize_bytes, 80'028U);
+  std::size_t visited = 0;
+  decltype(on.slabs)::oversize_place place;
+  for (bool has_more = true; has_more;)
+    has_more = on.slabs.visit_oversize(place, [&](const quarry::core::oversize_block&) { ++visited; });
+  EXPECT_EQ(visited, 8U);
+  std::size_t bytes = 0;
+  on.slabs.for_each_oversize([&](void*, std::size_t each) { bytes += each; });
+  EXPECT_EQ(bytes, 80'028U);
+  for (std::size_t home = 0; home < 8; ++home) {
+    EXPECT_TRUE(on.slabs.owns(taken[home] + 9'999));
+    EXPECT_EQ(on.slabs.oversize_bytes_of(taken[home] + 9'999), 10'000 + home);
+    EXPECT_TRUE(give_back(taken[home], 10'000 + home, 0));
+  }
+  EXPECT_EQ(on.slabs.inspect().oversize_blocks, 0U);
+}
+
+template <class On>
+void match_a_model(On& on, page_log& pages) {
   struct block {
     std::byte* memory;
     std::size_t bytes;
@@ -729,7 +850,8 @@ TEST_F(KeepingStore, MatchesAModelUnderRandomUse) {
       }
     } else if (fill) {
       const std::size_t bytes = 1 + random() % 100000;
-      if (auto* const each = static_cast<std::byte*>(on.slabs.take_oversize(bytes, 1U << random() % 13))) {
+      if (auto* const each =
+              static_cast<std::byte*>(on.slabs.take_oversize(bytes, 1U << random() % 13, random() % 8))) {
         std::memset(each, 2, bytes);
         blocks.push_back({each, bytes});
       }
@@ -743,7 +865,7 @@ TEST_F(KeepingStore, MatchesAModelUnderRandomUse) {
       const block each = quarry_test::take_any(blocks, random);
       ASSERT_EQ(each.memory[each.bytes - 1], std::byte{2});
       ASSERT_EQ(on.slabs.oversize_bytes_of(each.memory + random() % each.bytes), each.bytes);
-      ASSERT_TRUE(on.slabs.give_back_oversize(each.memory));
+      ASSERT_TRUE(on.slabs.give_back_oversize(each.memory, random() % 2 * each.bytes, random() % 8));
     }
     if (i % 1000 == 0) {
       ASSERT_TRUE(on.slabs.check_invariants());
@@ -751,6 +873,13 @@ TEST_F(KeepingStore, MatchesAModelUnderRandomUse) {
     }
   }
   pages.fail_at_call = 0;
+}
+
+TEST_F(KeepingStore, MatchesAModelUnderRandomUse) {
+  match_a_model(on, pages);
+}
+TEST_F(SharedStore, MatchesAModelUnderRandomUse) {
+  match_a_model(on, pages);
 }
 
 }  // namespace

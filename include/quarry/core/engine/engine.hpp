@@ -66,8 +66,13 @@ class QUARRY_EXPORT engine {
 
   /// Returns a block of its own, or null as allocate_slow() or where no memory is as large. Errors: as allocate_slow().
   void* allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment);
-  bool deallocate_oversize(void* block, std::size_t bytes = 0) noexcept {
-    return store_.give_back_oversize(block, bytes);
+  /// The same where a block rests that serves it; else null. Complexity O(1).
+  void* reuse_oversize(const cache* own, std::size_t bytes, std::size_t alignment) noexcept {
+    return store_.reuse_oversize(bytes, alignment, home_of(own));
+  }
+  /// Takes back a block of its own, with the bytes it was asked for with, if known. Returns false when there is none.
+  bool deallocate_oversize(const cache* own, void* block, std::size_t bytes = 0) noexcept {
+    return store_.give_back_oversize(block, bytes, home_of(own));
   }
 
   /// Returns a cache whose magazines are empty, or null when memory is short. Where calls are watched, it has another behind it,
@@ -159,10 +164,10 @@ class QUARRY_EXPORT engine {
   }
 
   /// Returns how many slots, found at their way to the slabs, had come back twice since this was asked last. Threads: any.
-  std::uint32_t take_copies() noexcept {
-    if (copies_.load(std::memory_order_relaxed) == 0) return 0;  // Relaxed, both: a number to report.
-    return copies_.exchange(0, std::memory_order_relaxed);
-  }
+  std::uint32_t take_copies() noexcept { return take(copies_); }
+
+  /// The same of entries of magazines that were no slots of their class, and went nowhere.
+  std::uint32_t take_strays() noexcept { return take(strays_); }
 
   store_type& memory() noexcept { return store_; }
   const store_type& memory() const noexcept { return store_; }
@@ -207,11 +212,19 @@ class QUARRY_EXPORT engine {
     return sizeof(cache) + sizeof(watched_cache) +
            (store_.detail() == slot_detail::record ? sizeof(quarantine) : 0);
   }
+  // The shard in which a cache's owner takes blocks of their own.
+  static std::size_t home_of(const cache* own) noexcept {
+    return is_shared && own != nullptr ? own->home : 0;
+  }
   static cache& used_of(cache& own) noexcept { return own.behind != nullptr ? *own.behind : own; }
   cache* make_watched(void* place) noexcept;
   void end_quarantine(watched_cache& own) noexcept;
-  std::size_t without_copies(shelf_type& into, void* const* slots, std::size_t count, slab** homes,
+  std::size_t without_faults(shelf_type& into, void* const* slots, std::size_t count, slab** homes,
                              void** checked) noexcept;
+  static std::uint32_t take(std::atomic<std::uint32_t>& number) noexcept {
+    if (number.load(std::memory_order_relaxed) == 0) return 0;  // Relaxed, both: a number to report.
+    return number.exchange(0, std::memory_order_relaxed);
+  }
   void rest(magazine& empty) noexcept {
     const lock_holder<Lock> held(cache_lock_);
     magazines_.push(empty);
@@ -273,6 +286,7 @@ class QUARRY_EXPORT engine {
   std::atomic<shelf_type*> shelves_[class_count] = {};  // by class; written under cache_lock_, once
   mutable Lock cache_lock_;             // guards caches_, shelf_rooms_, magazines_ and the opening of shelves
   cache* caches_ = nullptr;             // closed ones
+  std::uint8_t next_home_ = 0;          // of the next cache that is made; under cache_lock_
   unused_room* shelf_rooms_ = nullptr;  // of shelves that were not opened
   magazine_stack magazines_;            // without slots
   std::atomic<std::uint32_t> open_caches_{0};  // written under cache_lock_, read by any thread
@@ -281,6 +295,7 @@ class QUARRY_EXPORT engine {
   const std::uint32_t growth_log2_;
   const bool is_watched_;
   std::atomic<std::uint32_t> copies_{0};  // slots that came back twice; any thread
+  std::atomic<std::uint32_t> strays_{0};  // entries of magazines that were no slots; any thread
 };
 
 template <class Supply, class Lock>

@@ -202,8 +202,8 @@ void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, s
     const lock_holder<Lock> held(into.lock);
     if (QUARRY_UNLIKELY(!are_all_found)) into.slots.find_missing(slots, count, homes);
     [[maybe_unused]] void* checked[portion_slots];
-    if (is_shared && QUARRY_UNLIKELY(store_.detail() != slot_detail::none)) {
-      count = without_copies(into, slots, count, homes, checked);
+    if (QUARRY_UNLIKELY(store_.detail() != slot_detail::none)) {
+      count = without_faults(into, slots, count, homes, checked);
       slots = checked;
     }
     emptied =
@@ -214,17 +214,23 @@ void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, s
   if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
 }
 
-// Writes to `checked` those of the slots that are neither free in their slab nor live again: who freed one twice has let two copies of
-// it into the caches. Returns how many; their homes move along. Requires the shelf's lock.
+// Writes to `checked` those of the slots that are slots of the class, and neither free in their slab nor live again: who freed one
+// twice has let two copies of it into the caches, and who wrote to a magazine has put anything there. Returns how many; their homes
+// move along. Requires the shelf's lock.
 template <class Supply, class Lock>
-QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_copies(shelf_type& into, void* const* slots,
+QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_faults(shelf_type& into, void* const* slots,
                                                                  std::size_t count, slab** homes,
                                                                  void** checked) noexcept {
   std::size_t left = 0;
   for (std::size_t i = 0; i < count; ++i) {
     slab* const home = homes[i];
-    if (home == nullptr || home->size_class != into.index) continue;
-    const std::size_t slot = home->index_of(slots[i], into.slots.layout());
+    const slab_layout& layout = into.slots.layout();
+    const std::size_t slot = home != nullptr ? home->index_of(slots[i], layout) : 0;
+    if (home == nullptr || home->size_class != into.index || slot >= home->slots() ||
+        slots[i] != home->begin() + slot * layout.slot_bytes) {
+      strays_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: as below.
+      continue;
+    }
     bool is_copy = home->bitmap().is_free(slot) || states_type(*home)[slot] == slot_state::live;
     for (std::size_t j = 0; j < left; ++j) is_copy = is_copy || checked[j] == slots[i];
     if (is_copy) {

@@ -56,7 +56,10 @@ std::size_t store<Supply, Lock>::discard(const granule_run& run, bool has_holes)
 
 template <class Supply, class Lock>
 void store<Supply, Lock>::give_back_one(slab& each) noexcept {
-  if (each.granules == 0) return give_back_loose(each);
+  if (each.granules == 0) {
+    give_back_oversize(&each);  // a loose one
+    return;
+  }
   granule_run run;
   surplus gone;
   bool has_holes = false;
@@ -79,59 +82,14 @@ void store<Supply, Lock>::give_back_one(slab& each) noexcept {
 }
 
 template <class Supply, class Lock>
-void store<Supply, Lock>::give_back_loose(slab& each) noexcept {
-  std::size_t bytes = 0;
-  {
-    const lock_holder<Lock> held(lock_);
-    --loose_slabs_;
-    bytes = oversize_.find(&each)->bytes;
-    loose_bytes_ -= bytes;
-  }
-  give_back_oversize(&each, bytes);
-}
-
-template <class Supply, class Lock>
-bool store<Supply, Lock>::give_back_oversize(void* memory, std::size_t bytes) noexcept {
-  oversize_block* freed = nullptr;
-  oversize_block* oldest = nullptr;
-  {
-    const lock_holder<Lock> held(lock_);
-    freed = oversize_.find_start(memory, bytes);
-    if (freed == nullptr) return false;
-    bool is_kept = supply_.keeps_blocks() && freed->held_bytes <= retain_bytes_;
-    if (is_kept && free_bytes() + freed->held_bytes > retain_bytes_) {
-      oldest = oversize_.take_oldest();
-      is_kept = free_bytes() + freed->held_bytes <= retain_bytes_;
-    }
-    is_kept ? oversize_.keep(*freed) : oversize_.remove(*freed);
-    if (is_kept) tell_resting(freed->memory, freed->held_bytes);
-    if (is_kept) freed = nullptr;
-  }
-  if (oldest != nullptr) give_back(*oldest);
-  if (freed != nullptr) give_back(*freed);
-  return true;
-}
-
-template <class Supply, class Lock>
-void store<Supply, Lock>::give_back(oversize_block& freed) noexcept {
-  tell_leaving(freed.memory, freed.held_bytes);
-  {
-    const lock_holder supplied(supply_lock_);
-    supply_.deallocate_pages(freed.memory, freed.held_bytes, freed.alignment);
-    discharge(freed.held_bytes);
-  }
-  const lock_holder<Lock> held(lock_);
-  oversize_.recycle(freed);
-}
-
-template <class Supply, class Lock>
 std::size_t store<Supply, Lock>::trim(std::size_t keep_bytes) noexcept {
   std::size_t given_bytes = 0;
+  oversize_.for_each([&](shard& each) {
+    const lock_holder<Lock> held(each.lock);
+    return_grant(each, 0);
+  });
   for (;;) {  // one extent, run or block a turn: nobody waits for long
     surplus gone;
-    granule_run touched;
-    oversize_block* kept = nullptr;
-    bool has_holes = false;
     {
       const lock_holder<Lock> held(lock_);
       const bool is_surplus = free_bytes() > keep_bytes;
@@ -140,29 +98,36 @@ std::size_t store<Supply, Lock>::trim(std::size_t keep_bytes) noexcept {
         gone = take_out(*idle);
       } else if (!is_surplus) {
         return given_bytes;
-      } else {
-        kept = oversize_.take_oldest();
-        if (kept == nullptr && supply_.can_discard()) touched = extents_.take_touched();
-        if (kept == nullptr && touched.home == nullptr) return given_bytes;
-        has_holes = touched.home != nullptr && touched.home->discarded != 0;
       }
     }
-    if (touched.home != nullptr) {
-      const std::size_t discarded_bytes = discard(touched, has_holes);
-      if (discarded_bytes == 0) return given_bytes;  // the system refuses
-      given_bytes += discarded_bytes;
-    } else if (kept != nullptr) {
-      given_bytes += kept->held_bytes;
-      give_back(*kept);
-    } else {
+    if (gone.bytes != 0) {
       given_bytes += gone.bytes;
       give_back(gone);
+      continue;
     }
+    if (const std::size_t block_bytes = give_oldest_back(0)) {
+      given_bytes += block_bytes;
+      continue;
+    }
+    granule_run touched;
+    bool has_holes = false;
+    {
+      const lock_holder<Lock> held(lock_);
+      if (free_bytes() <= keep_bytes || !supply_.can_discard()) return given_bytes;
+      touched = extents_.take_touched();
+      if (touched.home == nullptr) return given_bytes;
+      has_holes = touched.home->discarded != 0;
+    }
+    const std::size_t discarded_bytes = discard(touched, has_holes);
+    if (discarded_bytes == 0) return given_bytes;  // the system refuses
+    given_bytes += discarded_bytes;
   }
 }
 
 template <class Supply, class Lock>
 void store<Supply, Lock>::release(bool keeps, std::size_t keep_bytes) noexcept {
+  oversize_.for_each(
+      [](shard& each) { const lock_holder<Lock> seen(each.lock); });  // what others wrote before
   const lock_holder supplied(supply_lock_);
   const lock_holder<Lock> held(lock_);
   kept_extent* const kept = give_back_all(keeps, keep_bytes);
@@ -170,7 +135,7 @@ void store<Supply, Lock>::release(bool keeps, std::size_t keep_bytes) noexcept {
   directory_.release();
   headers_.release();
   next_epoch();
-  loose_slabs_ = loose_bytes_ = 0;
+  granted_bytes_ = 0;
   held_bytes_.store(parts_.newest_bytes(), std::memory_order_relaxed);  // Relaxed: under the supply's lock.
   attach_buffer();
   take_again(kept);
@@ -181,9 +146,11 @@ void store<Supply, Lock>::release(bool keeps, std::size_t keep_bytes) noexcept {
 template <class Supply, class Lock>
 auto store<Supply, Lock>::give_back_all(bool keeps, std::size_t keep_bytes) noexcept -> kept_extent* {
   tell_leaving(buffer_, buffer_bytes_);
-  oversize_.for_each([&](const oversize_block& each) {
-    tell_leaving(each.memory, each.held_bytes);
-    supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
+  std::as_const(oversize_).for_each([&](const shard& some) {
+    some.blocks.for_each([&](const oversize_block& each) {
+      tell_leaving(each.memory, each.held_bytes);
+      supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
+    });
   });
   kept_extent* kept = nullptr;
   const std::size_t parts_bytes = buffer_ != nullptr ? 0 : parts_.newest_bytes();

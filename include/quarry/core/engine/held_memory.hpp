@@ -8,10 +8,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <quarry/core/engine/oversize_shards.hpp>
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/arena.hpp>
 #include <quarry/core/memory/extents.hpp>
-#include <quarry/core/memory/oversize_blocks.hpp>
 #include <quarry/core/slabs/directory.hpp>
 #include <quarry/core/slabs/slab.hpp>
 #include <quarry/core/slabs/spare_headers.hpp>
@@ -36,24 +36,30 @@ class held_memory {
   /// Returns whether `pointer` lies in memory of the store. Complexity O(extents + blocks of parts).
   bool owns(const void* pointer) const noexcept {
     if (directory_.find(pointer) != nullptr) return true;
-    const lock_holder<Lock> held(lock_);
-    return parts_.owns(pointer) || extents_.find(pointer) != nullptr || oversize_.find(pointer) != nullptr ||
-           is_in_buffer(pointer);
+    {
+      const lock_holder<Lock> held(lock_);
+      if (parts_.owns(pointer) || extents_.find(pointer) != nullptr || is_in_buffer(pointer)) return true;
+    }
+    bool is_found = false;
+    find_oversize(pointer, [&](const oversize_block&) { is_found = true; });
+    return is_found;
   }
 
   /// Returns the bytes asked for the oversize block that `pointer` lies in, or 0. Complexity O(1) expected.
   std::size_t oversize_bytes_of(const void* pointer) const noexcept {
-    const lock_holder<Lock> held(lock_);
-    const oversize_block* const found = oversize_.find(pointer);
-    return found != nullptr ? found->bytes : 0;
+    std::size_t bytes = 0;
+    find_oversize(pointer, [&](const oversize_block& found) { bytes = found.bytes; });
+    return bytes;
   }
 
   /// Calls f(void* block, std::size_t bytes) for every live oversize block. Requires that f does not use the store.
   template <class F>
   void for_each_oversize(F f) const {
-    const lock_holder<Lock> held(lock_);
-    oversize_.for_each([&](const oversize_block& each) {
-      if (each.is_live) f(each.memory, each.bytes);
+    oversize_.for_each([&](const oversize_shard<Lock>& shard) {
+      const lock_holder<Lock> held(shard.lock);
+      shard.blocks.for_each([&](const oversize_block& each) {
+        if (each.is_live && !each.is_slab) f(each.memory, each.bytes);
+      });
     });
   }
 
@@ -66,13 +72,16 @@ class held_memory {
   /// Returns the facts of the block that `pointer` lies in. Complexity as oversize_bytes_of(), but O(blocks that rest) where that
   /// finds none.
   block_facts oversize_at(const void* pointer) const noexcept {
-    const lock_holder<Lock> held(lock_);
     block_facts result;
-    if (const oversize_block* const live = oversize_.find(pointer)) return {live->memory, live->bytes, true};
-    oversize_.for_each([&](const oversize_block& each) {
-      const auto offset =
-          reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each.memory);
-      if (!each.is_live && offset < each.held_bytes) result = {each.memory, each.bytes, false};
+    find_oversize(pointer, [&](const oversize_block& live) { result = {live.memory, live.bytes, true}; });
+    if (result.is_live) return result;
+    oversize_.for_each([&](const oversize_shard<Lock>& shard) {
+      const lock_holder<Lock> held(shard.lock);
+      shard.blocks.for_each([&](const oversize_block& each) {
+        const auto offset =
+            reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each.memory);
+        if (!each.is_live && offset < each.held_bytes) result = {each.memory, each.bytes, false};
+      });
     });
     return result;
   }
@@ -99,29 +108,59 @@ class held_memory {
     extents_.for_each(f);
   }
 
-  /// Calls f(const oversize_block&) under the lock for the blocks of some buckets of the index, from `first` on, which moves on.
+  /// Where a visit of oversize blocks goes on.
+  struct oversize_place {
+    std::size_t shard = 0;
+    std::size_t bucket = 0;
+  };
+  /// Calls f(const oversize_block&) for the user's blocks of some buckets of an index, under its lock, from `from` on, which
+  /// moves on.
   /// Returns     Whether buckets are left. A block may come twice when others are added meanwhile.
   template <class F>
-  bool visit_oversize(std::size_t& first, F f) const {
-    const lock_holder<Lock> held(lock_);
-    const bool has_more = oversize_.for_each_from(first, most_visits, f);
-    first += most_visits;
-    return has_more;
+  bool visit_oversize(oversize_place& from, F f) const {
+    if (const oversize_shard<Lock>* const shard = oversize_.at(from.shard)) {
+      const lock_holder<Lock> held(shard->lock);
+      const bool has_more =
+          shard->blocks.for_each_from(from.bucket, most_visits, [&](const oversize_block& each) {
+            if (!each.is_slab) f(each);
+          });
+      from.bucket += most_visits;
+      if (has_more) return true;
+    }
+    from = {from.shard + 1, 0};
+    return from.shard < oversize_shards<Lock>::count;
   }
 
-  /// Numbers of the moment. Complexity O(1).
+  /// Numbers, each of its own moment. Complexity O(1).
   struct figures {
     std::size_t discarded_bytes = 0;
     std::size_t oversize_blocks = 0;
     std::size_t oversize_bytes = 0;
   };
   figures inspect() const noexcept {
-    const lock_holder<Lock> held(lock_);
-    return {extents_.discarded_bytes(), oversize_.blocks() - loose_slabs_, oversize_.bytes() - loose_bytes_};
+    figures result;
+    {
+      const lock_holder<Lock> held(lock_);
+      result.discarded_bytes = extents_.discarded_bytes();
+    }
+    oversize_.for_each([&](const oversize_shard<Lock>& shard) {
+      const lock_holder<Lock> held(shard.lock);
+      result.oversize_blocks += shard.blocks.blocks();
+      result.oversize_bytes += shard.blocks.bytes();
+    });
+    return result;
   }
   bool check_invariants() const noexcept {
+    bool is_right = true;
+    std::size_t granted_bytes = 0;
+    oversize_.for_each([&](const oversize_shard<Lock>& shard) {
+      const lock_holder<Lock> held(shard.lock);
+      granted_bytes += shard.granted();
+      is_right = is_right && shard.blocks.check_invariants() && shard.blocks.kept_bytes() <= shard.granted();
+    });
     const lock_holder<Lock> held(lock_);
-    return extents_.check_invariants() && directory_.check_invariants() && oversize_.check_invariants();
+    return is_right && granted_bytes == granted_bytes_ && extents_.check_invariants() &&
+           directory_.check_invariants();
   }
 
   /// Returns a number that is another one after a slab has gone back. Threads: any; who uses a slot sees what happened before it
@@ -141,6 +180,14 @@ class held_memory {
 
   static constexpr std::size_t most_visits = 64;  // slabs or blocks that are looked at under the lock
 
+  // Calls f(const oversize_block&), under its shard's lock, with the live block that `pointer` lies in, if there is one.
+  template <class F>
+  void find_oversize(const void* pointer, F f) const {
+    oversize_.for_each([&](const oversize_shard<Lock>& shard) {
+      const lock_holder<Lock> held(shard.lock);
+      if (const oversize_block* const found = shard.blocks.find(pointer)) f(*found);
+    });
+  }
   void next_epoch() noexcept {
     epoch_.store(epoch() + 1, std::memory_order_relaxed);  // Relaxed: as in epoch().
   }
@@ -157,11 +204,10 @@ class held_memory {
   extents extents_;
   directory directory_;  // read by any thread
   spare_headers headers_;
-  oversize_blocks oversize_;
-  std::size_t loose_slabs_ = 0;  // of the oversize blocks
-  std::size_t loose_bytes_ = 0;
-  std::byte* buffer_ = nullptr;  // the user's initial buffer
+  std::size_t granted_bytes_ = 0;  // to all shards together
+  std::byte* buffer_ = nullptr;    // the user's initial buffer
   std::size_t buffer_bytes_ = 0;
+  oversize_shards<Lock> oversize_;  // each under its own lock, which comes before lock_
 };
 
 }  // namespace core

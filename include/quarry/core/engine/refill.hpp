@@ -112,12 +112,13 @@ slot_run engine<Supply, Lock>::allocate_run(class_index index, std::size_t least
 
 template <class Supply, class Lock>
 void* engine<Supply, Lock>::allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment) {
+  const std::size_t home = home_of(own);
   if (!store_type::is_possible(bytes, alignment))  // so nothing is moved for it
-    return store_.take_oversize(bytes, alignment, insist());
-  if (void* const block = without_throwing([&] { return store_.take_oversize(bytes, alignment); }))
+    return store_.take_oversize(bytes, alignment, home, insist());
+  if (void* const block = without_throwing([&] { return store_.take_oversize(bytes, alignment, home); }))
     return block;
   reclaim(own);
-  return store_.take_oversize(bytes, alignment, insist());
+  return store_.take_oversize(bytes, alignment, home, insist());
 }
 
 // Adds a slab to a bin whose slots are all taken. Returns whether there is a free slot now.

@@ -160,18 +160,19 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     return alignment <= most_bytes && bytes <= most_bytes - alignment;
   }
 
-  /// Returns a block of its own, or null when it is not possible, the supply refuses or the limit is reached.
+  /// Returns a block of its own, or null when it is not possible, the supply refuses or the limit is reached. It comes from
+  /// the shard `home` where that has one, and belongs to that shard.
   /// Complexity  O(1) expected.
   /// Errors      With `insist`, what the supply throws.
   template <class... Insist>
-  void* take_oversize(std::size_t bytes, std::size_t alignment, Insist...);
+  void* take_oversize(std::size_t bytes, std::size_t alignment, std::size_t home = 0, Insist...);
 
   /// The same where a block rests that serves it; else null. Complexity O(1).
-  void* reuse_oversize(std::size_t bytes, std::size_t alignment) noexcept;
+  void* reuse_oversize(std::size_t bytes, std::size_t alignment, std::size_t home = 0) noexcept;
 
-  /// Takes back the block that begins at `memory`; the `bytes` it was asked for with, if known, help to find it. Returns false
-  /// when there is none. Complexity O(1) expected.
-  bool give_back_oversize(void* memory, std::size_t bytes = 0) noexcept;
+  /// Takes back the block that begins at `memory`; the `bytes` it was asked for with and the shard, if known, help to find it.
+  /// Returns false when there is none. Complexity O(1) expected.
+  bool give_back_oversize(void* memory, std::size_t bytes = 0, std::size_t home = 0) noexcept;
 
   /// Asks the supply for an extent of one slab and lets what it throws pass. Returns false when the limit is reached or
   /// the supply returns null; else the memory is there for the next take_slab().
@@ -213,14 +214,16 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     return layout.slab_bytes / granule_bytes();
   }
 
-  /// Takes both locks; waits for no call of the supply. Returns false, with none of them, when one is under way.
+  /// Takes all locks; waits for no call of the supply. Returns false, with none of them, when one is under way.
   bool try_lock_all() noexcept {
     if (!supply_lock_.try_lock()) return false;
+    oversize_.for_each([](shard& each) { each.lock.lock(); });  // the first one first: then no other comes
     lock_.lock();
     return true;
   }
   void unlock_all() noexcept {
     lock_.unlock();
+    oversize_.for_each([](shard& each) { each.lock.unlock(); });
     supply_lock_.unlock();
   }
 
@@ -229,12 +232,11 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   using holdings::buffer_bytes_;
   using holdings::directory_;
   using holdings::extents_;
+  using holdings::granted_bytes_;
   using holdings::headers_;
   using holdings::held_bytes_;
   using holdings::is_in_buffer;
   using holdings::lock_;
-  using holdings::loose_bytes_;
-  using holdings::loose_slabs_;
   using holdings::next_epoch;
   using holdings::oversize_;
   using holdings::parts_;
@@ -297,7 +299,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     const std::size_t largest_slot = granule_bytes() * extents::most_granules / 2;
     return largest_slot < largest_slot_bytes ? largest_slot : largest_slot_bytes;
   }
-  std::size_t free_bytes() const noexcept { return extents_.idle_bytes() + oversize_.kept_bytes(); }
+  std::size_t free_bytes() const noexcept { return extents_.idle_bytes() + granted_bytes_; }
 
   template <class... Insist>
   bool add_block(std::size_t wished, std::size_t least, Insist...);
@@ -313,14 +315,21 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   slab* make_slab(const granule_run& run, const slab_layout& layout, class_index index) noexcept;
 
   void give_back_one(slab& each) noexcept;
-  void give_back_loose(slab& each) noexcept;
   surplus settle(const granule_run& run, bool is_blank) noexcept;
   surplus take_out(extent& idle) noexcept;
   void give_back(const surplus& extent) noexcept;
   std::size_t discard(const granule_run& run, bool has_holes) noexcept;
 
-  oversize_block* take_record() noexcept;
-  void give_back(oversize_block& freed) noexcept;
+  using shard = oversize_shard<Lock>;
+  shard& shard_of(std::size_t home) noexcept;
+  oversize_block* take_record(shard& to) noexcept;
+  bool give_back_oversize(shard& from, void* memory, std::size_t bytes, bool looks_everywhere) noexcept;
+  void give_back(shard& from, oversize_block& freed) noexcept;
+  std::size_t give_oldest_back(std::size_t first) noexcept;
+  // What a shard may be granted and not keep, so that one that takes and frees a block in turn does not need lock_.
+  std::size_t slack_bytes() const noexcept { return std::is_empty_v<Lock> ? 0 : retain_bytes_ / 16; }
+  bool may_keep(shard& in, std::size_t bytes) noexcept;
+  void return_grant(shard& of, std::size_t slack_bytes) noexcept;
   // An extent that stays while its record goes; lies at its begin.
   struct kept_extent {
     kept_extent* next;
@@ -345,5 +354,6 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
 }  // namespace quarry
 
 #include <quarry/core/engine/give_back.hpp>
+#include <quarry/core/engine/give_back_oversize.hpp>
 #include <quarry/core/engine/take.hpp>
 #include <quarry/core/engine/take_oversize.hpp>

@@ -235,9 +235,12 @@ slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_inde
   fresh->size_class = static_cast<std::uint8_t>(index);
   fresh->is_apart = true;
   tell_resting(fresh->begin(), slots * layout.slot_bytes);
-  const lock_holder<Lock> held(lock_);
-  ++loose_slabs_;
-  loose_bytes_ += block_bytes;
+  oversize_.until(0, [&](shard& each) {
+    const lock_holder<Lock> held(each.lock);
+    oversize_block* const block = each.blocks.find_start(header, block_bytes);
+    if (block != nullptr) each.blocks.set_slab(*block);
+    return block != nullptr;
+  });
   return fresh;
 }
 

@@ -10,16 +10,26 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
+// Returns the shard `home`; the first one when there is no memory for it.
+template <class Supply, class Lock>
+auto store<Supply, Lock>::shard_of(std::size_t home) noexcept -> shard& {
+  if (shard* const come = oversize_.at(home)) return *come;
+  if (void* const memory = take_part(sizeof(shard), alignof(shard))) oversize_.bring(home, memory);
+  shard* const come = oversize_.at(home);
+  return come != nullptr ? *come : oversize_.first();
+}
+
 // Returns a record for a block, with room in the index; null when there is no memory for it.
 template <class Supply, class Lock>
-oversize_block* store<Supply, Lock>::take_record() noexcept {
+oversize_block* store<Supply, Lock>::take_record(shard& to) noexcept {
+  oversize_blocks& blocks = to.blocks;
   for (void* record = nullptr;;) {
     std::size_t index_bytes = 0;
     {
-      const lock_holder<Lock> held(lock_);
-      if (record != nullptr) oversize_.bring_spare(record);
-      index_bytes = oversize_.missing_bytes();
-      if (index_bytes == 0 && oversize_.has_spare()) return &oversize_.take_spare();
+      const lock_holder<Lock> held(to.lock);
+      if (record != nullptr) blocks.bring_spare(record);
+      index_bytes = blocks.missing_bytes();
+      if (index_bytes == 0 && blocks.has_spare()) return &blocks.take_spare();
     }
     record = nullptr;
     if (index_bytes == 0) {
@@ -28,26 +38,34 @@ oversize_block* store<Supply, Lock>::take_record() noexcept {
       continue;
     }
     void* const index = take_part(index_bytes, alignof(oversize_block*));
-    const lock_holder<Lock> held(lock_);
-    if (index != nullptr && oversize_.missing_bytes() == index_bytes) oversize_.bring(index);
-    if (index == nullptr)
-      return oversize_.has_index() && oversize_.has_spare() ? &oversize_.take_spare() : nullptr;
+    const lock_holder<Lock> held(to.lock);
+    if (index != nullptr && blocks.missing_bytes() == index_bytes) blocks.bring(index);
+    if (index == nullptr) return blocks.has_index() && blocks.has_spare() ? &blocks.take_spare() : nullptr;
   }
 }
 
 template <class Supply, class Lock>
-void* store<Supply, Lock>::reuse_oversize(std::size_t bytes, std::size_t alignment) noexcept {
+void* store<Supply, Lock>::reuse_oversize(std::size_t bytes, std::size_t alignment,
+                                          std::size_t home) noexcept {
   if (!supply_.keeps_blocks()) return nullptr;
-  const lock_holder<Lock> held(lock_);
-  const oversize_block* const kept = oversize_.reuse(bytes, alignment);
-  if (kept == nullptr) return nullptr;
-  tell_leaving(kept->memory, kept->held_bytes);
-  return kept->memory;
+  void* memory = nullptr;
+  oversize_.until(home, [&](shard& each) {
+    if (each.granted() < bytes) return false;  // nor does it keep a block as large
+    const lock_holder<Lock> held(each.lock);
+    const oversize_block* const kept = each.blocks.reuse(bytes, alignment);
+    if (kept == nullptr) return false;
+    memory = kept->memory;
+    tell_leaving(memory, kept->held_bytes);
+    return_grant(each, slack_bytes());
+    return true;
+  });
+  return memory;
 }
 
 template <class Supply, class Lock>
 template <class... Insist>
-void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignment, Insist...) {
+void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignment, std::size_t home,
+                                         Insist...) {
   if (alignment < arena::block_alignment) alignment = arena::block_alignment;
   if (!is_possible(bytes, alignment)) {
     if constexpr (sizeof...(Insist) != 0) {
@@ -57,13 +75,14 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     }
     return nullptr;
   }
-  if (void* const kept = reuse_oversize(bytes, alignment)) return kept;
+  if (void* const kept = reuse_oversize(bytes, alignment, home)) return kept;
   if (!may_charge(bytes)) return nullptr;  // nor are parts taken for it
-  oversize_block* record = take_record();
+  shard& into = shard_of(home);
+  oversize_block* record = take_record(into);
   if constexpr (sizeof...(Insist) != 0) {
     if (record == nullptr) {
       insist_on_part(sizeof(oversize_block) + oversize_blocks::first_index_bytes, alignof(oversize_block));
-      record = take_record();
+      record = take_record(into);
     }
   }
   if (record == nullptr) return nullptr;
@@ -74,12 +93,12 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
   void* memory = nullptr;
   if constexpr (sizeof...(Insist) != 0) {
     {
-      const lock_holder<Lock> held(lock_);
-      oversize_.recycle(*record);  // what the supply throws must not lose it
+      const lock_holder<Lock> held(into.lock);
+      into.blocks.recycle(*record);  // what the supply throws must not lose it
     }
     memory = ask();
     if (memory == nullptr) return nullptr;
-    record = take_record();
+    record = take_record(into);
     if (record == nullptr) {  // another thread took the last one
       const lock_holder supplied(supply_lock_);
       supply_.deallocate_pages(memory, bytes, alignment);
@@ -89,15 +108,15 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
   } else {
     memory = without_throwing(ask);
   }
-  const lock_holder<Lock> held(lock_);
+  const lock_holder<Lock> held(into.lock);
   if (memory == nullptr) {
-    oversize_.recycle(*record);
+    into.blocks.recycle(*record);
     return nullptr;
   }
   record->memory = memory;
   record->bytes = record->held_bytes = bytes;
   record->alignment = alignment;
-  oversize_.insert(*record);
+  into.blocks.insert(*record);
   return memory;
 }
 

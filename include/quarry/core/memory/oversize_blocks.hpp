@@ -31,6 +31,7 @@ struct oversize_block {
   std::size_t held_bytes = 0;  // as asked of the page source
   std::size_t alignment = 0;   // as asked of the page source
   bool is_live = false;        // else it is kept, or a spare record
+  bool is_slab = false;        // a slab lies in it: it is none of the user's blocks, and not counted as one
 };
 
 class oversize_blocks {
@@ -80,7 +81,20 @@ class oversize_blocks {
   oversize_block* find(const void* pointer) const noexcept;
 
   /// Returns the live block that begins at `memory`, or null; it is found at once when it has about `bytes` bytes.
-  oversize_block* find_start(const void* memory, std::size_t bytes) const noexcept;
+  oversize_block* find_start(const void* memory, std::size_t bytes) const noexcept {
+    if (oversize_block* const found = find_at_once(memory, bytes)) return found;
+    oversize_block* const found =
+        find(memory);  // held for more bytes, or freed with others than it was asked for with
+    return found != nullptr && found->memory == memory ? found : nullptr;
+  }
+  /// The same, or null where it is not found at once.
+  oversize_block* find_at_once(const void* memory, std::size_t bytes) const noexcept;
+
+  /// Says that a slab lies in a live block, as long as it lives.
+  void set_slab(oversize_block& live) noexcept {
+    set_live(live, false);
+    live.is_live = live.is_slab = true;
+  }
 
   /// Keeps a live block, which is live no longer. Complexity O(1).
   void keep(oversize_block& live) noexcept;
@@ -121,8 +135,8 @@ class oversize_blocks {
   /// Forgets everything.
   void release() noexcept;
 
-  std::size_t blocks() const noexcept { return live_; }            // live ones
-  std::size_t bytes() const noexcept { return live_bytes_; }       // of live ones, as asked for
+  std::size_t blocks() const noexcept { return live_; }            // live ones in which no slab lies
+  std::size_t bytes() const noexcept { return live_bytes_; }       // of them, as asked for
   std::size_t kept_bytes() const noexcept { return kept_bytes_; }  // held for kept ones
   bool check_invariants() const noexcept;
 
@@ -185,8 +199,11 @@ class oversize_blocks {
   void unlink(oversize_block& kept) noexcept;
   void set_live(oversize_block& each, bool is_live) noexcept {
     each.is_live = is_live;
-    live_ = is_live ? live_ + 1 : live_ - 1;
-    live_bytes_ = is_live ? live_bytes_ + each.bytes : live_bytes_ - each.bytes;
+    if (!each.is_slab) {
+      live_ = is_live ? live_ + 1 : live_ - 1;
+      live_bytes_ = is_live ? live_bytes_ + each.bytes : live_bytes_ - each.bytes;
+    }
+    each.is_slab = false;
   }
   // Together, so that one call clears them all.
   struct tables {
@@ -242,16 +259,14 @@ inline oversize_block* oversize_blocks::find(const void* pointer) const noexcept
   return nullptr;
 }
 
-inline oversize_block* oversize_blocks::find_start(const void* memory, std::size_t bytes) const noexcept {
+inline oversize_block* oversize_blocks::find_at_once(const void* memory, std::size_t bytes) const noexcept {
   oversize_block* each = tables_.recent[recent_place_of(memory)];
   if (each != nullptr && each->memory == memory && each->is_live) return each;
   if (buckets_ == 0) return nullptr;
   const std::uint32_t power = power_of(bytes);
   each = bucket(bucket_of(hash_of(power, place_of(memory, power))));
   while (each != nullptr && !(each->memory == memory && each->is_live)) each = each->next;
-  if (each != nullptr) return each;
-  each = find(memory);  // held for more bytes, or freed with others than it was asked for with
-  return each != nullptr && each->memory == memory ? each : nullptr;
+  return each;
 }
 
 // Moves the blocks of one bucket that belong into the next new one.
@@ -335,6 +350,7 @@ inline bool oversize_blocks::check_invariants() const noexcept {
   for (std::size_t i = 0; i < buckets_; ++i)
     for (const oversize_block* each = bucket(i); each != nullptr; each = each->next) {
       indexed += bucket_of(hash_of(*each)) == i;
+      if (each->is_slab) continue;
       live += each->is_live;
       (each->is_live ? live_bytes : kept_bytes) += each->is_live ? each->bytes : each->held_bytes;
     }
