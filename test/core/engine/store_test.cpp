@@ -792,8 +792,25 @@ TEST_F(SharedStore, IsNotMisledByWhatAShardMayKeepAndDoesNotWhenItTrims) {
   idle->next = nullptr;
   on.slabs.give_back(idle);
   const std::size_t held = on.slabs.held_bytes();
-  EXPECT_EQ(on.slabs.trim(65'536), 0U);
+  std::size_t idle_bytes = 0;
+  on.slabs.visit_extents(
+      [&](const quarry::core::extent& each) { idle_bytes += each.granules * granule_bytes; });
+  ASSERT_GT(idle_bytes, 0U);
+  EXPECT_EQ(on.slabs.trim(idle_bytes), 0U);
   EXPECT_EQ(on.slabs.held_bytes(), held);
+}
+
+TEST_F(SharedStore, LeavesRoomThatAShardUsesNoMoreToOthers) {
+  constexpr std::size_t bytes = 50'000, count = shared_retain_bytes / bytes;
+  void* blocks[2][count];
+  for (std::size_t home = 1; home <= 2; ++home)
+    for (void*& each : blocks[home - 1]) each = take(bytes, home);
+  for (void* const each : blocks[0]) ASSERT_TRUE(give_back(each, bytes, 1));
+  for (void*& each : blocks[0]) each = take(bytes, 1);  // nothing is kept now
+  for (void* const each : blocks[1]) ASSERT_TRUE(give_back(each, bytes, 2));
+  const std::size_t calls = pages.calls;
+  for (std::size_t i = 0; i < count; ++i) EXPECT_NE(take(bytes, 2), nullptr);
+  EXPECT_EQ(pages.calls, calls) << "all of them were kept";
 }
 
 TEST_F(SharedStore, DoesWithTheFirstShardWhereThereIsNoMemoryForAnother) {
