@@ -54,6 +54,9 @@ class watched_calls {
   /// Has no effect but that the violation handler is called, when it finds that the caller may not free that.
   void deallocate(core::cache* front, void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
 
+  /// Reports a free while the resource ends or is released. Looks at nothing that this may hold.
+  void refuse_late(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
+
   /// Reports slots that came back twice, if any were found on their way to the slabs.
   void report_copies() const noexcept;
 
@@ -266,6 +269,17 @@ template <class Host>
 void watched_calls<Host>::refuse(const void* pointer, std::size_t bytes,
                                  std::size_t alignment) const noexcept {
   report_fault(host_.owner(), find_fault(pointer, bytes, alignment));
+}
+
+template <class Host>
+void watched_calls<Host>::refuse_late(const void* pointer, std::size_t bytes,
+                                      std::size_t alignment) const noexcept {
+  fault found;
+  found.kind = fault_kind::late_free;
+  found.pointer = pointer;
+  found.bytes = bytes;
+  found.alignment = alignment;
+  report_fault(host_.owner(), found);
 }
 
 // Says what is wrong with a pointer that may not be freed as said. Reads nothing of the user's.
