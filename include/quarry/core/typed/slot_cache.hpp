@@ -141,9 +141,14 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   bool is_mine(const void* slot) const noexcept { return front_of(slot) == front_.load(); }
   /// Returns whether the object in `slot` of this cache lives, as far as the checks know, and tells if not.
   bool may_keep(const void* slot) const noexcept;
-  void keep(void* slot) noexcept {
-    const lock_holder<Lock> guard(opened().lock);
-    opened().root.keep(slot);
+  /// Keeps the object in `slot` constructed, in the cache that it came from. Returns false where that has no handle that would
+  /// destroy it.
+  static bool keep(void* slot) noexcept {
+    auto& block = control_of<LateKind>::of(*front_of(slot));
+    const lock_holder<Lock> guard(block.lock);
+    if (block.root.orphaned()) return false;
+    block.root.keep(slot);
+    return true;
   }
   void* take_kept() noexcept;
 
