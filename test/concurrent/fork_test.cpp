@@ -189,7 +189,7 @@ TEST(Fork, LeavesEveryGenerationTheSameShareAndRightCounts) {
   std::size_t cached_in_first = 0;
   EXPECT_EQ(quarry_test::run_in_generations(300, 20,
                                             [&](int) {
-                                              for (int i = 0; i < 3; ++i) leave_resting(resource);
+                                              leave_resting(resource);
                                               use(resource, 64, 5000);
                                               if (resource.stats().live_slots != 0) return 1;
                                               std::size_t cached = 0;
@@ -389,7 +389,7 @@ class inheritance {
   }
 
  private:
-  static constexpr int vanishing = 2;                // threads of each generation
+  static constexpr int vanishing = 1;                // threads of each generation
   static constexpr std::size_t page_bytes = 131072;  // that each generation takes from the pool
 
   void use_all() {
