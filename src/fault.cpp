@@ -55,6 +55,10 @@ kind_facts facts_of(fault_kind kind) noexcept {
     case fault_kind::nothing_there:
       return {slab_errc::invalid_pointer, "the resource holds that memory, but no block lies there now",
               "a block that was freed before, and whose slab went back since", "double-free"};
+    case fault_kind::late_free:
+      return {slab_errc::invalid_pointer, "a block is freed while its resource ends or is released",
+              "a thread that was not joined, or an object that outlives the resource of its memory",
+              "late-free"};
     case fault_kind::overwritten_header:
       return {slab_errc::corrupted, "the header of a slab was overwritten",
               "a write through a wild pointer: headers lie apart from blocks", "overwritten-header"};

@@ -23,6 +23,7 @@ enum class fault_kind : std::uint8_t {
   wrong_resource,
   not_a_block,
   nothing_there,
+  late_free,
   overwritten_header,
   overwritten_magazine,
   write_after_free,

@@ -6,6 +6,7 @@
 #include "checked_owners.hpp"
 #include "fork_gate.hpp"
 #include "thread_registry.hpp"
+#include "waiting_rooms.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -38,6 +39,7 @@ void fork_handlers::after_in_parent() noexcept {
 }
 
 void fork_handlers::after_in_child() noexcept {
+  forget_waiting_threads();
   for (thread_caches* each = registry_of_this_copy().first; each != nullptr; each = each->next_)
     each->forget_other_threads();
   unlock_all();

@@ -12,6 +12,7 @@
 #include "live_blocks.hpp"
 #include "os_pages.hpp"
 #include "sentence.hpp"
+#include "waiting_rooms.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -35,7 +36,11 @@ std::atomic<guarded_pool*> pools[most_pools];  // written under the lock; null: 
 #if defined(__unix__) || defined(__APPLE__)
 // Registered at load, so that the lock is taken behind those of resources.
 QUARRY_AT_LOAD(102) void install_fork_handlers() noexcept {
-  pthread_atfork([] { pools_lock.lock(); }, [] { pools_lock.unlock(); }, [] { pools_lock.unlock(); });
+  pthread_atfork([] { pools_lock.lock(); }, [] { pools_lock.unlock(); },
+                 [] {
+                   forget_waiting_threads();
+                   pools_lock.unlock();
+                 });
 }
 #endif
 

@@ -23,6 +23,7 @@
 #include <quarry/portability.hpp>
 
 #include "spare_ranges.hpp"
+#include "waiting_rooms.hpp"
 #endif
 
 #if defined(__linux__)
@@ -157,7 +158,11 @@ class errno_keeper {
 // The lock is taken last and let go first: registered when the program or library is loaded, before any handler
 // of a resource, so that no thread waits for it with a resource's lock in hand that fork() waits for.
 QUARRY_AT_LOAD(101) void install_fork_handlers() noexcept {
-  pthread_atfork([] { spare_lock.lock(); }, [] { spare_lock.unlock(); }, [] { spare_lock.unlock(); });
+  pthread_atfork([] { spare_lock.lock(); }, [] { spare_lock.unlock(); },
+                 [] {
+                   detail::forget_waiting_threads();
+                   spare_lock.unlock();
+                 });
 }
 
 void name_pages([[maybe_unused]] void* pages, [[maybe_unused]] std::size_t bytes) noexcept {

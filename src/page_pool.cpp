@@ -14,6 +14,7 @@
 #include "os_pages.hpp"
 #include "quarry/resource_page_source.hpp"
 #include "refusal.hpp"
+#include "waiting_rooms.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -65,11 +66,15 @@ struct page_pool_fork_handlers {
   static void unlock() noexcept {
     page_pool::of_this_module().lock_.unlock();
   }
+  static void unlock_in_child() noexcept {
+    forget_waiting_threads();
+    unlock();
+  }
 
   // Registered when the program or library is loaded, before any handler of a resource: handlers before a fork
   // run in reverse, so the leaf is locked last, when no thread can hold it and wait for a resource's lock.
   QUARRY_AT_LOAD(101) static void install() noexcept {
-    pthread_atfork(lock, unlock, unlock);
+    pthread_atfork(lock, unlock, unlock_in_child);
   }
 #endif
 };

@@ -122,8 +122,10 @@ template <class Derived>
 void slab_face<Derived>::deallocate_missed(void* pointer, std::size_t bytes, std::size_t alignment) noexcept {
   if (pointer == nullptr) return;
   auto& host = self().host();
-  if (host.setup().is_watched())
+  if (host.setup().is_watched()) {
+    if (QUARRY_UNLIKELY(host.is_closed())) return watch(host).refuse_late(pointer, bytes, alignment);
     return watch(host).deallocate(self().cache_or_open(), pointer, bytes, alignment);
+  }
   auto& engine = host.engine();
   const core::class_index index = host.setup().pooled_class(bytes, alignment);
   if (index == core::no_class) {

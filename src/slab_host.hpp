@@ -57,17 +57,28 @@ void slab_host<Derived, Engine>::begin_checks() {
 }
 
 template <class Derived, class Engine>
-void slab_host<Derived, Engine>::end_checks() noexcept {
+void slab_host<Derived, Engine>::end_checked() noexcept {
   leave_checked_owner(this);
-  watch(*this).look_at_what_is_left("ended");
+  close("ended");
+  engine_.release();
+}
+
+// Without its caches every thread comes the way on which it is asked whether the resource is closed. `what` is for
+// look_at_what_is_left().
+template <class Derived, class Engine>
+void slab_host<Derived, Engine>::close(const char* what) noexcept {
+  is_closed_.store(true,
+                   std::memory_order_relaxed);  // Relaxed: who does not see it is inside a call already.
+  this->self().forget_caches();
+  watch(*this).look_at_what_is_left(what);
 }
 
 template <class Derived, class Engine>
 void slab_host<Derived, Engine>::release(std::size_t keep_bytes) noexcept {
   if (engine_.memory().untouched()) return;
-  if (setup_.is_checked()) watch(*this).look_at_what_is_left("was released");
-  this->self().forget_caches();
+  setup_.is_checked() ? close("was released") : this->self().forget_caches();
   engine_.release(true, keep_bytes);
+  is_closed_.store(false, std::memory_order_relaxed);  // Relaxed: as in close().
 }
 
 template <class Derived, class Engine>

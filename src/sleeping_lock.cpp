@@ -1,17 +1,15 @@
 #include "quarry/detail/sleeping_lock.hpp"
 
 #include "quarry/locks.hpp"
+#include "waiting_rooms.hpp"
 
-#if defined(__linux__)
+#if QUARRY_HAS_FUTEX
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <quarry/portability.hpp>
 
 #include <cerrno>
-#else
-#include <chrono>
-#include <thread>
 #endif
 
 namespace quarry {
@@ -24,24 +22,34 @@ constexpr int most_spins = 64;  // looks before a waiter sleeps
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t),
               "The system waits on the word itself.");
 
-#if defined(__linux__)
+#if QUARRY_HAS_FUTEX
+
 // Leaves errno as it was: whoever frees memory does not expect it to change.
 void call_futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value) noexcept {
   const int kept = errno;
   syscall(SYS_futex, &word, operation, value, nullptr, nullptr, 0);
   errno = kept;
 }
-#endif
 
 // Sleeps while the word is `value`, or for a moment.
-void sleep_on([[maybe_unused]] std::atomic<std::uint32_t>& word,
-              [[maybe_unused]] std::uint32_t value) noexcept {
-#if defined(__linux__)
+void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t value) noexcept {
   call_futex(word, FUTEX_WAIT_PRIVATE, value);
-#else
-  std::this_thread::sleep_for(std::chrono::microseconds(50));
-#endif
 }
+// The word may be gone: then the call finds nobody.
+void wake_one(std::atomic<std::uint32_t>& word) noexcept {
+  call_futex(word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+#else
+
+void sleep_on(std::atomic<std::uint32_t>& word, std::uint32_t value) noexcept {
+  waiting_rooms::sleep_on(word, value);
+}
+void wake_one(std::atomic<std::uint32_t>& word) noexcept {
+  waiting_rooms::wake(&word);
+}
+
+#endif
 
 }  // namespace
 
@@ -56,9 +64,7 @@ void sleeping_lock::lock_slow() noexcept {
 }
 
 void sleeping_lock::wake() noexcept {
-#if defined(__linux__)
-  call_futex(state_, FUTEX_WAKE_PRIVATE, 1);  // the lock may be gone: then the call finds nobody
-#endif
+  wake_one(state_);
 }
 
 }  // namespace detail

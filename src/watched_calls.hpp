@@ -57,6 +57,9 @@ class watched_calls {
   /// Reports slots that came back twice and entries of magazines that were overwritten, if any were found on their way to the slabs.
   void report_strays() const noexcept;
 
+  /// Reports a free while the resource ends or is released. Looks at nothing that this may hold.
+  void refuse_late(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
+
   /// Calls f(void* slot, std::size_t slot_bytes, const core::slot_record*) for every live slot of a checked resource. Requires
   /// that nobody else is inside a call.
   template <class F>
@@ -281,6 +284,17 @@ template <class Host>
 void watched_calls<Host>::refuse(const void* pointer, std::size_t bytes,
                                  std::size_t alignment) const noexcept {
   report_fault(host_.owner(), find_fault(pointer, bytes, alignment));
+}
+
+template <class Host>
+void watched_calls<Host>::refuse_late(const void* pointer, std::size_t bytes,
+                                      std::size_t alignment) const noexcept {
+  fault found;
+  found.kind = fault_kind::late_free;
+  found.pointer = pointer;
+  found.bytes = bytes;
+  found.alignment = alignment;
+  report_fault(host_.owner(), found);
 }
 
 // Says what is wrong with a pointer that may not be freed as said. Reads nothing of the user's.

@@ -1052,6 +1052,60 @@ TEST_F(SlabCache, OfTwoLastHandlesThatGoAtOnceOneDestroysTheRecycledObjects) {
   EXPECT_EQ(upstream.live_blocks(), 0U);
 }
 
+// Has a handle to its own cache, which it drops when it is recycled if it was told to.
+struct member_of_its_cache {
+  using cache_type = test_cache<member_of_its_cache, spin_lock>;
+  member_of_its_cache(const cache_type& handle, bool drops) : home(handle), drops_handle(drops) { ++alive; }
+  member_of_its_cache(const member_of_its_cache&) = delete;
+  ~member_of_its_cache() { --alive; }
+  void clear() {
+    if (drops_handle) const cache_type dropped(std::move(home));
+  }
+  static inline int alive = 0;
+  cache_type home;
+  bool drops_handle;
+};
+
+TEST_F(SlabCache, ARecycledObjectThatHasAHandleKeepsItsCacheUntilTrim) {
+  const member_of_its_cache* kept = nullptr;
+  {
+    member_of_its_cache::cache_type cache(pages);
+    auto owner = cache.make(cache, false);
+    kept = owner.get();
+    cache.recycle(std::move(owner));
+  }
+  EXPECT_EQ(member_of_its_cache::alive, 1) << "by its own handle";
+  EXPECT_EQ(upstream.live_blocks(), 1U);
+  {
+    member_of_its_cache::cache_type again(kept->home);
+    again.trim();
+    EXPECT_EQ(member_of_its_cache::alive, 0);
+  }
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
+TEST_F(SlabCache, ClearMayDropTheHandleThatARecycledObjectHas) {
+  {
+    member_of_its_cache::cache_type cache(pages);
+    cache.recycle(cache.make(cache, true));
+    EXPECT_EQ(cache.stats().kept_slots, 1U);
+  }
+  EXPECT_EQ(member_of_its_cache::alive, 0);
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
+TEST_F(SlabCache, ClearMayDropTheHandleThatIsTheLastAndRecycles) {
+  member_of_its_cache::cache_type::ptr owner;
+  {
+    member_of_its_cache::cache_type cache(pages);
+    owner = cache.make(cache, true);
+  }
+  auto& home = owner->home;
+  home.recycle(std::move(owner));
+  EXPECT_EQ(member_of_its_cache::alive, 0) << "nobody could reuse it";
+  EXPECT_EQ(upstream.live_blocks(), 0U);
+}
+
 TEST_F(SlabCache, AKeptObjectIsNotDeallocatedTwice) {
   test_cache<counted> cache(pages);
   auto owner = cache.make();

@@ -32,7 +32,8 @@ void clear_by_adl(T& object) {
 }  // namespace detail
 
 /// What slab_cache<T>::recycle does to the object. By default: a function clear(T&) in T's namespace, else the
-/// member function clear(), else nothing. Specialise it to do something else.
+/// member function clear(), else nothing. Specialise it to do something else. Where the object has handles to its own cache,
+/// clear() has to drop them, or the object keeps its cache for good.
 /// Complexity  As the function that is called.
 /// Threads     As the cache: one at a time for each object.
 template <class T>

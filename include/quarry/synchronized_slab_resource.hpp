@@ -63,7 +63,8 @@ class QUARRY_EXPORT synchronized_slab_resource final
 
   /// Gives all memory back upstream, whether or not it was deallocated.
   /// Requires    No other thread is inside a call or will make one; threads may be ending.
-  ~synchronized_slab_resource() override = default;
+  /// Effects     Where calls are checked, what other threads free all the same, while this runs, is told and left alone.
+  ~synchronized_slab_resource() override { this->end(); }
 
   /// Calls f(void* slot, std::size_t slot_bytes) for every live slot; oversize blocks are not slots.
   /// Requires    No other thread is inside a call; f does not use the resource. Threads may be ending, and f may wait for

@@ -61,7 +61,7 @@ class QUARRY_EXPORT unsynchronized_slab_resource final
                                std::pmr::memory_resource* upstream = std::pmr::get_default_resource());
 
   /// Gives all memory back upstream, whether or not it was deallocated.
-  ~unsynchronized_slab_resource() override = default;
+  ~unsynchronized_slab_resource() override { this->end(); }
 
   /// Calls f(void* slot, std::size_t slot_bytes) for every live slot; oversize blocks are not slots.
   /// Requires    f does not use the resource.

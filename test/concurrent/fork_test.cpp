@@ -206,35 +206,34 @@ class resting_thread {
   std::thread thread_;
 };
 
-// Each generation has threads that the next does not. Returns 0 when all have as much in their caches as the first.
-int run_generations(synchronized_slab_resource& resource, int generations, std::size_t cached_in_first) {
-  resting_thread threads[] = {resting_thread(resource), resting_thread(resource), resting_thread(resource)};
-  use(resource, 64, 20000);
-  if (resource.stats().live_slots != 0) return 1;
-  std::size_t cached = 0;
-  std::thread([&] {  // one that has no share yet
-    use(resource, 64, 20000);
-    const std::size_t before = resource.stats().cached_slots;
-    resource.flush_thread_cache();
-    cached = before - resource.stats().cached_slots;
-  })
-      .join();
-  if (cached_in_first != 0 && cached < cached_in_first / 2) return 2;
-  if (generations == 1) return 0;
-  return quarry_test::run_in_child(60, [&] {
-    return run_generations(resource, generations - 1, cached_in_first != 0 ? cached_in_first : cached);
-  });
+// A thread that rests until its process ends, in which no other thread waits for it.
+void leave_resting(synchronized_slab_resource& resource) {
+  new resting_thread(resource);
 }
 
 TEST(Fork, LeavesEveryGenerationTheSameShareAndRightCounts) {
   if (const char* const why = quarry_test::why_children_cannot_start_threads()) GTEST_SKIP() << why;
-  EXPECT_EQ(quarry_test::run_in_child(60,
-                                      [] {
-                                        slab_options options;
-                                        options.thread_cache_bytes = 65536;
-                                        synchronized_slab_resource resource(options);
-                                        return run_generations(resource, 60, 0);
-                                      }),
+  slab_options options;
+  options.thread_cache_bytes = 65536;
+  synchronized_slab_resource resource(options);
+  std::size_t cached_in_first = 0;
+  EXPECT_EQ(quarry_test::run_in_generations(300, 20,
+                                            [&](int) {
+                                              leave_resting(resource);
+                                              use(resource, 64, 5000);
+                                              if (resource.stats().live_slots != 0) return 1;
+                                              std::size_t cached = 0;
+                                              std::thread([&] {  // one that has no share yet
+                                                use(resource, 64, 5000);
+                                                const std::size_t before = resource.stats().cached_slots;
+                                                resource.flush_thread_cache();
+                                                cached = before - resource.stats().cached_slots;
+                                              })
+                                                  .join();
+                                              if (cached < cached_in_first / 2) return 2;
+                                              if (cached_in_first == 0) cached_in_first = cached;
+                                              return 0;
+                                            }),
             0);
 }
 
@@ -373,6 +372,98 @@ TEST(Fork, LeavesTypedCachesWithALockUsable) {
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_a_busy_cache<quarry::spin_lock>(300); }),
             0);
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_a_busy_cache<std::mutex>(100); }), 0);
+}
+
+// What a family of processes has, each of which adds to it, with threads that its children lack. The functions return 0 when all
+// is as it should be.
+class inheritance {
+ public:
+  int add(int generation) {
+    for (int i = 0; i < vanishing; ++i) {
+      auto* const place = new resting_place;  // for a thread that rests until its process ends
+      std::thread([this, place] {
+        use_all();
+        const auto lives = cache_.make();
+        place->rest();
+      }).detach();
+      if (!place->wait_until_taken()) return 1;
+    }
+    use_all();
+    auto* const block = static_cast<int*>(resource_.allocate(48));
+    *block = generation;
+    blocks_.push_back(block);
+    objects_.push_back(cache_.make());
+    auto* const pages = static_cast<std::byte*>(pool_->allocate(page_bytes));
+    pages[page_bytes - 1] = static_cast<std::byte>(generation);
+    pages_.push_back(pages);
+    return check(static_cast<std::size_t>(generation));
+  }
+
+  int end() {
+    for (int* const each : blocks_) resource_.deallocate(each, 48);
+    objects_.clear();
+    for (std::byte* const each : pages_) pool_->deallocate(each, page_bytes);
+    if (resource_.stats().live_slots != 0) return 10;
+    if (resource_.stats().cached_slots == 0) return 11;  // by the threads that vanished
+    resource_.release();
+    if (resource_.stats().cached_slots != 0 || resource_.stats().upstream_bytes != 0) return 12;
+    if (below_.stats().live_slots != 0 || below_.stats().oversize_blocks != 0) return 13;
+    below_.release();
+    if (below_.stats().cached_slots != 0 || below_.stats().upstream_bytes != 0) return 14;
+    if (cache_.erase_if([](const named&) { return true; }) != blocks_.size() * vanishing) return 15;
+    cache_.trim();
+    if (cache_.stats().live_slots != 0 || cache_.stats().slab_count != 1) return 16;
+    if (quarry::trim_pooled_pages() == 0 || quarry::trim_pooled_pages() != 0) return 17;
+    use_all();
+    return 0;
+  }
+
+ private:
+  static constexpr int vanishing = 1;                // threads of each generation
+  static constexpr std::size_t page_bytes = 131072;  // that each generation takes from the pool
+
+  void use_all() {
+    use(resource_, 64, 500);
+    use(resource_, large_bytes, 1);
+    use(below_, 200, 100);
+    use(*pool_, page_bytes, 2);
+    const auto one = cache_.make();
+    synchronized_slab_resource own(&resource_);
+    use(own, 32, 100);
+  }
+
+  int check(std::size_t generations) {
+    if (resource_.stats().live_slots != generations) return 2;
+    if (resource_.stats().oversize_blocks != 0) return 3;
+    if (cache_.stats().live_slots != generations * (vanishing + 1)) return 4;
+    for (std::size_t i = 0; i < generations; ++i) {
+      if (*blocks_[i] != static_cast<int>(i + 1)) return 5;
+      if (objects_[i]->name.size() != 40) return 6;
+      if (pages_[i][page_bytes - 1] != static_cast<std::byte>(i + 1)) return 7;
+    }
+    return 0;
+  }
+
+  std::pmr::memory_resource* pool_ = quarry::pooled_page_resource();
+  synchronized_slab_resource below_{pool_};
+  synchronized_slab_resource resource_{slab_options{}, &below_};
+  quarry::slab_cache<named, quarry::spin_lock> cache_;
+  std::vector<int*> blocks_;  // one of each generation, as those below
+  std::vector<quarry::slab_cache<named, quarry::spin_lock>::ptr> objects_;
+  std::vector<std::byte*> pages_;
+};
+
+TEST(Fork, LeavesNestedResourcesTypedCacheAndPagePoolSoundForHundredsOfGenerations) {
+  if (const char* const why = quarry_test::why_children_cannot_start_threads()) GTEST_SKIP() << why;
+  constexpr int generations = 300;
+  inheritance all;
+  EXPECT_EQ(quarry_test::run_in_generations(generations, 20,
+                                            [&](int generation) {
+                                              const int wrong = all.add(generation);
+                                              return wrong != 0 || generation != generations ? wrong
+                                                                                             : all.end();
+                                            }),
+            0);
 }
 
 TEST(Fork, HappensInAConstructorAndInAVisitOfATypedCache) {

@@ -1,4 +1,5 @@
-// The lock of a synchronized resource: that it excludes, and what waiting costs.
+// The lock of a synchronized resource: that it excludes, and what waiting costs. Again as on systems that have no futex.
+// again with: -DQUARRY_ABI=without_futex -DQUARRY_WITHOUT_FUTEX
 #include "quarry/detail/sleeping_lock.hpp"
 
 #include <gtest/gtest.h>
@@ -16,7 +17,12 @@
 #include <type_traits>
 #include <vector>
 
+#include "../../src/waiting_rooms.hpp"
 #include "support/in_child.hpp"
+
+#if defined(QUARRY_WITHOUT_FUTEX)
+#include "../../src/sleeping_lock.cpp"
+#endif
 
 namespace {
 
@@ -117,6 +123,7 @@ TEST(SleepingLock, IsUnlockedByTheChildOfAForkWhileThreadsWait) {
   std::this_thread::sleep_for(milliseconds(50));  // so that it sleeps, mostly
   EXPECT_EQ(quarry_test::run_in_child(10,
                                       [&] {
+                                        quarry::detail::forget_waiting_threads();
                                         lock.unlock();
                                         const bool was_free = lock.try_lock();
                                         lock.unlock();
@@ -127,6 +134,56 @@ TEST(SleepingLock, IsUnlockedByTheChildOfAForkWhileThreadsWait) {
   lock.unlock();
   waiter.join();
 }
+
+#if !QUARRY_HAS_FUTEX
+
+// Of two locks that share a room one opens: that of the thread that came last.
+TEST(SleepingLock, WakesWhoSleepsInARoomBehindOthers) {
+  std::vector<sleeping_lock> locks(quarry::detail::waiting_rooms::count + 1);
+  sleeping_lock& first = locks.front();
+  sleeping_lock& last = locks.back();
+  first.lock();
+  last.lock();
+  std::thread waits_for_first([&] { const std::lock_guard<sleeping_lock> guard(first); });
+  std::this_thread::sleep_for(milliseconds(50));  // so that it sleeps, mostly
+  std::atomic<bool> is_served{false};
+  std::thread waits_for_last([&] {
+    const std::lock_guard<sleeping_lock> guard(last);
+    is_served = true;
+  });
+  std::this_thread::sleep_for(milliseconds(50));
+  last.unlock();
+  const auto begin = clock_type::now();
+  while (!is_served && clock_type::now() - begin < std::chrono::seconds(5))
+    std::this_thread::sleep_for(milliseconds(1));
+  EXPECT_TRUE(is_served);
+  first.unlock();
+  waits_for_first.join();
+  waits_for_last.join();
+}
+
+TEST(SleepingLock, IsUnlockedByTheChildOfAForkWhoseParentHadItsRoomTaken) {
+  sleeping_lock lock;
+  lock.lock();
+  std::thread waiter([&] { const std::lock_guard<sleeping_lock> guard(lock); });
+  std::this_thread::sleep_for(milliseconds(50));  // so that it sleeps, mostly
+  {
+    const auto held = quarry::detail::waiting_rooms::hold(&lock);
+    EXPECT_EQ(quarry_test::run_in_child(10,
+                                        [&] {
+                                          quarry::detail::forget_waiting_threads();
+                                          lock.unlock();
+                                          const bool was_free = lock.try_lock();
+                                          lock.unlock();
+                                          return was_free ? 7 : 0;
+                                        }),
+              7);
+  }
+  lock.unlock();
+  waiter.join();
+}
+
+#endif
 
 /// Keeps the thread that constructs it, and those that it starts, on one core.
 class one_core {

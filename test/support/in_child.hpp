@@ -5,6 +5,9 @@
 
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
 
 #include <cstdio>
 
@@ -45,6 +48,40 @@ int run_in_child(unsigned seconds, Work work) {
   int status = 0;
   if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
   return WEXITSTATUS(status);
+}
+
+/// Calls work(generation) in a chain of processes, each the child of the one before, which ends as soon as it has forked: what
+/// `work` leaves behind, threads that rest among it, is there when its process forks, and in the next generation as far as
+/// memory goes.
+/// Returns     The first result of `work` that is not 0; 0 when there is none; -1 when a process ends otherwise or hangs for
+///             `seconds`.
+template <class Work>
+int run_in_generations(int generations, unsigned seconds, Work work) {
+  return run_in_child(0, [&] {  // 0: no limit, as each process below has its own
+    int ends[2];
+    if (pipe(ends) != 0) return -1;
+#if defined(__linux__)
+    prctl(PR_SET_CHILD_SUBREAPER, 1);  // so that this process sees the end of all of them
+#endif
+    int generation = 1;
+    pid_t child = fork();
+    while (child == 0) {
+      alarm(seconds);
+      const int result = work(generation);
+      if (result != 0 || generation == generations) {
+        std::fflush(nullptr);
+        _exit(write(ends[1], &result, sizeof result) == sizeof result ? 0 : 1);
+      }
+      ++generation;
+      child = fork();
+    }
+    if (generation != 1) _exit(0);  // without a word where there is no next one
+    close(ends[1]);
+    int result = -1;
+    if (read(ends[0], &result, sizeof result) != sizeof result) result = -1;
+    while (wait(nullptr) > 0) continue;
+    return result;
+  });
 }
 
 }  // namespace quarry_test

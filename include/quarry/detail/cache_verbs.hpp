@@ -121,6 +121,8 @@ class cache_verbs {
   /// Returns the object to the cache without destroying it: recycle_policy<T>::clear prepares it, and reuse()
   /// hands it out again. It is destroyed by trim() and with the last handle. An object that needs no destructor and that
   /// nothing clears is freed instead.
+  /// Requires    That clear() drops what handles to this cache the object has, or that trim() is called before the last other
+  ///             handle goes: a recycled object with such a handle keeps the cache, and so itself, for good.
   void recycle(ptr owner) noexcept;
 
   /// Returns a recycled object as clear() left it, or an empty owner when there is none.
@@ -362,7 +364,7 @@ void cache_verbs<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
   object* const kept = const_cast<object*>(owner.release());
   if (!slots_.may_keep(kept)) return;
   recycle_policy<object>::clear(*kept);
-  slots_.keep(kept);
+  if (!slots::keep(kept)) destroy(kept);  // clear() may have dropped the last handle, this one
 }
 
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>

@@ -4,6 +4,7 @@
 // Threads    As the derived class.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <iosfwd>
 #include <memory_resource>
@@ -92,8 +93,12 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   slab_host(const slab_options& options, std::pmr::memory_resource* upstream, std::uint32_t growth_log2);
   slab_host(const slab_options& options, void* buffer, std::size_t bytes, std::pmr::memory_resource* upstream,
             std::uint32_t growth_log2);
-  ~slab_host() override {
-    if (setup_.is_checked()) end_checks();
+  ~slab_host() override = default;
+
+  /// Of Derived's destructor: where calls are checked, the resource ends here, while it still is one whole, so that what others
+  /// free meanwhile is told.
+  void end() noexcept {
+    if (setup_.is_checked()) end_checked();
   }
 
   resource_setup setup_;  // never changes
@@ -116,7 +121,11 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   }
 
   void begin_checks();
-  void end_checks() noexcept;
+  void end_checked() noexcept;
+  void close(const char* what) noexcept;
+  bool is_closed() const noexcept {
+    return is_closed_.load(std::memory_order_relaxed);  // Relaxed: a look at what may change at any time.
+  }
   owner_facts owner() const noexcept;
 
   const resource_setup& setup() const noexcept { return setup_; }
@@ -124,6 +133,8 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   const Engine& engine() const noexcept { return engine_; }
   slab_host& host() noexcept { return *this; }
   const slab_host& host() const noexcept { return *this; }
+
+  std::atomic<bool> is_closed_{false};  // a checked resource ends or is released; any thread
 };
 
 }  // namespace detail

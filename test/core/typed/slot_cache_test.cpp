@@ -102,6 +102,7 @@ TEST_F(SlotCache, TakesNoMemoryUntilItsFirstSlot) {
   EXPECT_FALSE(cache.owns(&cache));
   EXPECT_EQ(cache.try_deallocate(&cache, 8), slot_fault::foreign);
   cache.for_each_live([](void*) { FAIL(); });
+  EXPECT_EQ(cache.erase_if([](void*) { return true; }), 0U);
   cache.inspect([](const auto&, std::size_t) { FAIL(); });
   EXPECT_EQ(pages.memory.calls(), 0U);
   void* const slot = take(cache);
@@ -328,20 +329,16 @@ TEST_F(SlotCache, EverySlotHasAnIndexAndEveryIndexASlotOrNone) {
   give(cache, taken);
 }
 
-TEST_F(SlotCache, LiveSlotsAreThoseInTheUsersHands) {
-  const std::vector<void*> taken = take(cache, 2 * kind::layout.extension.slots);
-  std::set<void*> live(taken.begin(), taken.end());
-  for (std::size_t i = 0; i < taken.size(); i += 3) {
-    live.erase(taken[i]);
-    if (i % 2 == 0)
-      cache.deallocate(taken[i]);
-    else
-      cache.keep(taken[i]);
-  }
+TEST_F(SlotCache, VisitsWhatIsInTheUsersHandsAndErasesWhatIsChosen) {
+  const std::vector<void*> taken = take(cache, 3);
+  cache.deallocate(taken[1]);
   std::set<void*> seen;
   cache.for_each_live([&](void* slot) { EXPECT_TRUE(seen.insert(slot).second); });
-  EXPECT_EQ(seen, live);
-  for (void* const each : live) cache.deallocate(each);
+  EXPECT_EQ(seen, (std::set<void*>{taken[0], taken[2]}));
+  EXPECT_EQ(cache.erase_if([&](void* slot) { return slot == taken[2]; }), 1U);
+  EXPECT_EQ(kind::destroyed, std::multiset<void*>{taken[2]});
+  EXPECT_EQ(cache.try_deallocate(taken[2], 8), slot_fault::free);
+  cache.deallocate(taken[0]);
 }
 
 TEST(SlotCacheOverThrowingPages, PassesTheExceptionOnAndTriesAgain) {

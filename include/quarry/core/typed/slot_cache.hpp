@@ -15,6 +15,7 @@
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/core/typed/slot_numbers.hpp>
+#include <quarry/core/typed/visits.hpp>
 #include <quarry/portability.hpp>
 
 #include <cstddef>
@@ -36,6 +37,8 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   template <class Late>
   using control_of =
       cache_control<Lock, PageSource, kind_of<Late>::magazine_slots, kind_of<Late>::marks_kept>;
+  template <class Late>
+  using visits_of = visits<kind_of<Late>, control_of<Late>>;
 
  public:
   using front = locked_front<Lock>;
@@ -90,13 +93,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// Frees a slot, which leaves `mine` if that is given.
   template <class... Transit>
   static void push(front& into, void* slot, const Transit&... mine) noexcept {
-    bool stored;
-    {
-      const lock_holder<Lock> guard(into.lock);
-      stored = into.loaded.push(slot);
-      if (stored) (into.leave(mine), ...);
-    }
-    if (QUARRY_UNLIKELY(!stored)) control_of<LateKind>::of(into).deallocate(slot, mine...);
+    control_of<LateKind>::push(into, slot, mine...);
   }
   slot_fault try_deallocate(const void* slot, std::size_t alignment) noexcept;
 
@@ -144,9 +141,14 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   bool is_mine(const void* slot) const noexcept { return front_of(slot) == front_.load(); }
   /// Returns whether the object in `slot` of this cache lives, as far as the checks know, and tells if not.
   bool may_keep(const void* slot) const noexcept;
-  void keep(void* slot) noexcept {
-    const lock_holder<Lock> guard(opened().lock);
-    opened().root.keep(slot);
+  /// Keeps the object in `slot` constructed, in the cache that it came from. Returns false where that has no handle that would
+  /// destroy it.
+  static bool keep(void* slot) noexcept {
+    auto& block = control_of<LateKind>::of(*front_of(slot));
+    const lock_holder<Lock> guard(block.lock);
+    if (block.root.orphaned()) return false;
+    block.root.keep(slot);
+    return true;
   }
   void* take_kept() noexcept;
 
@@ -163,17 +165,16 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
   void* at(std::uint32_t index) noexcept;
 
-  /// Calls f(void* slot) for each slot in the users' hands that is not in transit, under the lock; f may free that slot where Lock does nothing.
-  /// Flushes the magazine first. Errors: what f throws.
+  /// visits::for_each_live() of the cache; nothing where there is none.
   template <class F>
-  void for_each_live(F f);
-
-  /// Destroys each object in the users' hands for which p(void* slot) is true, and frees its slot. p is called under the lock,
-  /// destructors are not, so they may free others of the cache.
-  /// Returns     How many. Errors: what p throws; then those before are gone.
-  /// Complexity  O(slots), and O(slabs) for each slab with such objects, and for every few slabs.
+  void for_each_live(F f) {
+    if (is_open()) visits_of<LateKind>::for_each_live(opened(), f);
+  }
+  /// visits::erase_if() of the cache; 0 where there is none.
   template <class P>
-  std::size_t erase_if(P p);
+  std::size_t erase_if(P p) {
+    return is_open() ? visits_of<LateKind>::erase_if(opened(), p, &destroy_inside) : 0;
+  }
 
   /// Calls f(const cache_root&, std::size_t cached_slots), with what waits in quarantine among them, under the lock, unless there is no slab yet.
   template <class F>
@@ -186,34 +187,6 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   }
 
  private:
-  // A look at all slots under the lock, which ends however it is left.
-  struct visit {
-    explicit visit(control_of<LateKind>& of) : block(of) {
-      block.lock.lock();
-      reserved = block.root.begin_visit(block);
-      if (block.checks != nullptr) block.checks->end_quarantine(block, late);
-    }
-    ~visit() {
-      block.root.end_visit(reserved);
-      block.lock.unlock();
-      block.finish([&] { return block.leave_checked(block.root.flush(block), late); });
-      late.send();
-    }
-    control_of<LateKind>& block;
-    std::size_t reserved;
-    fault_report late;
-  };
-  // An object that erase_if() has chosen. Until its slot goes back, its slab stays.
-  struct erasure {
-    ~erasure() { end(); }
-    void end() noexcept {
-      if (slot != nullptr) push(*of, slot, mine);
-      slot = nullptr;
-    }
-    front* of = nullptr;
-    void* slot = nullptr;
-    transit mine{};
-  };
   auto& opened() const noexcept { return control_of<LateKind>::of(front_.opened()); }
   front* share() const;
   void destroy_kept() noexcept;
@@ -387,79 +360,6 @@ slot_fault slot_cache<LateKind, Lock, Shared, PageSource>::try_deallocate(const 
     return fault == slot_fault::none ? opened().put_back(const_cast<void*>(slot)) : nullptr;
   });
   return fault;
-}
-
-template <class LateKind, class Lock, bool Shared, class PageSource>
-template <class F>
-void slot_cache<LateKind, Lock, Shared, PageSource>::for_each_live(F f) {
-  if (!is_open()) return;
-  const visit look(opened());
-  const cache_root& root = look.block.root;
-  root.for_each_slab([&](const slab& each) {
-    each.for_each_used(kind_of<LateKind>::layout.slabs, [&](void* slot) {
-      if (!look.block.is_in_transit(slot) &&
-          !root.is_kept(each, each.index_of(slot, kind_of<LateKind>::layout.slabs)))
-        f(slot);
-    });
-  });
-}
-
-// Slabs in the order of their addresses, because a list may change whenever the lock is open. The slab of the last object that
-// was destroyed stays meanwhile, as its slot is not freed yet.
-template <class LateKind, class Lock, bool Shared, class PageSource>
-template <class P>
-std::size_t slot_cache<LateKind, Lock, Shared, PageSource>::erase_if(P p) {
-  if (!is_open()) return 0;
-  control_of<LateKind>& block = opened();
-  const slab_layout& layout = kind_of<LateKind>::layout.slabs;
-  std::size_t erased = 0;
-  erasure ways_out[2];
-  slab* at = nullptr;       // pinned by the object before; null: to be looked for
-  std::uintptr_t from = 0;  // the address of the slab that is looked at
-  std::size_t index = 0;    // of its slot that comes next
-  for (;; ++erased) {
-    erasure& before = ways_out[erased % 2];
-    erasure& next = ways_out[1 - erased % 2];
-    void* slot = nullptr;
-    const bool is_checked = block.checks != nullptr;
-    {
-      const visit look(block);
-      const cache_root& root = block.root;
-      const auto choose = [&](slab& each) {
-        if (reinterpret_cast<std::uintptr_t>(&each) != from) index = 0;
-        from = reinterpret_cast<std::uintptr_t>(&each);
-        for (; slot == nullptr && index < each.slots(); ++index) {
-          void* const place = each.slot_at(index, layout);
-          if (each.bitmap().is_free(index) || root.is_kept(each, index) || block.is_in_transit(place))
-            continue;
-          if (p(place)) slot = place;
-        }
-        at = &each;
-        return slot != nullptr;
-      };
-      bool found = at != nullptr && choose(*at);
-      if (at != nullptr && !found) ++from;
-      for (std::size_t count = 1; !found && count != 0;) {
-        slab* few[32];
-        count = root.slabs_from(from, few, 32);
-        for (std::size_t i = 0; i < count && !found; ++i) found = choose(*few[i]);
-        if (!found) ++from;
-      }
-      if (slot != nullptr && !is_checked) {
-        next.of = &block;
-        next.slot = slot;
-        block.enter(next.mine, slot);
-      }
-    }
-    before.end();
-    if (slot == nullptr) return erased;
-    if (is_checked) {
-      at = nullptr;
-      destroy_owned(block, slot);
-    } else if constexpr (kind_of<LateKind>::has_destructor) {
-      kind_of<LateKind>::destroy_object(slot);
-    }
-  }
 }
 
 }  // namespace core
