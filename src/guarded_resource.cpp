@@ -1,5 +1,6 @@
 #include "quarry/guarded_resource.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <quarry/detail/resource_setup.hpp>
 #include <quarry/portability.hpp>
@@ -42,15 +43,26 @@ std::uint64_t next_random() noexcept {  // Marsaglia 2003, xorshift
   return state;
 }
 
-// Starts the countdown anew: passed after 1 to 2 * every - 1 allocations of this weight, each as likely. Returns whether it was running.
+// Passed after 1 to 2 * every - 1 allocations of this weight, each as likely.
+std::int64_t draw_countdown(std::int64_t weight) noexcept {
+  return static_cast<std::int64_t>(next_random() % static_cast<std::uint64_t>(2 * unit - weight));
+}
+
+// Starts the countdown anew. Returns whether it was passed. A thread's first one is what is left of one that runs since long, or
+// threads that make few allocations would have fewer guarded: of an interval of any length up to a most, cut anywhere, the rest is
+// as long as the shorter of two.
 bool restart_countdown(std::int64_t weight) noexcept {
   if (weight == always) {
     countdown.left += always;
     return true;
   }
   const bool was_running = countdown.random != 0;
-  countdown.left = static_cast<std::int64_t>(next_random() % static_cast<std::uint64_t>(2 * unit - weight));
-  return was_running;
+  countdown.left = draw_countdown(weight);
+  if (was_running) return true;
+  countdown.left = std::min(countdown.left, draw_countdown(weight)) - weight;
+  if (countdown.left >= 0) return false;
+  countdown.left = draw_countdown(weight);
+  return true;
 }
 
 }  // namespace

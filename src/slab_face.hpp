@@ -77,8 +77,8 @@ template <class Derived>
 void* slab_face<Derived>::serve(std::size_t bytes, std::size_t alignment) {
   auto& host = self().host();
   auto& engine = host.engine();
-  core::cache* const own = self().cache_or_open();
   return serve_within(host.setup().options().budget, [&]() -> void* {
+    core::cache* const own = self().cache_or_open();  // on_pressure may have released the resource
     if (host.setup().is_watched()) return watch(host).allocate(own, bytes, alignment);
     const core::class_index index = host.setup().pooled_class(bytes, alignment);
     if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);

@@ -16,9 +16,11 @@
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../src/os_pages.hpp"
+#include "quarry/synchronized_slab_resource.hpp"
 #include "quarry/unsynchronized_slab_resource.hpp"
 #include "quarry/violation.hpp"
 #include "support/counting_resource.hpp"
@@ -419,6 +421,24 @@ TEST_F(GuardedResource, GuardsOneInAsManyAsItIsTold) {
     EXPECT_NEAR(static_cast<double>(guarded), expected, 0.15 * expected);
     EXPECT_NEAR(static_cast<double>(odd), expected / 2, 0.15 * expected) << "of a loop of two allocations";
   }
+}
+
+TEST_F(GuardedResource, KeepsItsRateInThreadsThatMakeFewAllocations) {
+  guard_options options = each_one();
+  options.every = 10;
+  synchronized_slab_resource slabs;
+  guarded_resource memory(options, &slabs);
+  std::size_t first_guarded = 0;
+  for (int i = 0; i < 1000; ++i)
+    std::thread([&] {
+      for (int k = 0; k < 2; ++k) {
+        void* const block = memory.allocate(16, 8);
+        if (k == 0 && memory.guards(block)) ++first_guarded;
+        memory.deallocate(block, 16, 8);
+      }
+    }).join();
+  EXPECT_NEAR(static_cast<double>(memory.guarded_allocations()), 200, 75);
+  EXPECT_NEAR(static_cast<double>(first_guarded), 100, 50);
 }
 
 TEST_F(GuardedResource, KeepsItsRateBesideOthersOfTheSameThread) {

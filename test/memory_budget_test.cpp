@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstring>
 #include <memory_resource>
 #include <new>
 #include <quarry/memory_budget.hpp>
@@ -214,6 +215,30 @@ TYPED_TEST(MemoryBudgetOf, OnPressureMayUseTheResourceThatIsRefusedAndIsNotCalle
   EXPECT_EQ(calls, 1);
 }
 
+TYPED_TEST(MemoryBudgetOf, OnPressureMayReleaseTheResourceThatIsRefused) {
+  for (const auto level : {quarry::check_level::off, quarry::check_level::full})
+    for (const std::size_t bytes : {16, 1000, 100'000}) {
+      TypeParam* refused = nullptr;
+      int calls = 0;
+      memory_budget budget(mebibyte, [&] {
+        ++calls;
+        refused->release();
+        while (void* const filler = refused->try_allocate(bytes + 16)) std::memset(filler, 0x5A, bytes + 16);
+        refused->release();
+      });
+      slab_options options = sharing(budget);
+      options.checks = level;
+      options.leaks = quarry::leak_action::quiet;
+      TypeParam resource(options);
+      refused = &resource;
+      void* served = nullptr;
+      while (calls == 0) served = resource.allocate(bytes);
+      EXPECT_TRUE(resource.owns(served));
+      EXPECT_EQ(resource.stats().live_slots + resource.stats().oversize_blocks, 1U);
+      resource.deallocate(served, bytes);
+    }
+}
+
 TYPED_TEST(MemoryBudgetOf, WhatOnPressureThrowsPassesAndChangesNothing) {
   memory_budget budget(mebibyte, [] { throw 7; });
   TypeParam resource(sharing(budget));
@@ -246,6 +271,20 @@ TEST(MemoryBudgetOfViews, AViewIsRefusedAndMadeAfterPressure) {
     EXPECT_NE(view.try_allocate(64), nullptr);
   }
   budget.discharge(budget.held_bytes() - first.stats().upstream_bytes - second.stats().upstream_bytes);
+}
+
+TEST(MemoryBudgetOfViews, OnPressureMayReleaseTheResourceOfTheViewThatIsRefused) {
+  synchronized_slab_resource* refused = nullptr;
+  int calls = 0;
+  memory_budget budget(mebibyte, [&] {
+    ++calls;
+    refused->release();
+  });
+  synchronized_slab_resource resource(sharing(budget));
+  refused = &resource;
+  slab_thread_view view(resource);
+  while (calls == 0) static_cast<void>(view.allocate(64));
+  EXPECT_EQ(resource.stats().live_slots, 1U);
 }
 
 TEST(MemoryBudgetOfThreads, NeverHoldMoreThanTheLimitAndDischargeAllOfIt) {

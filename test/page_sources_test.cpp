@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -263,6 +265,28 @@ TEST(StaticPageSource, ThreadsShareItWithoutALock) {
       }
     });
   for (auto& each : threads) each.join();
+  EXPECT_EQ(source.lent_bytes(), 0U);
+}
+
+TEST(StaticPageSource, AsManySlabsAsThreadsAreEnoughForAll) {
+  constexpr std::size_t slab_bytes = 65536;  // the bits of several words
+  static quarry::static_page_source<2 * slab_bytes, slab_bytes> source;
+  std::atomic<int> refused{0};
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i % 64 != 0 || std::chrono::steady_clock::now() < end; ++i) {
+        void* const slab = source.allocate_pages(slab_bytes, slab_bytes);
+        if (slab == nullptr) {
+          ++refused;
+        } else {
+          source.deallocate_pages(slab, slab_bytes, slab_bytes);
+        }
+      }
+    });
+  for (auto& each : threads) each.join();
+  EXPECT_EQ(refused, 0);
   EXPECT_EQ(source.lent_bytes(), 0U);
 }
 

@@ -107,12 +107,15 @@ class granule_map {
     return true;
   }
 
+  // From the last word to the first, which take() asks first: where runs of one size follow each other, none is claimed while the rest
+  // of it is still lent, and so nobody meets a claim that is about to be given back.
   void give(std::size_t at, std::size_t count) noexcept {
-    for (std::size_t given = 0; given < count;) {
-      const std::size_t here = at + given;
+    while (count != 0) {
+      const std::size_t in_word = (at + count - 1) % word_bits + 1;  // granules up to the end of the run
+      const std::size_t here = count < in_word ? count : in_word;
+      count -= here;
       // Release: pairs with the acquire in take().
-      map_[here / word_bits].fetch_and(~bits_from(here, count - given), std::memory_order_release);
-      given += word_bits - here % word_bits;
+      map_[(at + count) / word_bits].fetch_and(~bits_from(at + count, here), std::memory_order_release);
     }
   }
 
@@ -140,8 +143,8 @@ constexpr bool check_static_alignment() noexcept {
 ///             The object takes `Bytes` and a bit for each 256 of them, rounded up to `Alignment`. Writing the size of the slabs
 ///             instead of the default, the largest power of two in `Bytes` up to 65536 (4096 where a word has 32 bits, 8192 on
 ///             Windows, where it can be no larger), saves memory; a buffered_page_source adds nothing to the buffer.
-/// Requires    It outlives every cache on it and every object of theirs. Slabs of more than 256 granules
-///             times the bits of a word may be refused while another context allocates at that moment.
+/// Requires    It outlives every cache on it and every object of theirs. Where slabs of several sizes are taken from it, those of
+///             more granules than a word has bits may be refused while another context allocates at that moment.
 /// Complexity  Each member, where it says nothing else: O(1).
 template <std::size_t Bytes, std::size_t Alignment = detail::static_alignment_for(Bytes)>
 class static_page_source {
