@@ -366,6 +366,36 @@ int fork_beside_a_busy_cache(int forks) {
   return result;
 }
 
+// The same where two threads do nothing but visit, so that the lock is hardly ever free.
+template <class Lock>
+int fork_beside_visitors(int forks) {
+  quarry::slab_cache<named, Lock> cache;
+  const auto lives = cache.make();
+  std::atomic<bool> done{false};
+  std::vector<std::thread> visitors;
+  for (int i = 0; i < 2; ++i)
+    visitors.emplace_back([&] {
+      for (std::size_t seen = 0; !done;) cache.for_each_live([&](const named&) { ++seen; });
+    });
+  int result = 0;
+  for (int i = 0; i < forks && result == 0; ++i)
+    result = quarry_test::run_in_child(20, [&] {
+      const auto mine = cache.make();
+      int seen = 0;
+      cache.for_each_live([&](const named&) { ++seen; });
+      return seen == 2 ? 0 : 1;
+    });
+  done = true;
+  for (std::thread& each : visitors) each.join();
+  return result;
+}
+
+TEST(Fork, HappensBesideThreadsThatVisitATypedCacheWithoutAPause) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<quarry::spin_lock>(50); }), 0);
+  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<std::mutex>(50); }), 0);
+}
+
 TEST(Fork, LeavesTypedCachesWithALockUsable) {
   if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
   if (const char* const why = quarry_test::why_children_cannot_start_threads()) GTEST_SKIP() << why;

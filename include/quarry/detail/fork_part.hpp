@@ -11,6 +11,7 @@
 #include <quarry/locks.hpp>
 #include <quarry/version.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
@@ -47,6 +48,7 @@ struct fork_list {
   spin_lock lock;
   fork_link* first = nullptr;
   bool is_installed = false;
+  std::atomic<int> waiting{0};  // forks that look for the moment when no lock is taken; any thread
 
   void add(fork_link& link) noexcept {
     lock.lock();
@@ -65,23 +67,36 @@ struct fork_list {
     lock.unlock();
   }
 
+  /// Waits while a fork does, for some 20 ms at most: who looks at all objects again and again leaves no gap that it would meet.
+  void let_pass() noexcept {
+    for (int looks = 0; waiting.load(std::memory_order_relaxed) != 0 && looks < 100;
+         ++looks)  // Relaxed: only a look.
+      usleep(pause_us);
+  }
+
   static fork_list& of_this_copy() noexcept { return instance_; }
 
  private:
-  static constexpr int most_looks = 200;  // a millisecond apart, before a lock that stays taken is left alone
+  static constexpr useconds_t pause_us = 200;  // between two looks
+  static constexpr int most_looks = 1000;      // before a lock that stays taken is left alone
 
   // Locks have no order that is known here: all are tried, and on a failure all are opened again.
   static void before() noexcept {
     fork_list& all = instance_;
+    all.waiting.fetch_add(1, std::memory_order_relaxed);  // Relaxed, here and below: only a hint.
     for (int looks = 0;; ++looks) {
       all.lock.lock();
-      if (all.try_all(looks >= most_looks)) return;
+      if (all.try_all(looks >= most_looks)) break;
       all.lock.unlock();
-      usleep(looks < 10 ? 10 : 1000);
+      usleep(looks < 10 ? 10 : pause_us);
     }
+    all.waiting.fetch_sub(1, std::memory_order_relaxed);
   }
   static void after_in_parent() noexcept { instance_.open_all(false); }
-  static void after_in_child() noexcept { instance_.open_all(true); }
+  static void after_in_child() noexcept {
+    instance_.waiting.store(0, std::memory_order_relaxed);  // forks of other threads are not there
+    instance_.open_all(true);
+  }
 
   bool try_all(bool leaves_taken_ones) noexcept {
     for (fork_link* each = first; each != nullptr; each = each->next) {
@@ -114,6 +129,8 @@ struct fork_part<Control, Lock, true> {
   fork_part(const fork_part&) = delete;
   fork_part& operator=(const fork_part&) = delete;
   ~fork_part() { link_.list->remove(link_); }
+
+  static void let_forks_pass() noexcept { fork_list::of_this_copy().let_pass(); }
 
  private:
   static bool try_lock(void* cache) { return static_cast<Control*>(cache)->lock.try_lock(); }

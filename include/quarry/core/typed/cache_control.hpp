@@ -37,6 +37,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
 
  public:
   using front = locked_front<Lock>;
+  using forks = fork_part<cache_control, Lock>;
   static constexpr std::uint32_t magazine_slots = MagazineSlots;
   static constexpr bool marks_kept = MarksKept;
   /// Bytes that a root slab spares for the block: a lock or a page source may ask for more than the alignment of a
@@ -172,7 +173,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   }
 
   void* entries_[cache_root::entries_for(MagazineSlots)];  // the magazine
-  fork_part<cache_control, Lock> fork_{*this};             // last, so that it ends first
+  forks fork_{*this};                                      // last, so that it ends first
 };
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>

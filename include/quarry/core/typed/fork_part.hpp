@@ -17,6 +17,9 @@ inline constexpr bool is_taken_by_forks = false;
 template <class Control, class Lock, bool Taken = is_taken_by_forks<Lock>>
 struct fork_part {
   explicit fork_part(Control&) noexcept {}
+
+  /// Lets a fork that waits for the lock go first, for a while. Requires that the caller does not hold it.
+  static void let_forks_pass() noexcept {}
 };
 
 }  // namespace core

@@ -42,6 +42,7 @@ class QUARRY_EXCEPTION_MODE visits {
   // A look at all slots under the lock, which ends however it is left.
   struct look {
     explicit look(Control& of) : block(of) {
+      Control::forks::let_forks_pass();
       block.lock.lock();
       reserved = block.root.begin_visit(block);
       if (block.checks != nullptr) block.checks->end_quarantine(block, late);
