@@ -1,4 +1,5 @@
 #include <quarry/detail/resource_setup.hpp>
+#include <quarry/memory_budget.hpp>
 #include <stdexcept>
 
 #include "refusal.hpp"
@@ -11,6 +12,14 @@ namespace detail {
 namespace {
 
 constexpr std::size_t smallest_red_zone_bytes = 8;
+
+// The most that a resource can hold; 0 where nothing bounds it.
+std::size_t supply_bytes_of(const slab_options& options, std::size_t buffer_bytes, bool has_upstream) {
+  std::size_t bytes = options.max_bytes != 0 ? options.max_bytes : has_upstream ? 0 : buffer_bytes;
+  const std::size_t budget_bytes = options.budget != nullptr ? options.budget->limit_bytes() : 0;
+  if (budget_bytes != 0 && (bytes == 0 || budget_bytes < bytes)) bytes = budget_bytes;
+  return bytes;
+}
 
 }  // namespace
 
@@ -28,9 +37,7 @@ resource_setup::resource_setup(const slab_options& given, std::size_t buffer_byt
   constexpr std::size_t granules_in_slab = 8;
   constexpr std::size_t slabs_in_supply = granules_in_supply / granules_in_slab;
   constexpr std::size_t least_supply_of_directory_bytes = std::size_t{1} << 20;
-  const std::size_t supply_bytes = options_.max_bytes != 0 ? options_.max_bytes
-                                   : has_upstream          ? 0
-                                                           : buffer_bytes;
+  const std::size_t supply_bytes = supply_bytes_of(options_, buffer_bytes, has_upstream);
   if (given.slab_bytes == 0 && supply_bytes != 0 && supply_bytes / granules_in_supply < granule_bytes_) {
     granule_bytes_ = smallest_granule_bytes;
     while (granule_bytes_ * 2 <= supply_bytes / granules_in_supply) granule_bytes_ *= 2;

@@ -158,15 +158,16 @@ class DamagedMagazine : public testing::Test {
     options.upstream_only = true;
     Resource resource(options, supply.get());
     std::set<void*> live;
-    for (std::size_t bytes = 16; bytes <= 1024; bytes += 16) {  // so that slabs of other classes lie around
+    void* freed[8];
+    for (void*& each : freed) each = resource.allocate(block_bytes, 8);
+    while (live.size() < 100) live.insert(resource.allocate(block_bytes, 8));
+    for (std::size_t bytes = 16; bytes <= 1024;
+         bytes *= 2) {  // so that slabs of other classes lie around and are remembered
       if (bytes == block_bytes) continue;
       void* taken[64];
       for (void*& each : taken) each = resource.allocate(bytes, 8);
       for (void* const each : taken) resource.deallocate(each, bytes, 8);
     }
-    void* freed[8];
-    for (void*& each : freed) each = resource.allocate(block_bytes, 8);
-    while (live.size() < 100) live.insert(resource.allocate(block_bytes, 8));
     for (void* const each : freed) resource.deallocate(each, block_bytes, 8);
     // No block holds an address, so what equals that of a freed one is its entry.
     std::uintptr_t* entry = nullptr;

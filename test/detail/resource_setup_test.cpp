@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <quarry/detail/resource_setup.hpp>
+#include <quarry/memory_budget.hpp>
 #include <stdexcept>
 #include <string>
 
@@ -87,15 +88,21 @@ TEST(ResourceSetup, WithoutASmallSupplyAGranuleIsASlab) {
   EXPECT_EQ(limits.cache_bytes, 4U << 20);
 }
 
-TEST(ResourceSetup, ASmallBufferAndASmallMaxBytesAreCutIntoSixtyFourGranulesOrMore) {
+TEST(ResourceSetup, ASmallBufferMaxBytesOrBudgetIsCutIntoSixtyFourGranulesOrMore) {
   for (std::size_t bytes = 1; bytes <= std::size_t{8} << 20; bytes += bytes / 3 + 1) {
     slab_options limited;
     limited.max_bytes = bytes;
     const resource_setup by_limit{limited};
     const resource_setup by_buffer{slab_options(), bytes, false};
-    for (const resource_setup* each : {&by_limit, &by_buffer}) {
-      SCOPED_TRACE(testing::Message()
-                   << bytes << " bytes of " << (each == &by_limit ? "max_bytes" : "buffer"));
+    quarry::memory_budget budget(bytes);
+    slab_options sharing;
+    sharing.budget = &budget;
+    const resource_setup by_budget{sharing};
+    for (const resource_setup* each : {&by_limit, &by_buffer, &by_budget}) {
+      SCOPED_TRACE(testing::Message() << bytes << " bytes of "
+                                      << (each == &by_limit    ? "max_bytes"
+                                          : each == &by_buffer ? "buffer"
+                                                               : "budget"));
       const auto limits = each->limits();
       EXPECT_EQ(limits.granule_bytes & (limits.granule_bytes - 1), 0U);
       if (bytes >= std::size_t{64} * 65536) {
@@ -131,6 +138,12 @@ TEST(ResourceSetup, MaxBytesDecidesBeforeABufferDoes) {
     EXPECT_EQ(resource_setup(options, 65536, has_upstream).limits().granule_bytes, 65536U);
     options.max_bytes = 65536;
     EXPECT_EQ(resource_setup(options, std::size_t{64} << 20, has_upstream).limits().granule_bytes, 1024U);
+    quarry::memory_budget large(std::size_t{64} << 20), small(32768);
+    slab_options sharing = options;
+    sharing.budget = &large;
+    EXPECT_EQ(resource_setup(sharing, 0, true).limits().granule_bytes, 1024U) << "the smaller one decides";
+    sharing.budget = &small;
+    EXPECT_EQ(resource_setup(sharing, 0, true).limits().granule_bytes, 512U);
   }
 }
 

@@ -350,6 +350,25 @@ TEST_F(RetainingStore, UsesHeadersAgainWithoutAnyMemory) {
   pages.fails_always = false;
 }
 
+TEST_F(RetainingStore, PutsAHeaderWhereALargerOneWasRatherThanToAskForRoom) {
+  constexpr std::size_t small_bytes = 16, large_bytes = 1024;  // slots: headers of many and of few bits
+  const auto take_and_give_back = [&](std::size_t bytes) {
+    slab* const each = on.slabs.take_slab(slab::layout(bytes, granule_bytes), class_of_bytes(bytes), 1);
+    ASSERT_NE(each, nullptr) << bytes;
+    std::memset(each->begin(), 1, granule_bytes);
+    each->next = nullptr;
+    on.slabs.give_back(each);
+  };
+  take_and_give_back(small_bytes);
+  on.use_up_parts();
+  pages.fails_always = true;
+  for (int round = 0; round < 3; ++round) {
+    take_and_give_back(large_bytes);
+    take_and_give_back(small_bytes);
+  }
+  pages.fails_always = false;
+}
+
 TEST_F(Store, UsesRecordsOfBlocksAgain) {
   for (int round = 0; round < 20; ++round) {
     if (round == 2) on.use_up_parts();

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -102,6 +103,31 @@ TEST(SpareHeaders, OfSmallUnitsNoRoomIsLostToASmallerHeader) {
   }
 }
 
+TEST(SpareHeaders, LendsTheSmallestOfLargerRoomsWhichComesBackAsWhatItIs) {
+  const slab_memory memory(65536);
+  spare_headers spares;
+  spares.put(memory.base(), 1000);
+  spares.put(memory.base() + 8192, 5000);
+  EXPECT_FALSE(spares.has(100));
+  EXPECT_TRUE(spares.has_larger(100));
+  EXPECT_TRUE(spares.has_larger(5000));
+  EXPECT_FALSE(spares.has_larger(20000));
+  std::uint8_t list = 0;
+  EXPECT_EQ(spares.take(100, &list), memory.base());
+  EXPECT_FALSE(spares.has(1000));
+  spares.put_back(memory.base(), list, 100);
+  EXPECT_FALSE(spares.has(100));
+  EXPECT_TRUE(spares.has(1000));
+  EXPECT_EQ(spares.take(1000), memory.base());
+  EXPECT_EQ(spares.take(1000, &list), memory.base() + 8192);
+  EXPECT_FALSE(spares.has_larger(1));
+  for (const int wrong : {0, 1, 200, 255}) {  // of a header that was overwritten
+    spares.put_back(memory.base(), static_cast<std::uint8_t>(wrong), 1000);
+    EXPECT_TRUE(spares.has(1000)) << wrong;
+    EXPECT_EQ(spares.take(1000), memory.base());
+  }
+}
+
 TEST(SpareHeaders, ForgetsEverythingOnRelease) {
   const slab_memory memory(65536);
   spare_headers spares;
@@ -110,6 +136,7 @@ TEST(SpareHeaders, ForgetsEverythingOnRelease) {
   spares.release();
   EXPECT_FALSE(spares.has(128));
   EXPECT_FALSE(spares.has(3000));
+  EXPECT_FALSE(spares.has_larger(1));
   spares.bring(memory.base(), 1, 128);
   EXPECT_EQ(spares.take(128), memory.base());
 }

@@ -68,7 +68,7 @@ void store<Supply, Lock>::give_back_one(slab& each) noexcept {
     extent* const home = each.is_apart ? extents_.find(each.begin()) : static_cast<extent*>(each.owner);
     run = extents_.run_at(*home, each.begin(), each.granules);
     if (!each.is_apart) directory_.erase(each.begin(), each.granules);
-    headers_.put(&each, header_bytes_of(each.slots()));
+    headers_.put_back(&each, each.room, header_bytes_of(each.slots()));
     next_epoch();
     has_holes = run.home->discarded != 0;
     const bool is_surplus = free_bytes() + extents_.bytes_of(run) > retain_bytes_;

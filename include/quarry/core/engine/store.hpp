@@ -304,10 +304,14 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   template <class... Insist>
   bool add_block(std::size_t wished, std::size_t least, Insist...);
   bool add_block_of_buffer(std::size_t least) noexcept;
-  std::size_t missing_part_bytes(const slab_layout& layout, std::size_t siblings) noexcept;
+  struct missing_parts {
+    std::size_t bytes = 0;
+    bool has_headers = false;  // among them
+  };
+  missing_parts missing_parts_of(const slab_layout& layout, std::size_t siblings) noexcept;
   std::size_t part_bytes_ahead(const slab_layout& layout) const noexcept;
   void bring_record() noexcept;
-  void bring_parts(const slab_layout& layout, std::size_t siblings) noexcept;
+  void bring_parts(const slab_layout& layout, std::size_t siblings, bool has_headers) noexcept;
   std::size_t wished_granules(std::size_t least) const noexcept;
   template <class... Insist>
   bool grow(const slab_layout& layout, Insist...);

@@ -51,15 +51,22 @@ bool store<Supply, Lock>::add_block_of_buffer(std::size_t least) noexcept {
   return true;
 }
 
-// What the next slab needs of the parts: a header, entries in the directory, the record of an extent.
+// What the next slab needs of the parts: a header, entries in the directory, the record of an extent. Rather than that the supply is
+// asked for more, a header takes the room of a larger one.
 template <class Supply, class Lock>
-std::size_t store<Supply, Lock>::missing_part_bytes(const slab_layout& layout,
-                                                    std::size_t siblings) noexcept {
-  std::size_t bytes = has_directory_ ? directory_.missing_bytes(granules_of(layout)) : 0;
-  if (!headers_.has(layout.header_bytes))
-    bytes += headers_for(siblings) * headers_.room_for(layout.header_bytes) + headers_.unit_bytes();
-  if (!extents_.has_spare()) bytes += sizeof(extent);
-  return bytes;
+auto store<Supply, Lock>::missing_parts_of(const slab_layout& layout, std::size_t siblings) noexcept
+    -> missing_parts {
+  missing_parts result;
+  if (has_directory_) result.bytes = directory_.missing_bytes(granules_of(layout));
+  if (!extents_.has_spare()) result.bytes += sizeof(extent);
+  if (!headers_.has(layout.header_bytes)) {
+    const std::size_t rooms_bytes =
+        headers_for(siblings) * headers_.room_for(layout.header_bytes) + headers_.unit_bytes();
+    result.has_headers =
+        !headers_.has_larger(layout.header_bytes) || parts_.has_room(result.bytes + rooms_bytes);
+    if (result.has_headers) result.bytes += rooms_bytes;
+  }
+  return result;
 }
 
 // As bring_parts().
@@ -69,10 +76,11 @@ void store<Supply, Lock>::bring_record() noexcept {
     extents_.bring_spare(*::new (parts_.try_allocate(sizeof(extent), alignof(extent))) extent);
 }
 
-// Requires room for missing_part_bytes() in the parts.
+// Requires room for what is missing in the parts.
 template <class Supply, class Lock>
-void store<Supply, Lock>::bring_parts(const slab_layout& layout, std::size_t siblings) noexcept {
-  if (!headers_.has(layout.header_bytes)) {
+void store<Supply, Lock>::bring_parts(const slab_layout& layout, std::size_t siblings,
+                                      bool has_headers) noexcept {
+  if (has_headers) {
     const std::size_t count = headers_for(siblings);
     const std::size_t bytes = count * headers_.room_for(layout.header_bytes);
     headers_.bring(parts_.try_allocate(bytes, headers_.unit_bytes()), count, layout.header_bytes);
@@ -99,13 +107,14 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
     std::size_t part_bytes = 0, wished = 0, ahead = 0;
     {
       const lock_holder<Lock> held(lock_);
-      part_bytes = missing_part_bytes(layout, siblings);
+      const missing_parts missing = missing_parts_of(layout, siblings);
+      part_bytes = missing.bytes;
       if (part_bytes == 0 || parts_.has_room(part_bytes)) {
         bring_record();
         const granule_run run =
             extents_.take(static_cast<std::uint32_t>(granules), alignment_of(layout.slot_bytes));
         if (run.home != nullptr) {  // a header is of use to its class alone
-          if (part_bytes != 0) bring_parts(layout, siblings);
+          if (part_bytes != 0) bring_parts(layout, siblings, missing.has_headers);
           return make_slab(run, layout, index);
         }
         part_bytes = 0;
@@ -173,7 +182,7 @@ bool store<Supply, Lock>::insist_on_slab(const slab_layout& layout) {
   std::size_t part_bytes = 0;
   {
     const lock_holder<Lock> held(lock_);
-    part_bytes = missing_part_bytes(layout, 1);
+    part_bytes = missing_parts_of(layout, 1).bytes;
     if (part_bytes == 0 || parts_.has_room(part_bytes)) {
       bring_record();
       part_bytes = 0;
@@ -188,7 +197,10 @@ template <class Supply, class Lock>
 slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& layout,
                                      class_index index) noexcept {
   std::byte* const begin = extents_.address_of(run);
-  slab* const fresh = slab::create(headers_.take(layout.header_bytes), begin, layout.total_slots);
+  std::uint8_t room = 0;
+  void* const header = headers_.take(layout.header_bytes, &room);
+  slab* const fresh = slab::create(header, begin, layout.total_slots);
+  fresh->room = room;
   fresh->size_class = static_cast<std::uint8_t>(index);
   fresh->granules = static_cast<std::uint8_t>(run.count);
   fresh->owner = run.home;

@@ -139,6 +139,7 @@ class slab {
   std::uint8_t granules = 0;    // that it covers, in a resource; 0: it lies in a block or part
   bool pinned = false;          // never leaves its bin when it becomes empty
   bool is_apart = false;        // no directory and no mask finds it, its bin does
+  std::uint8_t room = 0;        // what spare_headers::take() has said of this header's
   std::uint32_t number =
       UINT32_MAX;  // which of its typed cache's slabs this is, none yet; the seal in a checked resource
 

@@ -1,12 +1,14 @@
 // Spare headers: room for headers of slabs that went back, kept for the next slabs.
 //
 // Layer      4. Freestanding; memory for new ones is brought by the owner, some neighbours at a time.
-// Invariant  All rooms of a list have one size, so that none is lent to a smaller header and loses what is left.
+// Invariant  All rooms of a list have one size. A room that serves a smaller header comes back to the list it is of.
 // Threads    One thread at a time, or under the owner's lock.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <new>
+#include <quarry/core/bits.hpp>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -26,20 +28,31 @@ class spare_headers {
     return units_for(header_bytes) * unit_bytes_;
   }
 
+  /// Returns whether there is a room that is cut for such a header.
   bool has(std::size_t header_bytes) const noexcept { return lists_[list_of(header_bytes)] != nullptr; }
 
-  /// Returns room for a header. Requires has(header_bytes). Complexity O(1).
-  void* take(std::size_t header_bytes) noexcept {
-    spare*& head = lists_[list_of(header_bytes)];
-    spare* const taken = head;
-    head = taken->next;
+  /// Returns whether there is one that is cut for such a header or a larger one.
+  bool has_larger(std::size_t header_bytes) const noexcept { return filled_ >> list_of(header_bytes) != 0; }
+
+  /// Returns the smallest room that a header fits in, and sets `list`, if given, to what says its size. Requires
+  /// has_larger(header_bytes). Complexity O(1).
+  void* take(std::size_t header_bytes, std::uint8_t* list = nullptr) noexcept {
+    const std::size_t first = list_of(header_bytes);
+    const std::size_t from = first + lowest_bit(filled_ >> first);
+    spare* const taken = lists_[from];
+    lists_[from] = taken->next;
+    if (taken->next == nullptr) filled_ &= ~(std::uint64_t{1} << from);
+    if (list != nullptr) *list = static_cast<std::uint8_t>(from);
     return taken;
   }
 
-  /// Keeps the room of a header of `header_bytes` bytes. Complexity O(1).
-  void put(void* room, std::size_t header_bytes) noexcept {
-    spare*& head = lists_[list_of(header_bytes)];
-    head = ::new (room) spare{head};
+  /// Keeps a room that is cut for a header of `header_bytes` bytes. Complexity O(1).
+  void put(void* room, std::size_t header_bytes) noexcept { put_into(room, list_of(header_bytes)); }
+
+  /// Keeps a room that served such a header; take() has said `list`. Complexity O(1).
+  void put_back(void* room, std::uint8_t list, std::size_t header_bytes) noexcept {
+    const std::size_t least = list_of(header_bytes);
+    put_into(room, list > least && list < list_count ? list : least);
   }
 
   /// Cuts `memory` into `count` rooms, the lowest of which is taken first. Requires count * room_for(header_bytes) bytes.
@@ -54,6 +67,10 @@ class spare_headers {
   struct spare {
     spare* next;
   };
+  void put_into(void* room, std::size_t list) noexcept {
+    lists_[list] = ::new (room) spare{lists_[list]};
+    filled_ |= std::uint64_t{1} << list;
+  }
   static constexpr std::size_t exact_count = 24;    // lists of one unit, two and so on; then of powers of two
   static constexpr std::size_t doubled_units = 32;  // of the first list of these
   static constexpr std::size_t list_count = exact_count + 16;
@@ -74,6 +91,7 @@ class spare_headers {
   }
 
   std::size_t unit_bytes_;
+  std::uint64_t filled_ = 0;  // bit i: list i has a room
   spare* lists_[list_count] = {};
 };
 
