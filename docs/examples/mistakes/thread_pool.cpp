@@ -9,7 +9,7 @@
 
 struct task {
   void (*run)();
-  bool is_cancelled = false;
+  int is_cancelled = 0;
 };
 
 quarry::synchronized_slab_resource memory;
@@ -32,7 +32,7 @@ class worker {
   }
   void cancel(task* one) {
     const std::lock_guard<std::mutex> held(lock_);
-    one->is_cancelled = true;
+    one->is_cancelled = 1;
     free(one);
   }
 
@@ -45,7 +45,7 @@ class worker {
       tasks_.pop_front();
       held.unlock();
       if (next == nullptr) return;
-      if (!next->is_cancelled) next->run();
+      if (next->is_cancelled == 0) next->run();
       free(next);
     }
   }
