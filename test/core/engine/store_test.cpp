@@ -762,12 +762,17 @@ TEST_F(SharedStore, TakesABlockBackWhoeverFreesIt) {
   EXPECT_EQ(on.slabs.inspect().oversize_blocks, 0U);
 }
 
-TEST_F(SharedStore, GivesAHomeWithoutABlockThatOfAnother) {
+TEST_F(SharedStore, GivesAHomeWithoutABlockThatOfAnotherWhichIsItsOwnThen) {
+  EXPECT_TRUE(give_back(take(20'000, 7), 20'000, 7));
   void* const block = take(50'000, 1);
   EXPECT_TRUE(give_back(block, 50'000, 1));
-  const std::size_t calls = pages.calls;
-  EXPECT_EQ(take(50'000, 7), block);
-  EXPECT_EQ(pages.calls, calls);
+  EXPECT_EQ(take(48'000, 7), block);
+  EXPECT_EQ(on.slabs.oversize_bytes_of(block), 48'000U);
+  EXPECT_TRUE(give_back(block, 48'000, 7));
+  EXPECT_EQ(take(50'000, 7), block) << "all of it is known";
+  EXPECT_TRUE(give_back(block, 50'000, 7));
+  EXPECT_EQ(on.slabs.reuse_oversize(50'000, 16, 1), nullptr) << "it has changed shards";
+  EXPECT_EQ(on.slabs.reuse_oversize(50'000, 16, 7), block);
 }
 
 TEST_F(SharedStore, KeepsNoMoreThanItRetainsInAllShardsTogether) {

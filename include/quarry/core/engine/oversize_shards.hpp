@@ -2,7 +2,7 @@
 // for nobody.
 //
 // Layer      2. Freestanding.
-// Invariant  A block stays in the shard that it was entered in. A shard keeps at most what it is granted.
+// Invariant  A live block stays in the shard that it was entered in. A shard keeps at most what it is granted.
 // Threads    Any number at a time; a shard is used under its lock, and nobody holds the locks of two but a fork.
 #pragma once
 

@@ -160,14 +160,14 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     return alignment <= most_bytes && bytes <= most_bytes - alignment;
   }
 
-  /// Returns a block of its own, or null when it is not possible, the supply refuses or the limit is reached. It comes from
-  /// the shard `home` where that has one, and belongs to that shard.
+  /// Returns a block of its own, or null when it is not possible, the supply refuses or the limit is reached. It belongs to
+  /// the shard `home`.
   /// Complexity  O(1) expected.
   /// Errors      With `insist`, what the supply throws.
   template <class... Insist>
   void* take_oversize(std::size_t bytes, std::size_t alignment, std::size_t home = 0, Insist...);
 
-  /// The same where a block rests that serves it; else null. Complexity O(1).
+  /// The same where a block rests there that serves it; else null. Complexity O(1).
   void* reuse_oversize(std::size_t bytes, std::size_t alignment, std::size_t home = 0) noexcept;
 
   /// Takes back the block that begins at `memory`; the `bytes` it was asked for with and the shard, if known, help to find it.
@@ -327,6 +327,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   using shard = oversize_shard<Lock>;
   shard& shard_of(std::size_t home) noexcept;
   oversize_block* take_record(shard& to) noexcept;
+  bool take_from_others(shard& own, std::size_t bytes, std::size_t alignment,
+                        oversize_block& record) noexcept;
   bool give_back_oversize(shard& from, void* memory, std::size_t bytes, bool looks_everywhere) noexcept;
   void give_back(shard& from, oversize_block& freed) noexcept;
   std::size_t give_oldest_back(std::size_t first) noexcept;

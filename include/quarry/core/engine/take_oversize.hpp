@@ -48,18 +48,37 @@ template <class Supply, class Lock>
 void* store<Supply, Lock>::reuse_oversize(std::size_t bytes, std::size_t alignment,
                                           std::size_t home) noexcept {
   if (!supply_.keeps_blocks()) return nullptr;
-  void* memory = nullptr;
-  oversize_.until(home, [&](shard& each) {
-    if (each.granted() < bytes) return false;  // nor does it keep a block as large
+  shard* const own = oversize_.at(home);
+  if (own == nullptr) return nullptr;
+  const lock_holder<Lock> held(own->lock);
+  const oversize_block* const kept = own->blocks.reuse(bytes, alignment);
+  if (kept == nullptr) return nullptr;
+  tell_leaving(kept->memory, kept->held_bytes);
+  return_grant(*own, slack_bytes());
+  return kept->memory;
+}
+
+// Takes a kept block that serves out of another shard, and sets the record to what is known of it. Returns false when there is none.
+// It changes shards: else two threads that take and free a block each could meet in one shard for good.
+template <class Supply, class Lock>
+bool store<Supply, Lock>::take_from_others(shard& own, std::size_t bytes, std::size_t alignment,
+                                           oversize_block& record) noexcept {
+  if (!supply_.keeps_blocks()) return false;
+  return oversize_.until(0, [&](shard& each) {
+    if (&each == &own || each.granted() < bytes) return false;  // nor does it keep a block as large
     const lock_holder<Lock> held(each.lock);
-    const oversize_block* const kept = each.blocks.reuse(bytes, alignment);
+    oversize_block* const kept = each.blocks.reuse(bytes, alignment);
     if (kept == nullptr) return false;
-    memory = kept->memory;
-    tell_leaving(memory, kept->held_bytes);
+    record.memory = kept->memory;
+    record.bytes = kept->bytes;
+    record.held_bytes = kept->held_bytes;
+    record.alignment = kept->alignment;
+    each.blocks.remove(*kept);
+    each.blocks.recycle(*kept);
+    tell_leaving(record.memory, record.held_bytes);
     return_grant(each, slack_bytes());
     return true;
   });
-  return memory;
 }
 
 template <class Supply, class Lock>
@@ -78,6 +97,8 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
   if (void* const kept = reuse_oversize(bytes, alignment, home)) return kept;
   if (!may_charge(bytes)) return nullptr;  // nor are parts taken for it
   shard& into = shard_of(home);
+  if (oversize_.at(home) == nullptr)  // for want of memory
+    if (void* const kept = reuse_oversize(bytes, alignment, 0)) return kept;
   oversize_block* record = take_record(into);
   if constexpr (sizeof...(Insist) != 0) {
     if (record == nullptr) {
@@ -86,6 +107,11 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     }
   }
   if (record == nullptr) return nullptr;
+  if (take_from_others(into, bytes, alignment, *record)) {
+    const lock_holder<Lock> held(into.lock);
+    into.blocks.insert(*record);
+    return record->memory;
+  }
   const auto ask = [&] {
     const lock_holder supplied(supply_lock_);
     return charge(bytes, [&] { return supply_.allocate_pages(bytes, alignment); });
