@@ -217,7 +217,7 @@ TYPED_TEST(MemoryBudgetOf, OnPressureMayUseTheResourceThatIsRefusedAndIsNotCalle
 
 TYPED_TEST(MemoryBudgetOf, OnPressureMayReleaseTheResourceThatIsRefused) {
   for (const auto level : {quarry::check_level::off, quarry::check_level::full})
-    for (const std::size_t bytes : {16, 1000, 100'000}) {
+    for (const std::size_t bytes : {16U, 1000U, 100'000U}) {
       TypeParam* refused = nullptr;
       int calls = 0;
       memory_budget budget(mebibyte, [&] {
