@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -9,6 +11,7 @@
 #include <quarry/core/engine/store.hpp>
 #include <quarry/locks.hpp>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "support/fake_pages.hpp"
@@ -352,20 +355,24 @@ TEST_F(RetainingStore, UsesHeadersAgainWithoutAnyMemory) {
 
 TEST_F(RetainingStore, PutsAHeaderWhereALargerOneWasRatherThanToAskForRoom) {
   constexpr std::size_t small_bytes = 16, large_bytes = 1024;  // slots: headers of many and of few bits
+  constexpr std::size_t slab_bytes = 8 * granule_bytes;
+  ASSERT_GT(slab::layout(small_bytes, slab_bytes).header_bytes,
+            slab::layout(large_bytes, slab_bytes).header_bytes + 64);
   const auto take_and_give_back = [&](std::size_t bytes) {
-    slab* const each = on.slabs.take_slab(slab::layout(bytes, granule_bytes), class_of_bytes(bytes), 1);
+    slab* const each = on.slabs.take_slab(slab::layout(bytes, slab_bytes), class_of_bytes(bytes), 1);
     ASSERT_NE(each, nullptr) << bytes;
-    std::memset(each->begin(), 1, granule_bytes);
+    std::memset(each->begin(), 1, slab_bytes);
     each->next = nullptr;
     on.slabs.give_back(each);
   };
-  take_and_give_back(small_bytes);
+  slab* const first =
+      on.slabs.take_slab(slab::layout(small_bytes, slab_bytes), class_of_bytes(small_bytes), 1);
+  take_and_give_back(small_bytes);  // more than is retained: the record of its extent is spare
+  first->next = nullptr;
+  on.slabs.give_back(first);
   on.use_up_parts();
   pages.fails_always = true;
-  for (int round = 0; round < 3; ++round) {
-    take_and_give_back(large_bytes);
-    take_and_give_back(small_bytes);
-  }
+  take_and_give_back(large_bytes);
   pages.fails_always = false;
 }
 
@@ -848,6 +855,26 @@ TEST_F(SharedStore, DoesWithTheFirstShardWhereThereIsNoMemoryForAnother) {
   EXPECT_TRUE(give_back(kept, 10'000, 5));
   pages.fails_always = false;
   EXPECT_EQ(on.slabs.inspect().oversize_blocks, 0U);
+}
+
+TEST_F(SharedStore, WaitsForEveryShardWhereAForkTakesAllLocks) {
+  for (const std::size_t home : {0U, 3U}) {
+    void* const block = take(10'000, home);
+    std::atomic<bool> is_held{false}, is_left{false};
+    std::thread holder([&] {
+      on.slabs.for_each_oversize([&](void*, std::size_t) {
+        is_held = true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        is_left = true;
+      });
+    });
+    while (!is_held) std::this_thread::yield();
+    EXPECT_TRUE(on.slabs.try_lock_all());
+    EXPECT_TRUE(is_left) << home;
+    on.slabs.unlock_all();
+    holder.join();
+    EXPECT_TRUE(give_back(block, 10'000, home));
+  }
 }
 
 TEST_F(SharedStore, SeesTheBlocksOfEveryShard) {
