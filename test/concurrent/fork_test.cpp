@@ -316,7 +316,7 @@ TEST(Fork, LetsAResourceEndWhoseViewsAnotherThreadWasClosing) {
                                               use(*std::make_unique<slab_thread_view>(resource), 64, 1);
                                           });
                                         int status = 0;
-                                        for (int i = 0; i < 300 && status == 0; ++i)
+                                        for (int i = 0; i < 2000 && status == 0; ++i)
                                           status = quarry_test::run_in_child(5, [&] {
                                             resource.release();
                                             return 0;
@@ -369,8 +369,10 @@ int fork_beside_a_busy_cache(int forks) {
 // The same where two threads do nothing but visit, so that the lock is hardly ever free.
 template <class Lock>
 int fork_beside_visitors(int forks) {
+  constexpr int objects = 5000;  // a visit is long, and what lies between two is short
   quarry::slab_cache<named, Lock> cache;
-  const auto lives = cache.make();
+  std::vector<decltype(cache.make())> all;
+  for (int i = 0; i < objects; ++i) all.push_back(cache.make());
   std::atomic<bool> done{false};
   std::vector<std::thread> visitors;
   for (int i = 0; i < 2; ++i)
@@ -383,7 +385,7 @@ int fork_beside_visitors(int forks) {
       const auto mine = cache.make();
       int seen = 0;
       cache.for_each_live([&](const named&) { ++seen; });
-      return seen == 2 ? 0 : 1;
+      return seen == objects + 1 ? 0 : 1;
     });
   done = true;
   for (std::thread& each : visitors) each.join();
@@ -392,8 +394,8 @@ int fork_beside_visitors(int forks) {
 
 TEST(Fork, HappensBesideThreadsThatVisitATypedCacheWithoutAPause) {
   if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
-  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<quarry::spin_lock>(50); }), 0);
-  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<std::mutex>(50); }), 0);
+  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<quarry::spin_lock>(20); }), 0);
+  EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<std::mutex>(20); }), 0);
 }
 
 TEST(Fork, LeavesTypedCachesWithALockUsable) {
