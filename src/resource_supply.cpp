@@ -6,6 +6,7 @@
 
 #include "os_pages.hpp"
 #include "page_pool.hpp"
+#include "quarry/detail/ask_resource.hpp"
 #include "quarry/memory_budget.hpp"
 #include "quarry/page_sources.hpp"
 #include "upstream_fault.hpp"
@@ -36,7 +37,7 @@ void* ask(std::pmr::memory_resource& upstream, std::size_t bytes, std::size_t al
   if (&upstream == os_page_resource()) return os_page_source().allocate_pages(bytes, alignment);
   if (&upstream == pooled_page_resource()) return take_pooled_pages(bytes, alignment);
 #endif
-  return upstream.allocate(bytes, alignment);
+  return ask_resource(upstream, bytes, alignment);
 }
 
 // What std::pmr::new_delete_resource() is, but that it asks for an alignment that every block has: glibc takes twice as long then.

@@ -17,7 +17,9 @@
 #include <string>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
+#include "support/sanitizers.hpp"
+
+#if QUARRY_TEST_HAS_ADDRESS_SANITIZER
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -74,7 +76,7 @@ TEST(OsPages, LieWhereHugePagesFitWhenTheseAreAskedFor) {
 }
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
+#if QUARRY_TEST_HAS_ADDRESS_SANITIZER
 
 // Out of line, so that no register and no live frame holds the string's address.
 __attribute__((noinline)) void leave_a_string_in(void* pages) {

@@ -21,6 +21,7 @@
 #include "support/counting_resource.hpp"
 #include "support/failing_resource.hpp"
 #include "support/refusing_resource.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -530,7 +531,7 @@ TEST(UnsynchronizedSlabResource, RefusesSizesWhoseRoundingOverflows) {
   resource.deallocate(kept, 100);
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // AddressSanitizer ends the program at such a request
+#if !QUARRY_TEST_HAS_ADDRESS_SANITIZER  // AddressSanitizer ends the program at such a request
 TEST(UnsynchronizedSlabResource, RefusesSizesWhoseRoundingOverflowsOverTheHeapToo) {
   unsynchronized_slab_resource resource;
   for (std::size_t alignment = 1; alignment <= 1U << 20; alignment *= 16) {

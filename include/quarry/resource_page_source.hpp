@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory_resource>
+#include <quarry/detail/ask_resource.hpp>
 #include <quarry/export.hpp>
 #include <quarry/version.hpp>
 
@@ -23,7 +24,7 @@ class resource_page_source {
 
   /// What every page source has; core/memory/page_source.hpp states it.
   void* allocate_pages(std::size_t bytes, std::size_t alignment) {
-    return upstream_->allocate(bytes, alignment);
+    return detail::ask_resource(*upstream_, bytes, alignment);
   }
   void deallocate_pages(void* pages, std::size_t bytes, std::size_t alignment) noexcept {
     upstream_->deallocate(pages, bytes, alignment);

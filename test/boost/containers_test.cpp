@@ -37,6 +37,7 @@
 #include <vector>
 
 #include "support/counting_resource.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -180,6 +181,10 @@ TEST_F(BoostContainers, SmallVectorsMatchTheStandardVector) {
 }
 
 TEST_F(BoostContainers, DequesMatchTheStandardOne) {
+#if defined(__clang__) && QUARRY_TEST_HAS_ADDRESS_SANITIZER
+  GTEST_SKIP()
+      << "Boost's deque adds to a null pointer, at which UndefinedBehaviorSanitizer ends the program";
+#endif
   bc::deque<int, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::deque<int> reference;
   repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });

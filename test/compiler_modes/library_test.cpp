@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/sanitizers.hpp"
+
 namespace {
 
 constexpr std::size_t bytes = 64;
@@ -87,8 +89,7 @@ TYPED_TEST(Library, SaysByNullThatTheSystemHasNoMemory) {
   }
 }
 
-#if !defined( \
-    __SANITIZE_ADDRESS__)  // whose checks end the program at a null that the standard library excludes
+#if !QUARRY_TEST_HAS_ADDRESS_SANITIZER  // whose companion ends the program at a null that the library excludes
 TYPED_TEST(Library, SaysByNullThatUpstreamDoes) {
   empty_upstream empty;
   TypeParam resource(&empty);

@@ -41,11 +41,12 @@ void note(const violation& found) {
 }
 
 TEST(CheckReport, SaysWhatWhereAndWhereToRead) {
-  int owner = 0, object[8] = {};
+  int owner = 0, slots[16] = {};
+  int* const object = slots + 8;
   core::found_fault found;
   found.fault = core::slot_fault::interior;
   found.pointer = object + 1;
-  found.slab = object - 8;
+  found.slab = slots;
   found.begin = object;
   found.slot = 12;
   found.byte = 4;

@@ -14,6 +14,7 @@
 
 #include "support/both_resources.hpp"
 #include "support/counting_resource.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -53,8 +54,7 @@ class faulty_resource final : public std::pmr::memory_resource {
 
 using fault = faulty_resource::fault;
 
-#if defined( \
-    __SANITIZE_ADDRESS__)  // with which the checks for undefined behaviour end the program at such a null
+#if QUARRY_TEST_HAS_ADDRESS_SANITIZER  // whose companion ends the program at a null that the library excludes
 constexpr fault faults[] = {fault::is_misaligned};
 #else
 constexpr fault faults[] = {fault::is_misaligned, fault::is_null};

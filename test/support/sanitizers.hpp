@@ -12,10 +12,11 @@ namespace quarry_test {
 #endif
 
 #if defined(__SANITIZE_ADDRESS__) || QUARRY_TEST_HAS_FEATURE(address_sanitizer)
-inline constexpr bool has_address_sanitizer = true;
+#define QUARRY_TEST_HAS_ADDRESS_SANITIZER 1  // for what must not be compiled without it, or with it
 #else
-inline constexpr bool has_address_sanitizer = false;
+#define QUARRY_TEST_HAS_ADDRESS_SANITIZER 0
 #endif
+inline constexpr bool has_address_sanitizer = QUARRY_TEST_HAS_ADDRESS_SANITIZER != 0;
 
 #if defined(__SANITIZE_THREAD__) || QUARRY_TEST_HAS_FEATURE(thread_sanitizer)
 inline constexpr bool has_thread_sanitizer = true;

@@ -34,11 +34,12 @@ TEST(SlabMemo, FindsSlotsOfEverySizeAndTheirBegins) {
 }
 
 TEST(SlabMemo, HoldsTheSlotsOfItsSlabUntilTheNextEpoch) {
-  std::byte slab_bytes[480];
+  std::byte memory[1 + 480 + 1];
+  std::byte* const slab_bytes = memory + 1;
   slab_memo memo;
   EXPECT_FALSE(memo.holds(slab_bytes, 0));
   memo.begin = slab_bytes;
-  memo.bytes = sizeof slab_bytes;
+  memo.bytes = 480;
   memo.epoch = 7;
   EXPECT_TRUE(memo.holds(slab_bytes, 7));
   EXPECT_TRUE(memo.holds(slab_bytes + 479, 7));

@@ -41,7 +41,7 @@ class SlotStates : public testing::Test {
 
 using kinds = testing::Types<kind<false, slot_detail::state>, kind<false, slot_detail::record>,
                              kind<true, slot_detail::state>, kind<true, slot_detail::record>>;
-TYPED_TEST_SUITE(SlotStates, kinds);
+TYPED_TEST_SUITE(SlotStates, kinds, );
 
 TYPED_TEST(SlotStates, BeginFreshAndAreKeptOneByOne) {
   const auto& states = this->states_;
