@@ -84,12 +84,9 @@ constexpr std::size_t wanted_bytes_under_limit(std::size_t max_bytes, std::size_
                                     : wanted_bytes(max_bytes, standard);
 }
 
-// Over an upstream that does not say where it ends: what is asked for doubles until it is refused, and the first whole slab
-// may lie a slab behind what was taken before.
+// Over an upstream that does not say where it ends: what is asked for doubles until it is refused.
 constexpr std::size_t wanted_bytes_unforeseen(std::size_t supply_bytes, std::size_t standard) {
-  if (supply_bytes > 256 * kibibyte) return standard / 8 * 7;  // one slab of that is less there
-  if (supply_bytes > 128 * kibibyte) return standard / 4 * 3;
-  return standard * (supply_bytes <= 4 * kibibyte ? 50 : supply_bytes <= 16 * kibibyte ? 85 : 90) / 100;
+  return standard * (supply_bytes <= 4 * kibibyte ? 68 : supply_bytes <= 16 * kibibyte ? 93 : 97) / 100;
 }
 
 // The synchronized resource has a cache for each thread on top.

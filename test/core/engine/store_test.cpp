@@ -377,6 +377,59 @@ TEST_F(RetainingStore, PutsAHeaderWhereALargerOneWasRatherThanToAskForRoom) {
   pages.fails_always = false;
 }
 
+/// Hands out a piece of memory in a row, `between` bytes after what came last.
+struct row {
+  std::byte* next = nullptr;
+  std::size_t between = 0;
+};
+class pages_in_a_row {
+ public:
+  explicit pages_in_a_row(row& from) noexcept : row_(&from) {}
+  void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept {
+    const auto place = reinterpret_cast<std::uintptr_t>(row_->next) + row_->between;
+    row_->next += (place + alignment - 1) / alignment * alignment - (place - row_->between);
+    row_->next += bytes;
+    return row_->next - bytes;
+  }
+  void deallocate_pages(void*, std::size_t, std::size_t) noexcept {}
+
+ private:
+  row* row_;
+};
+
+TEST(StoreOnARow, KnowsWhatWouldBeLostBeforeTheFirstExtent) {
+  constexpr std::size_t extent_bytes = 65536;
+  std::vector<std::byte> memory(8 * extent_bytes);
+  for (const std::size_t between : {std::size_t{0}, std::size_t{16}, std::size_t{4096}}) {
+    std::byte* const begin = memory.data();
+    row from{begin + extent_bytes - reinterpret_cast<std::uintptr_t>(begin) % extent_bytes, between};
+    const std::byte* const boundary = from.next + extent_bytes;
+    engine_limits limits;
+    limits.granule_bytes = extent_bytes;
+    quarry::core::store<plain_supply<pages_in_a_row>, quarry::null_lock> slabs(
+        plain_supply<pages_in_a_row>(pages_in_a_row(from)), limits);
+    const slab_layout whole = slabs.layout_of(slot_bytes, extent_bytes);
+    EXPECT_EQ(slabs.gap_before_extent(whole), 0U) << "nothing came yet, or only one block";
+    for (int i = 0; i < 3; ++i) ASSERT_NE(slabs.take_oversize(5000, 16), nullptr);
+    const std::size_t gap = slabs.gap_before_extent(whole);
+    if (between > 64) {
+      EXPECT_EQ(gap, 0U);
+      continue;
+    }
+    ASSERT_GT(gap, 0U);
+    slab* const fresh = slabs.take_slab_loose(whole, index, gap);
+    ASSERT_NE(fresh, nullptr);
+    EXPECT_LE(from.next, boundary);
+    EXPECT_GT(from.next + 256, boundary);
+    EXPECT_EQ(slabs.gap_before_extent(whole), 0U) << "too little is left";
+    ASSERT_NE(slabs.take_slab(whole, index, 1), nullptr);
+    EXPECT_EQ(from.next, boundary + extent_bytes);
+    ASSERT_NE(slabs.take_oversize(5000, 16), nullptr);
+    EXPECT_EQ(slabs.gap_before_extent(whole), 0U) << "there is an extent";
+    slabs.release();
+  }
+}
+
 TEST_F(Store, UsesRecordsOfBlocksAgain) {
   for (int round = 0; round < 20; ++round) {
     if (round == 2) on.use_up_parts();

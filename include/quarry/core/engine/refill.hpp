@@ -176,9 +176,14 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
   }
   if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
     if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
-  bytes = store_.is_ample() || store_.has_idle(layout.slab_bytes) ? 0 : next_loose_bytes(held_bytes);
-  if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
-    if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;
+  if (!store_.is_ample() && !store_.has_idle(layout.slab_bytes)) {
+    bytes = next_loose_bytes(held_bytes);
+    const bool is_piece = bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes;
+    if (!is_piece) bytes = store_.gap_before_extent(layout);
+    if (bytes >= slot_bytes)
+      if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;
+    if (is_piece) return nullptr;  // nor would a whole slab be had: no parts are taken for it
+  }
   return store_.take_slab(layout, to.index, slabs);
 }
 

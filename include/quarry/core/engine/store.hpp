@@ -136,6 +136,12 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   /// Whether memory need not be spared: the system's, or first an initial buffer's.
   bool is_ample() const noexcept { return supply_.can_discard() || buffer_ != nullptr; }
 
+  /// Returns how many bytes of slots a block of their own may have between what came last and the first extent; 0 where that is
+  /// little, or not known because the supply does not hand out its memory in a row.
+  /// Effects     The parts of the slabs that come next are brought first.
+  /// Complexity  O(1), at most one call of the supply.
+  std::size_t gap_before_extent(const slab_layout& layout) noexcept;
+
   /// Whether `bytes` bytes for slabs lie idle, so that the supply need not be asked. Complexity O(1).
   bool has_idle(std::size_t bytes) const noexcept {
     const lock_holder<Lock> held(lock_);
@@ -243,6 +249,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   using holdings::peak_bytes_;
 
   static constexpr std::size_t headers_at_once = 4;
+  static constexpr std::size_t most_between = 64;  // bytes between blocks of a row: what aligns or heads them
   static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it
   // No address has this alignment: asking for it shows the supply's own error, as libstdc++'s pools do and its tests demand.
   static constexpr std::size_t impossible_bytes = SIZE_MAX;
@@ -282,6 +289,9 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     if (!may_charge(bytes)) return nullptr;
     void* const memory = ask();
     if (memory == nullptr) return nullptr;
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory);
+    is_in_row_ = begin - row_end_ <= most_between;
+    row_end_ = begin + bytes;
     const std::size_t held =
         held_bytes() + bytes;  // the supply may have given something back to this store meanwhile
     if (held > peak_bytes())
@@ -347,7 +357,9 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
 
   typename lock_across_calls<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_
   Supply supply_;                                       // under supply_lock_
-  const std::size_t max_bytes_;                         // 0: no limit
+  std::uintptr_t row_end_ = 0;   // where what the supply gave last ends; under supply_lock_
+  bool is_in_row_ = false;       // it lay behind what came before; under supply_lock_
+  const std::size_t max_bytes_;  // 0: no limit
   const std::size_t retain_bytes_;
   const std::size_t slab_granules_;
   const bool has_directory_;

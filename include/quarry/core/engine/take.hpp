@@ -95,8 +95,27 @@ template <class Supply, class Lock>
 std::size_t store<Supply, Lock>::part_bytes_ahead(const slab_layout& layout) const noexcept {
   constexpr std::size_t slabs_ahead = 12;
   if (is_ample() || slab_granules_ != 1 || extents_.held_granules() != 0) return 0;
-  const std::size_t bytes = slabs_ahead * headers_.room_for(layout.header_bytes);
+  const std::size_t bytes = slabs_ahead * headers_.room_for(layout.header_bytes) + 2 * sizeof(oversize_block);
   return parts_.has_room(bytes) ? 0 : parts_.wished_block_bytes(bytes, headers_.unit_bytes());
+}
+
+// What lies before the first extent of a supply that hands out its memory in a row, up to a granule, would be lost.
+template <class Supply, class Lock>
+std::size_t store<Supply, Lock>::gap_before_extent(const slab_layout& layout) noexcept {
+  constexpr std::size_t least_bytes = 4096;
+  std::size_t ahead = 0;
+  {
+    const lock_holder<Lock> held(lock_);
+    if (slab_granules_ != 1 || extents_.held_granules() != 0) return 0;
+    ahead = part_bytes_ahead(layout);
+  }
+  if (ahead != 0) add_block(ahead, ahead);
+  const lock_holder supplied(supply_lock_);
+  if (!is_in_row_) return 0;
+  const std::size_t gap = (~row_end_ + 1) & (extent_alignment() - 1);
+  const std::size_t other = slab::header_bytes_for(gap / layout.slot_bytes) +
+                            alignment_of(layout.slot_bytes) + arena::block_alignment;
+  return gap >= other + least_bytes ? gap - other : 0;
 }
 
 template <class Supply, class Lock>
