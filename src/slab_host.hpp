@@ -11,6 +11,7 @@
 #include "report.hpp"
 #include "survey.hpp"
 #include "watched_calls.hpp"
+#include "watched_slots.hpp"
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -70,7 +71,7 @@ void slab_host<Derived, Engine>::close(const char* what) noexcept {
   is_closed_.store(true,
                    std::memory_order_relaxed);  // Relaxed: who does not see it is inside a call already.
   this->self().forget_caches();
-  watch(*this).look_at_what_is_left(what);
+  slots_of(*this).look_at_what_is_left(what);
 }
 
 template <class Derived, class Engine>
@@ -88,7 +89,7 @@ std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
   engine_.flush_depots();
   if (setup_.is_checked()) {
     watch(*this).report_strays();
-    watch(*this).verify_free_slots();
+    slots_of(*this).verify_free_slots();
   }
   if constexpr (Derived::is_for_one_thread) {
     if (keep_bytes == 0 && engine_.used_slots() == 0 && engine_.has_no_block()) {

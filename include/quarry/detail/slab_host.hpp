@@ -107,6 +107,8 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
  private:
   template <class>
   friend class watched_calls;
+  template <class>
+  friend class watched_slots;
   friend class slab_face<Derived>;
   friend class quarry::slab_thread_view;
   friend Derived;
