@@ -221,8 +221,7 @@ void write_extents(picture_page& to, const survey& of) {
 void write_blocks(picture_page& to, const survey& of) {
   if (of.blocks.empty()) return;
   std::vector<survey::block> blocks = of.blocks;
-  std::stable_sort(blocks.begin(), blocks.end(),
-                   [](const survey::block& a, const survey::block& b) { return a.bytes > b.bytes; });
+  std::sort(blocks.begin(), blocks.end());  // the largest first
   std::size_t live = 0, live_bytes = 0, kept_bytes = 0, rest_bytes = 0;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     live += blocks[i].is_live;

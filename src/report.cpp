@@ -82,8 +82,7 @@ void write_live(std::ostream& out, const survey& of, const char* name) {
          << " slots" << std::setw(column_width) << live * of.slabs[i].slot_bytes() << " bytes, first at"
          << addresses.str() << '\n';
   }
-  std::stable_sort(blocks.begin(), blocks.end(),
-                   [](const survey::block& a, const survey::block& b) { return a.bytes > b.bytes; });
+  std::sort(blocks.begin(), blocks.end());  // the largest first
   std::size_t rest_bytes = 0;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     if (i >= most_blocks) {

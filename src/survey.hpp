@@ -39,6 +39,11 @@ struct survey {
     std::uintptr_t begin = 0;
     std::size_t bytes = 0;  // as asked for; of a kept one, those that are held
     bool is_live = false;   // else it is kept for the next request
+
+    /// Whether it comes before another where the largest come first, those of a size by address.
+    bool operator<(const block& other) const noexcept {
+      return bytes != other.bytes ? bytes > other.bytes : begin < other.begin;
+    }
   };
 
   std::vector<slab> slabs;

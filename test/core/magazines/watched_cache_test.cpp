@@ -34,7 +34,7 @@ TEST(SlabMemo, FindsSlotsOfEverySizeAndTheirBegins) {
 }
 
 TEST(SlabMemo, HoldsTheSlotsOfItsSlabUntilTheNextEpoch) {
-  std::byte memory[1 + 480 + 1];
+  std::byte memory[1 + 480 + 1] = {};
   std::byte* const slab_bytes = memory + 1;
   slab_memo memo;
   EXPECT_FALSE(memo.holds(slab_bytes, 0));
