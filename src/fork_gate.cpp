@@ -44,7 +44,11 @@ void open_in_child() noexcept {
 }
 
 void nap() noexcept {
+#if defined(_WIN32)  // where less is no sleep at all
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+#else
   std::this_thread::sleep_for(std::chrono::microseconds(50));
+#endif
 }
 
 }  // namespace detail::fork_gate

@@ -112,13 +112,13 @@ TEST(StaticSlabAllocator, MovedSwappedAndSplicedContainersKeepTheirNodes) {
 }
 
 TEST(StaticSlabAllocator, IsInterchangeableWithItsResource) {
-  static_slab_allocator<std::pair<long, long>, tag<5>> typed;
+  static_slab_allocator<std::pair<long long, long long>, tag<5>> typed;
   std::pmr::memory_resource& erased = typed.resource();
   auto* const a = typed.allocate(1);
-  erased.deallocate(a, sizeof(*a), alignof(long));
-  void* const b = erased.allocate(sizeof(*a), alignof(long));
+  erased.deallocate(a, sizeof(*a), alignof(long long));
+  void* const b = erased.allocate(sizeof(*a), alignof(long long));
   EXPECT_EQ(b, a);
-  typed.deallocate(static_cast<std::pair<long, long>*>(b), 1);
+  typed.deallocate(static_cast<std::pair<long long, long long>*>(b), 1);
   auto* const array = typed.allocate(100);
   EXPECT_EQ(typed.size(array), typed.resource().good_size(1600, 8) / 16);
   typed.deallocate(array, 100);
