@@ -1,8 +1,12 @@
 #include "thread_record.hpp"
 
+#include <new>
 #include <quarry/portability.hpp>
 
 #include "os_pages.hpp"
+#if defined(__MINGW32__)
+#include <pthread.h>
+#endif
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -15,6 +19,52 @@ thread_entry no_entries[thread_table_entries];
 
 QUARRY_THREAD_LOCAL thread_record record;
 
+#if defined(__MINGW32__)
+
+// Here a thread's variables are freed before their destructors run, so the record lies in pages of its own, and a key tells its end.
+// Who comes after that gets a record anew, whose end the key tells too.
+QUARRY_THREAD_LOCAL thread_record* record_in_pages = nullptr;
+
+class thread_ends {
+ public:
+  thread_ends() noexcept { is_usable_ = pthread_key_create(&key_, &end) == 0; }
+  thread_ends(const thread_ends&) = delete;
+  thread_ends& operator=(const thread_ends&) = delete;
+  ~thread_ends() {
+    if (is_usable_) pthread_key_delete(key_);
+  }
+  static thread_ends& of_this_copy() noexcept {
+    static thread_ends ends;
+    return ends;
+  }
+  void tell(thread_record& of) const noexcept {
+    if (is_usable_) pthread_setspecific(key_, &of);
+  }
+
+ private:
+  static void end(void* of) noexcept {
+    auto* const ended = static_cast<thread_record*>(of);
+    ended->end();
+    record_in_pages = nullptr;
+    unmap_pages(ended, sizeof *ended);
+  }
+
+  pthread_key_t key_ = 0;
+  bool is_usable_ = false;
+};
+
+thread_record& here() noexcept {
+  if (record_in_pages == nullptr)
+    if (void* const pages = map_pages(sizeof(thread_record), alignof(thread_record)))
+      record_in_pages = ::new (pages) thread_record{};
+  return record_in_pages != nullptr ? *record_in_pages : record;
+}
+void see_the_end_of(thread_record& of) noexcept {
+  thread_ends::of_this_copy().tell(of);
+}
+
+#else
+
 // The one thread_local with a destructor; touched when a thread opens its first cache.
 struct thread_end {
   void touch() noexcept { is_touched = true; }
@@ -22,6 +72,15 @@ struct thread_end {
   bool is_touched = false;
 };
 thread_local thread_end end_of_this_thread;
+
+thread_record& here() noexcept {
+  return record;
+}
+void see_the_end_of(thread_record&) noexcept {
+  end_of_this_thread.touch();
+}
+
+#endif
 
 }  // namespace
 
@@ -34,11 +93,11 @@ thread_entry* find_thread_table() noexcept {
 #endif
 
 thread_record& thread_record::of_this_thread() noexcept {
-  return record;
+  return here();
 }
 
 void thread_record::start() noexcept {
-  end_of_this_thread.touch();
+  see_the_end_of(*this);
   bucket_count = first_buckets;
   // Fresh pages are zero: entries of no resource. Without them each call of the thread takes the slow way.
   table = static_cast<thread_entry*>(map_pages(sizeof no_entries, alignof(thread_entry)));

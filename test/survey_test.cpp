@@ -246,7 +246,9 @@ TEST_F(Surveys, SeeTheGranulesOfExtentsAsTheyAre) {
   for (const survey::slab& each : seen.slabs)
     slabs += each.slots * each.slot_bytes() > seen.granule_bytes / 2 ? 1U : 0U;
   EXPECT_EQ(lent, slabs);
+#if !defined(_WIN32)  // where pages are not discarded
   EXPECT_GT(discarded, 0U);
+#endif
 }
 
 }  // namespace
