@@ -377,19 +377,23 @@ TEST_F(RetainingStore, PutsAHeaderWhereALargerOneWasRatherThanToAskForRoom) {
   pages.fails_always = false;
 }
 
-/// Hands out a piece of memory in a row, `between` bytes after what came last.
+/// Hands out a piece of memory in a row, `between` bytes beside what came last, from its begin on or from its end.
 struct row {
-  std::byte* next = nullptr;
+  std::uintptr_t next = 0;
   std::size_t between = 0;
+  bool is_upward = true;
 };
 class pages_in_a_row {
  public:
   explicit pages_in_a_row(row& from) noexcept : row_(&from) {}
   void* allocate_pages(std::size_t bytes, std::size_t alignment) noexcept {
-    const auto place = reinterpret_cast<std::uintptr_t>(row_->next) + row_->between;
-    row_->next += (place + alignment - 1) / alignment * alignment - (place - row_->between);
-    row_->next += bytes;
-    return row_->next - bytes;
+    if (row_->is_upward) {
+      const std::uintptr_t begin = (row_->next + row_->between + alignment - 1) / alignment * alignment;
+      row_->next = begin + bytes;
+      return reinterpret_cast<void*>(begin);
+    }
+    row_->next = (row_->next - row_->between - bytes) / alignment * alignment;
+    return reinterpret_cast<void*>(row_->next);
   }
   void deallocate_pages(void*, std::size_t, std::size_t) noexcept {}
 
@@ -400,34 +404,37 @@ class pages_in_a_row {
 TEST(StoreOnARow, KnowsWhatWouldBeLostBeforeTheFirstExtent) {
   constexpr std::size_t extent_bytes = 65536;
   std::vector<std::byte> memory(8 * extent_bytes);
-  for (const std::size_t between : {std::size_t{0}, std::size_t{16}, std::size_t{4096}}) {
-    std::byte* const begin = memory.data();
-    row from{begin + extent_bytes - reinterpret_cast<std::uintptr_t>(begin) % extent_bytes, between};
-    const std::byte* const boundary = from.next + extent_bytes;
-    engine_limits limits;
-    limits.granule_bytes = extent_bytes;
-    quarry::core::store<plain_supply<pages_in_a_row>, quarry::null_lock> slabs(
-        plain_supply<pages_in_a_row>(pages_in_a_row(from)), limits);
-    const slab_layout whole = slabs.layout_of(slot_bytes, extent_bytes);
-    EXPECT_EQ(slabs.gap_before_extent(whole), 0U) << "nothing came yet, or only one block";
-    for (int i = 0; i < 3; ++i) ASSERT_NE(slabs.take_oversize(5000, 16), nullptr);
-    const std::size_t gap = slabs.gap_before_extent(whole);
-    if (between > 64) {
-      EXPECT_EQ(gap, 0U);
-      continue;
+  const std::uintptr_t middle =
+      (reinterpret_cast<std::uintptr_t>(memory.data()) / extent_bytes + 4) * extent_bytes;
+  for (const bool is_upward : {true, false})
+    for (const std::size_t between : {std::size_t{0}, std::size_t{16}, std::size_t{4096}}) {
+      SCOPED_TRACE(testing::Message() << (is_upward ? "upward, " : "downward, ") << between << " between");
+      row from{middle, between, is_upward};
+      const auto left = [&] {  // until the next boundary
+        return is_upward ? middle + extent_bytes - from.next : from.next - (middle - extent_bytes);
+      };
+      engine_limits limits;
+      limits.granule_bytes = extent_bytes;
+      quarry::core::store<plain_supply<pages_in_a_row>, quarry::null_lock> slabs(
+          plain_supply<pages_in_a_row>(pages_in_a_row(from)), limits);
+      const slab_layout whole = slabs.layout_of(slot_bytes, extent_bytes);
+      EXPECT_EQ(slabs.gap_before_extent(whole), 0U) << "nothing came yet, or only one block";
+      for (int i = 0; i < 3; ++i) ASSERT_NE(slabs.take_oversize(5000, 16), nullptr);
+      const std::size_t gap = slabs.gap_before_extent(whole);
+      if (between > 64) {
+        EXPECT_EQ(gap, 0U);
+        continue;
+      }
+      ASSERT_GT(gap, 0U);
+      ASSERT_NE(slabs.take_slab_loose(whole, index, gap), nullptr);
+      EXPECT_LT(left(), 256U);
+      EXPECT_EQ(slabs.gap_before_extent(whole), 0U) << "too little is left";
+      ASSERT_NE(slabs.take_slab(whole, index, 1), nullptr);
+      EXPECT_EQ(from.next, is_upward ? middle + 2 * extent_bytes : middle - 2 * extent_bytes);
+      ASSERT_NE(slabs.take_oversize(5000, 16), nullptr);
+      EXPECT_EQ(slabs.gap_before_extent(whole), 0U) << "there is an extent";
+      slabs.release();
     }
-    ASSERT_GT(gap, 0U);
-    slab* const fresh = slabs.take_slab_loose(whole, index, gap);
-    ASSERT_NE(fresh, nullptr);
-    EXPECT_LE(from.next, boundary);
-    EXPECT_GT(from.next + 256, boundary);
-    EXPECT_EQ(slabs.gap_before_extent(whole), 0U) << "too little is left";
-    ASSERT_NE(slabs.take_slab(whole, index, 1), nullptr);
-    EXPECT_EQ(from.next, boundary + extent_bytes);
-    ASSERT_NE(slabs.take_oversize(5000, 16), nullptr);
-    EXPECT_EQ(slabs.gap_before_extent(whole), 0U) << "there is an extent";
-    slabs.release();
-  }
 }
 
 TEST_F(Store, UsesRecordsOfBlocksAgain) {

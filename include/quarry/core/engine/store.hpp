@@ -289,15 +289,21 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     if (!may_charge(bytes)) return nullptr;
     void* const memory = ask();
     if (memory == nullptr) return nullptr;
-    const auto begin = reinterpret_cast<std::uintptr_t>(memory);
-    is_in_row_ = begin - row_end_ <= most_between;
-    row_end_ = begin + bytes;
+    note_row(reinterpret_cast<std::uintptr_t>(memory), bytes);
     const std::size_t held =
         held_bytes() + bytes;  // the supply may have given something back to this store meanwhile
     if (held > peak_bytes())
       peak_bytes_.store(held, std::memory_order_relaxed);  // Relaxed: the next store orders it.
     held_bytes_.store(held, std::memory_order_release);    // Release: pairs with the acquire in held_bytes().
     return memory;
+  }
+  // Tells whether the supply hands out its memory in a row, from what it gave and what it gave before.
+  void note_row(std::uintptr_t begin, std::size_t bytes) noexcept {
+    row_ = begin - last_end_ <= most_between               ? row::upward
+           : last_begin_ - (begin + bytes) <= most_between ? row::downward
+                                                           : row::none;
+    last_begin_ = begin;
+    last_end_ = begin + bytes;
   }
   void discharge(std::size_t bytes) noexcept {
     held_bytes_.store(held_bytes() - bytes, std::memory_order_release);  // Release: as in charge().
@@ -357,9 +363,11 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
 
   typename lock_across_calls<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_
   Supply supply_;                                       // under supply_lock_
-  std::uintptr_t row_end_ = 0;   // where what the supply gave last ends; under supply_lock_
-  bool is_in_row_ = false;       // it lay behind what came before; under supply_lock_
-  const std::size_t max_bytes_;  // 0: no limit
+  enum class row : unsigned char { none, upward, downward };
+  std::uintptr_t last_begin_ = 0;  // of what the supply gave last; under supply_lock_
+  std::uintptr_t last_end_ = 0;    // the same
+  row row_ = row::none;            // whether it lay beside what came before; the same
+  const std::size_t max_bytes_;    // 0: no limit
   const std::size_t retain_bytes_;
   const std::size_t slab_granules_;
   const bool has_directory_;
