@@ -136,9 +136,11 @@ survey survey_of(const Engine& engine, const slab_stats& stats, CopyCached copy_
     result.make_room();
     bool has_room = true;
     const bool has_more = store.visit_slabs(visit, [&](const core::slab& each) {
+      shelf_type* const home = engine.shelf_of(each.size_class);
+      if (home == nullptr) return true;  // the first of a class that another thread is about to open
       has_room = result.has_room_for(each);
       if (!has_room) return false;
-      const core::lock_holder held(engine.shelf_of(each.size_class)->lock);
+      const core::lock_holder held(home->lock);
       result.add(each);
       return true;
     });

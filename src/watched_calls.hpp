@@ -137,6 +137,8 @@ bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_
     if (states[at.slot] == core::slot_state::freed &&
         !slots_of(host_).is_untouched(*at.home, at.slot, record, found))
       report_fault(host_.owner(), found);
+    if (!states.begin_life(at.slot))
+      return false;  // so that nobody, in a child of a fork too, takes what follows for a write
     record.bytes = static_cast<std::uint32_t>(bytes);
     record.alignment = static_cast<std::uint32_t>(alignment);
     record.allocated_by = current_call_stack();
@@ -148,7 +150,7 @@ bool watched_calls<Host>::note_allocated(const place& at, void* slot, std::size_
     if (tells_tools()) core::poison(slot, slot_bytes);
   }
   if (tells_tools()) core::unpoison_allocated(slot, used_bytes_of(bytes));
-  return states.begin_life(at.slot);
+  return is_recorded() || states.begin_life(at.slot);
 }
 
 template <class Host>

@@ -158,4 +158,25 @@ TEST(BusyObservers, ManyObserversAtATimeSeeTheSameEnd) {
   EXPECT_EQ(resource.stats().live_slots, 0U);
 }
 
+TEST(BusyObservers, LookWhileAnotherThreadOpensOneClassAfterTheOther) {
+  for (int round = 0; round < 2000; ++round) {
+    slab_options options;
+    options.checks =
+        quarry::check_level::pointers;  // at which the first slab of a class is one of the directory
+    synchronized_slab_resource resource(options);
+    std::atomic<bool> is_done{false};
+    std::thread opens([&] {
+      for (std::size_t bytes = 16; bytes <= 32768; bytes += 64)
+        resource.deallocate(resource.allocate(bytes), bytes);
+      is_done = true;
+    });
+    do {
+      std::ostringstream told;
+      resource.report_live(told);
+    } while (!is_done);
+    opens.join();
+    EXPECT_EQ(resource.stats().live_bytes, 0U);
+  }
+}
+
 }  // namespace

@@ -107,8 +107,9 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     }
   }
   if (record == nullptr) return nullptr;
-  if (take_from_others(into, bytes, alignment, *record)) {
-    const lock_holder<Lock> held(into.lock);
+  if (oversize_block kept; take_from_others(into, bytes, alignment, kept)) {
+    const lock_holder<Lock> held(into.lock);  // under which a spare record may be looked at too
+    *record = kept;
     into.blocks.insert(*record);
     return record->memory;
   }
