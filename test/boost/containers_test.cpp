@@ -1,6 +1,6 @@
 // Every container of Boost.Container over slab_allocator, by random operations against the std container.
 // links: Boost::container
-// options: -D_LIBCPP_ENABLE_CXX17_REMOVED_UNARY_BINARY_FUNCTION
+// options: -fno-sanitize=pointer-overflow -D_LIBCPP_ENABLE_CXX17_REMOVED_UNARY_BINARY_FUNCTION
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored \
     "-Wstringop-overread"  // g++ 12 misjudges memmove inside Boost's own headers at -O3
@@ -37,7 +37,6 @@
 #include <vector>
 
 #include "support/counting_resource.hpp"
-#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -180,11 +179,8 @@ TEST_F(BoostContainers, SmallVectorsMatchTheStandardVector) {
   repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });
 }
 
+// Boost's deque adds to a null pointer, of which the sanitizer is not asked here.
 TEST_F(BoostContainers, DequesMatchTheStandardOne) {
-#if defined(__clang__) && QUARRY_TEST_HAS_ADDRESS_SANITIZER
-  GTEST_SKIP()
-      << "Boost's deque adds to a null pointer, at which UndefinedBehaviorSanitizer ends the program";
-#endif
   bc::deque<int, slab_allocator<int>> mine{slab_allocator<int>(&resource_)};
   std::deque<int> reference;
   repeat([&] { sequence_step(mine, reference, *this); }, [&] { expect_same(mine, reference); });

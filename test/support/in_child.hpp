@@ -18,9 +18,9 @@ namespace quarry_test {
 /// Returns why a process does not fork here while other threads of it work, or null when it may.
 inline const char* why_busy_threads_cannot_fork() noexcept {
   return has_address_sanitizer || has_thread_sanitizer
-             ? "the sanitizer of g++ 12 forks without its allocator's locks: the child waits for good for "
-               "one "
-               "that a thread held which it lacks (asan: SizeClassAllocator64, tsan: DenseSlabAlloc)"
+             ? "the sanitizers of g++ 12 and clang 16 fork without their allocators' locks: the child waits "
+               "for good "
+               "for one that a thread held which it lacks (asan: SizeClassAllocator64, tsan: DenseSlabAlloc)"
              : nullptr;
 }
 

@@ -2,8 +2,9 @@
 //
 // Layer      Vocabulary of the public face; hosted builds only.
 // Threads    As the resource.
-// Source     Both GNU and LLVM declare memory_resource::allocate to return an aligned address that is not null. A compiler that
-//            sees the call may leave out what checks either, and UndefinedBehaviorSanitizer ends the program before it.
+// Source     Both GNU and LLVM declare memory_resource::allocate to return an aligned address that is not null, so a compiler that
+//            sees the call may leave out what checks either. UndefinedBehaviorSanitizer looks at null inside allocate() itself, and
+//            still ends the program there.
 #pragma once
 
 #include <cstddef>
