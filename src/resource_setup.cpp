@@ -13,12 +13,14 @@ namespace {
 
 constexpr std::size_t smallest_red_zone_bytes = 8;
 
-// The most that a resource can hold; 0 where nothing bounds it.
+// The most that a resource can hold; 0 where nothing bounds it. Limits are of what comes from upstream.
 std::size_t supply_bytes_of(const slab_options& options, std::size_t buffer_bytes, bool has_upstream) {
-  std::size_t bytes = options.max_bytes != 0 ? options.max_bytes : has_upstream ? 0 : buffer_bytes;
+  if (!has_upstream) return buffer_bytes;
+  std::size_t bytes = options.max_bytes;
   const std::size_t budget_bytes = options.budget != nullptr ? options.budget->limit_bytes() : 0;
   if (budget_bytes != 0 && (bytes == 0 || budget_bytes < bytes)) bytes = budget_bytes;
-  return bytes;
+  if (bytes == 0) return 0;
+  return bytes <= SIZE_MAX - buffer_bytes ? bytes + buffer_bytes : SIZE_MAX;
 }
 
 }  // namespace

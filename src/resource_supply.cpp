@@ -7,6 +7,7 @@
 #include "os_pages.hpp"
 #include "page_pool.hpp"
 #include "quarry/detail/ask_resource.hpp"
+#include "quarry/detail/type_of.hpp"
 #include "quarry/memory_budget.hpp"
 #include "quarry/page_sources.hpp"
 #include "upstream_fault.hpp"
@@ -17,7 +18,11 @@ namespace detail {
 
 resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab_options& options,
                                  std::size_t granule_bytes) noexcept
-    : upstream_(upstream), budget_(options.budget), huge_pages_(options.huge_pages) {
+    : upstream_(upstream),
+      budget_(options.budget),
+      takes_back_(options.budget != nullptr ||
+                  as_final<std::pmr::monotonic_buffer_resource>(*upstream) == nullptr),
+      huge_pages_(options.huge_pages) {
   is_new_delete_ = upstream == std::pmr::new_delete_resource();
   if (options.upstream_only || granule_bytes < whole_pages(1)) return;
   const bool is_pool = upstream == pooled_page_resource();

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <iterator>
 #include <memory_resource>
 #include <new>
 #include <random>
@@ -44,15 +45,16 @@ class returning_upstream final : public std::pmr::memory_resource {
   bool is_back_ = false;
 };
 
-/// Objects of a few sizes that live in a resource; none is ever handed out twice.
+/// Objects of up to four sizes, or of any small size, that live in a resource; none is ever handed out twice.
 template <class Resource>
 class population {
  public:
-  population(Resource& resource, unsigned seed) : resource_(resource), random_(seed), sizes_(1 + seed % 4) {}
+  population(Resource& resource, unsigned seed) : resource_(resource), random_(seed), sizes_(1 + seed % 5) {}
 
   void allocate_one() {
     static constexpr std::size_t each_bytes[] = {16, 48, 200, 1024};
-    const std::size_t bytes = each_bytes[random_() % sizes_];
+    const std::size_t bytes =
+        sizes_ <= std::size(each_bytes) ? each_bytes[random_() % sizes_] : 1 + random_() % 2500;
     void* memory = nullptr;
     try {
       memory = resource_.allocate(bytes, 8);
@@ -72,6 +74,10 @@ class population {
   }
   void free_some() {
     for (std::size_t left = random_() % 100; left != 0; --left) free_one();
+  }
+  void free_all_and_trim() {
+    while (!objects_.empty()) free_one();
+    resource_.trim();
   }
   void free_and_allocate_some() {
     for (std::size_t left = random_() % 100; left != 0; --left)
@@ -112,12 +118,12 @@ class ReentrantUpstream : public testing::Test {
   /// `set_hooks` gets the upstream and the objects.
   template <class F>
   static void lose_nothing(F set_hooks) {
-    for (unsigned seed = 0; seed < 12; ++seed) {
+    for (unsigned seed = 0; seed < 15; ++seed) {
       SCOPED_TRACE(testing::Message() << "seed " << seed);
       returning_upstream upstream;
       quarry::slab_options options;
       options.retain_bytes = 1;
-      if (seed % 3 == 1) options.max_bytes = 400000;
+      if (seed % 3 == 1) options.max_bytes = seed % 2 == 0 ? 400000 : 65536;
       Resource resource(options, &upstream);
       population<Resource> objects(resource, seed);
       set_hooks(upstream, objects);
@@ -140,6 +146,22 @@ TYPED_TEST(ReentrantUpstream, MayFreeWhenItIsAskedForMemory) {
 TYPED_TEST(ReentrantUpstream, MayFreeAndAllocateWhenItIsAskedForMemory) {
   this->lose_nothing([](auto& upstream, auto& objects) {
     upstream.before_allocate = [&] { objects.free_and_allocate_some(); };
+  });
+}
+
+TYPED_TEST(ReentrantUpstream, MayFreeAllAndTrimWhenItIsAskedForMemory) {
+  this->lose_nothing([](auto& upstream, auto& objects) {
+    upstream.before_allocate = [&, calls = 0]() mutable {
+      if (++calls % 4 == 0) objects.free_all_and_trim();
+    };
+  });
+}
+
+TYPED_TEST(ReentrantUpstream, MayFreeAllAndTrimWhenItGetsMemoryBack) {
+  this->lose_nothing([](auto& upstream, auto& objects) {
+    upstream.before_deallocate = [&, calls = 0]() mutable {
+      if (++calls % 4 == 0) objects.free_all_and_trim();
+    };
   });
 }
 

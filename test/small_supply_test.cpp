@@ -196,6 +196,69 @@ TEST(SmallBuffer, WhatIsFreedServesAnotherSize) {
     }
 }
 
+// What goes back to a monotonic buffer is lost there, so it must not go back.
+TYPED_TEST(SmallSupply, OverAMonotonicBufferAWorkingSetIsBuiltAndFreedWithoutEndWhereTheStandardPoolCan) {
+  constexpr std::size_t rounds = 40;
+  const auto built = [](std::pmr::memory_resource& resource, std::size_t bytes, std::size_t count) {
+    std::vector<void*> blocks(count);
+    std::size_t round = 0;
+    try {
+      for (; round < rounds; ++round) {
+        for (void*& each : blocks) each = resource.allocate(bytes, 8);
+        for (void* const each : blocks) resource.deallocate(each, bytes, 8);
+      }
+    } catch (const std::bad_alloc&) {
+    }
+    return round;
+  };
+  for (const std::size_t kibibytes : {64U, 100U, 128U, 400U, 1000U, 4000U})
+    for (const std::size_t bytes : {24U, 100U, 1000U, 3000U, 20000U})
+      for (const std::size_t percent : {2U, 10U, 30U, 40U, 50U, 60U}) {
+        const std::size_t buffer_bytes = kibibytes * kibibyte;
+        const std::size_t count = (buffer_bytes - allowance<TypeParam>)*percent / 100 / bytes;
+        if (count == 0) continue;
+        SCOPED_TRACE(testing::Message() << count << " of " << bytes << " B out of " << kibibytes << " KiB");
+        const buffer_at buffer(buffer_bytes, 40);
+        std::size_t wanted = 0;
+        {
+          std::pmr::monotonic_buffer_resource supply(buffer.start(), buffer_bytes,
+                                                     std::pmr::null_memory_resource());
+          std::pmr::unsynchronized_pool_resource pool(&supply);
+          wanted = built(pool, bytes, count);
+        }
+        std::pmr::monotonic_buffer_resource supply(buffer.start(), buffer_bytes,
+                                                   std::pmr::null_memory_resource());
+        TypeParam resource(&supply);
+        EXPECT_GE(built(resource, bytes, count), wanted);
+      }
+}
+
+TYPED_TEST(SmallSupply, OverAMonotonicBufferTrimGivesNothingBackUnlessALimitCountsIt) {
+  for (const std::size_t max_bytes : {std::size_t{0}, 8 * mebibyte}) {
+    std::pmr::monotonic_buffer_resource supply;
+    slab_options options;
+    options.max_bytes = max_bytes;
+    options.retain_bytes = 1;
+    TypeParam resource(options, &supply);
+    std::vector<void*> small(50000), large(20);
+    for (void*& each : small) each = resource.allocate(40, 8);
+    for (void*& each : large) each = resource.allocate(100000, 8);
+    deallocate_each(resource, small, 40);
+    deallocate_each(resource, large, 100000);
+    const std::size_t held_bytes = resource.stats().upstream_bytes;
+    if (max_bytes == 0) {
+      EXPECT_EQ(resource.trim(), 0U);
+      EXPECT_EQ(resource.stats().upstream_bytes, held_bytes);
+      for (void*& each : large) each = resource.allocate(100000, 8);
+      for (void*& each : small) each = resource.allocate(40, 8);
+      EXPECT_EQ(resource.stats().upstream_bytes, held_bytes) << "all of it was used again";
+    } else {
+      EXPECT_GE(resource.trim(), held_bytes - 500000);
+      EXPECT_LE(resource.stats().upstream_bytes, 500000U);
+    }
+  }
+}
+
 /// Returns what of all that is held serves blocks of `bytes`, at the moment when `held_now()` is about to grow: then every
 /// slab is full and no extent has room left. Per mille; at least `at_least` blocks are allocated.
 template <class Resource, class Held>

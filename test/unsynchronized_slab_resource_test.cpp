@@ -804,6 +804,31 @@ TEST(UnsynchronizedSlabResource, OwnsWhatItHandedOutAndNothingElse) {
   other.deallocate(foreign, 40);
 }
 
+TEST(UnsynchronizedSlabResource, NeverAsksItsUpstreamForNothing) {
+  class something_only final : public std::pmr::memory_resource {
+    void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+      EXPECT_NE(bytes, 0U);
+      return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+    void do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) override {
+      EXPECT_NE(bytes, 0U);
+      std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+    }
+    bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+      return this == &other;
+    }
+  } upstream;
+  unsynchronized_slab_resource resource(&upstream);
+  for (std::size_t alignment = 1; alignment <= (std::size_t{1} << 22); alignment *= 2) {
+    void* const block = resource.allocate(0, alignment);
+    void* const other = resource.allocate(0, alignment);
+    EXPECT_NE(block, other);
+    EXPECT_EQ(resource.stats().live_slots + resource.stats().oversize_blocks, 2U);
+    resource.deallocate(block, 0, alignment);
+    resource.deallocate(other, 0, alignment);
+  }
+}
+
 TEST(UnsynchronizedSlabResource, ForEachLiveVisitsExactlyTheLiveSlots) {
   unsynchronized_slab_resource resource;
   std::set<void*> live;

@@ -131,20 +131,25 @@ TEST(ResourceSetup, ABufferBeforeAnUpstreamIsCutAsUsual) {
   }
 }
 
-TEST(ResourceSetup, MaxBytesDecidesBeforeABufferDoes) {
+TEST(ResourceSetup, ALimitIsOfWhatComesBesideTheBuffer) {
   slab_options options;
-  for (const bool has_upstream : {true, false}) {
-    options.max_bytes = std::size_t{64} << 20;
-    EXPECT_EQ(resource_setup(options, 65536, has_upstream).limits().granule_bytes, 65536U);
-    options.max_bytes = 65536;
-    EXPECT_EQ(resource_setup(options, std::size_t{64} << 20, has_upstream).limits().granule_bytes, 1024U);
-    quarry::memory_budget large(std::size_t{64} << 20), small(32768);
-    slab_options sharing = options;
-    sharing.budget = &large;
-    EXPECT_EQ(resource_setup(sharing, 0, true).limits().granule_bytes, 1024U) << "the smaller one decides";
-    sharing.budget = &small;
-    EXPECT_EQ(resource_setup(sharing, 0, true).limits().granule_bytes, 512U);
-  }
+  options.max_bytes = 65536;
+  EXPECT_EQ(resource_setup(options, 0, true).limits().granule_bytes, 1024U);
+  EXPECT_EQ(resource_setup(options, 65536, true).limits().granule_bytes, 2048U);
+  EXPECT_EQ(resource_setup(options, std::size_t{64} << 20, true).limits().granule_bytes, 65536U);
+  EXPECT_EQ(resource_setup(options, 65536, false).limits().granule_bytes, 1024U) << "nothing comes beside it";
+  options.max_bytes = SIZE_MAX;
+  EXPECT_EQ(resource_setup(options, 65536, true).limits().granule_bytes, 65536U);
+}
+
+TEST(ResourceSetup, TheSmallerOfTwoLimitsDecides) {
+  quarry::memory_budget large(std::size_t{64} << 20), small(32768);
+  slab_options options;
+  options.max_bytes = 65536;
+  options.budget = &large;
+  EXPECT_EQ(resource_setup(options, 0, true).limits().granule_bytes, 1024U);
+  options.budget = &small;
+  EXPECT_EQ(resource_setup(options, 0, true).limits().granule_bytes, 512U);
 }
 
 TEST(ResourceSetup, ASlabSizeThatTheUserChoseIsTheGranuleWhateverTheSupply) {

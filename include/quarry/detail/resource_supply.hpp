@@ -41,6 +41,9 @@ class QUARRY_EXPORT resource_supply {
   bool keeps_blocks() const noexcept { return keeps_blocks_; }
   bool blocks_are_lazy() const noexcept { return blocks_are_lazy_; }
 
+  /// False where upstream is a std::pmr::monotonic_buffer_resource, unless a budget counts what is given back.
+  bool takes_back() const noexcept { return takes_back_; }
+
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }
 
  private:
@@ -62,6 +65,7 @@ class QUARRY_EXPORT resource_supply {
   bool is_new_delete_ = false;  // upstream
   bool keeps_blocks_ = false;
   bool blocks_are_lazy_ = false;
+  bool takes_back_ = true;
   bool is_asking_ = false;  // upstream, for memory
   bool huge_pages_ = true;
 };

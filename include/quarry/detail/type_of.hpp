@@ -29,8 +29,7 @@ QUARRY_ALWAYS_INLINE const char* type_name_of([[maybe_unused]] const Base& objec
 #endif
 }
 
-/// Returns `object` as what it is, or null when it is something else, or when nothing tells. Requires a class that nobody
-/// derives from.
+/// Returns `object` as what it is, or null when it is something else, of a class that derives from it too, or when nothing tells.
 template <class Final, class Base>
 QUARRY_ALWAYS_INLINE const Final* as_final([[maybe_unused]] const Base& object) noexcept {
 #if defined(__cpp_rtti)

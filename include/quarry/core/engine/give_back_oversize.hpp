@@ -31,7 +31,7 @@ bool store<Supply, Lock>::give_back_oversize(shard& from, void* memory, std::siz
     oversize_blocks& blocks = from.blocks;
     freed = looks_everywhere ? blocks.find_start(memory, bytes) : blocks.find_at_once(memory, bytes);
     if (freed == nullptr) return false;
-    if (supply_.keeps_blocks() && freed->held_bytes <= retain_bytes_) {
+    if (keeps_blocks_ && freed->held_bytes <= retain_bytes_) {
       is_kept = may_keep(from, freed->held_bytes);
       if (!is_kept) {
         oldest = blocks.take_oldest();

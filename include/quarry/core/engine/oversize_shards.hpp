@@ -41,7 +41,7 @@ class oversize_shards {
   using shard = oversize_shard<Lock>;
   static constexpr std::size_t count = std::is_empty_v<Lock> ? 1 : 8;
 
-  constexpr oversize_shards() noexcept = default;
+  oversize_shards() noexcept = default;
   oversize_shards(const oversize_shards&) = delete;
   oversize_shards& operator=(const oversize_shards&) = delete;
 

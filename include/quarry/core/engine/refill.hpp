@@ -38,9 +38,10 @@ template <class Supply, class Lock>
 void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& local) {
   cursor& loaded = own.cursors[from.index];
   widen(own, from, local);
-  if (local.share.magazines == 0) return allocate_direct(from.index, &own);
   bool has_grown = false;
   do {
+    if (local.share.magazines == 0)  // for want of memory, or the supply came back and took it away
+      return allocate_direct(from.index, &own);
     if (QUARRY_UNLIKELY(loaded.count(local.entries()) != 0 || local.slots_that_are_old() != 0))
       return allocate_slow(own, from.index);  // the supply came back with slots of the class
     const std::uint32_t limit = limit_of(from, local);

@@ -24,10 +24,25 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-/// The lock that is held across calls of the supply: the one that Lock names for it, else another Lock.
+/// Where nothing locks, counts calls of the supply that are under way: it may come back into the store that calls it.
+class call_depth {
+ public:
+  void lock() noexcept { ++depth_; }
+  bool try_lock() noexcept {
+    lock();
+    return true;
+  }
+  void unlock() noexcept { --depth_; }
+  bool is_locked() const noexcept { return depth_ != 0; }
+
+ private:
+  std::size_t depth_ = 0;
+};
+
+/// What is locked across calls of the supply: the lock that Lock names for it, else another Lock.
 template <class Lock, class = void>
 struct lock_across_calls {
-  using type = Lock;
+  using type = std::conditional_t<std::is_empty_v<Lock>, call_depth, Lock>;
 };
 template <class Lock>
 struct lock_across_calls<Lock, std::void_t<typename Lock::across_calls>> {
@@ -65,7 +80,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
       : holdings(limits.granule_bytes, limits.has_directory),
         supply_(supply),
         max_bytes_(limits.max_bytes),
-        retain_bytes_(limits.retain_bytes),
+        retain_bytes_(supply.takes_back() ? limits.retain_bytes : SIZE_MAX),
+        keeps_blocks_(supply.keeps_blocks() || !supply.takes_back()),
         slab_granules_(limits.slab_granules),
         has_directory_(limits.has_directory),
         detail_(limits.detail),
@@ -191,7 +207,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   }
 
   /// Gives free memory back until at most `keep_bytes` bytes of it are held, some steps at a time. Returns the bytes given
-  /// back or discarded.
+  /// back or discarded; 0 where !can_give_back().
   std::size_t trim(std::size_t keep_bytes) noexcept;
 
   /// Takes memory for `bytes` bytes of slots now. Returns false when the supply refuses or the limit is reached.
@@ -200,6 +216,13 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   /// Gives all memory back but `keep_bytes` bytes at most: slabs, parts and blocks are gone. With `keeps`, the supply may keep
   /// extents for others.
   void release(bool keeps = true, std::size_t keep_bytes = 0) noexcept;
+  /// Whether giving memory back is of use: the supply takes it, or a limit counts it.
+  bool can_give_back() const noexcept { return supply_.takes_back() || max_bytes_ != 0; }
+  /// Whether the caller is the supply, which a call of this store waits for; false where Lock locks.
+  bool is_within_call() const noexcept {
+    if constexpr (std::is_empty_v<Lock>) return supply_lock_.is_locked();
+    return false;
+  }
   bool untouched() const noexcept { return parts_.untouched() && held_bytes() == 0; }
 
   /// What is kept of each slot. Anything: every slab is found by slab_of().
@@ -369,6 +392,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   row row_ = row::none;            // whether it lay beside what came before; the same
   const std::size_t max_bytes_;    // 0: no limit
   const std::size_t retain_bytes_;
+  const bool keeps_blocks_;  // freed ones may wait for the next request
   const std::size_t slab_granules_;
   const bool has_directory_;
   const slot_detail detail_;

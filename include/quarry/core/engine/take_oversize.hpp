@@ -47,7 +47,7 @@ oversize_block* store<Supply, Lock>::take_record(shard& to) noexcept {
 template <class Supply, class Lock>
 void* store<Supply, Lock>::reuse_oversize(std::size_t bytes, std::size_t alignment,
                                           std::size_t home) noexcept {
-  if (!supply_.keeps_blocks()) return nullptr;
+  if (!keeps_blocks_) return nullptr;
   shard* const own = oversize_.at(home);
   if (own == nullptr) return nullptr;
   const lock_holder<Lock> held(own->lock);
@@ -63,7 +63,7 @@ void* store<Supply, Lock>::reuse_oversize(std::size_t bytes, std::size_t alignme
 template <class Supply, class Lock>
 bool store<Supply, Lock>::take_from_others(shard& own, std::size_t bytes, std::size_t alignment,
                                            oversize_block& record) noexcept {
-  if (!supply_.keeps_blocks()) return false;
+  if (!keeps_blocks_) return false;
   return oversize_.until(0, [&](shard& each) {
     if (&each == &own || each.granted() < bytes) return false;  // nor does it keep a block as large
     const lock_holder<Lock> held(each.lock);
@@ -113,9 +113,10 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     into.blocks.insert(*record);
     return record->memory;
   }
+  const std::size_t asked_bytes = bytes != 0 ? bytes : 1;
   const auto ask = [&] {
     const lock_holder supplied(supply_lock_);
-    return charge(bytes, [&] { return supply_.allocate_pages(bytes, alignment); });
+    return charge(asked_bytes, [&] { return supply_.allocate_pages(asked_bytes, alignment); });
   };
   void* memory = nullptr;
   if constexpr (sizeof...(Insist) != 0) {
@@ -128,8 +129,8 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     record = take_record(into);
     if (record == nullptr) {  // another thread took the last one
       const lock_holder supplied(supply_lock_);
-      supply_.deallocate_pages(memory, bytes, alignment);
-      discharge(bytes);
+      supply_.deallocate_pages(memory, asked_bytes, alignment);
+      discharge(asked_bytes);
       return nullptr;
     }
   } else {
@@ -141,7 +142,8 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     return nullptr;
   }
   record->memory = memory;
-  record->bytes = record->held_bytes = bytes;
+  record->bytes = bytes;
+  record->held_bytes = asked_bytes;
   record->alignment = alignment;
   into.blocks.insert(*record);
   return memory;

@@ -36,7 +36,8 @@ struct oversize_block {
 
 class oversize_blocks {
  public:
-  constexpr oversize_blocks() noexcept = default;
+  // Most resources never have such a block: the tables are cleared when the first one comes.
+  oversize_blocks() noexcept {}
   oversize_blocks(const oversize_blocks&) = delete;
   oversize_blocks& operator=(const oversize_blocks&) = delete;
 
@@ -56,10 +57,12 @@ class oversize_blocks {
 
   /// Returns the bytes that the index would like to grow by; 0 when it has room. Without them it works, if not so fast.
   std::size_t missing_bytes() const noexcept {
+    if (buckets_ == 0) return first_index_bytes;
     if (blocks_ < buckets_ || tables_.segments[segment_of(buckets_)] != nullptr) return 0;
     return segment_buckets(segment_of(buckets_)) * sizeof(oversize_block*);
   }
   void bring(void* memory) noexcept {
+    if (buckets_ == 0) tables_ = {};
     tables_.segments[segment_of(buckets_)] = static_cast<oversize_block**>(memory);
     if (buckets_ != 0) return;
     mask_ = first_buckets - 1;
@@ -205,13 +208,12 @@ class oversize_blocks {
     }
     each.is_slab = false;
   }
-  // Together, so that one call clears them all.
   struct tables {
     oversize_block** segments[segment_count];  // of buckets; those of each but the first double
     oversize_block* recent[recent_count];
     oversize_block* kept[sizes];  // by size; newest first
   };
-  tables tables_ = {};
+  tables tables_;            // with the first buckets
   std::size_t buckets_ = 0;  // in use
   std::size_t mask_ = 0;     // the largest power of two that is not above buckets_, less 1
   std::size_t blocks_ = 0;   // live or kept
@@ -260,9 +262,9 @@ inline oversize_block* oversize_blocks::find(const void* pointer) const noexcept
 }
 
 inline oversize_block* oversize_blocks::find_at_once(const void* memory, std::size_t bytes) const noexcept {
+  if (buckets_ == 0) return nullptr;
   oversize_block* each = tables_.recent[recent_place_of(memory)];
   if (each != nullptr && each->memory == memory && each->is_live) return each;
-  if (buckets_ == 0) return nullptr;
   const std::uint32_t power = power_of(bytes);
   each = bucket(bucket_of(hash_of(power, place_of(memory, power))));
   while (each != nullptr && !(each->memory == memory && each->is_live)) each = each->next;
@@ -313,6 +315,7 @@ inline void oversize_blocks::unlink(oversize_block& kept) noexcept {
 }
 
 inline oversize_block* oversize_blocks::reuse(std::size_t bytes, std::size_t alignment) noexcept {
+  if (kept_bytes_ == 0) return nullptr;
   oversize_block* found = nullptr;
   if (newest_ != nullptr && serves(*newest_, bytes, alignment)) {
     found = newest_;
@@ -338,7 +341,6 @@ inline oversize_block* oversize_blocks::reuse(std::size_t bytes, std::size_t ali
 }
 
 inline void oversize_blocks::release() noexcept {
-  tables_ = {};
   buckets_ = blocks_ = live_ = live_bytes_ = kept_bytes_ = 0;
   powers_ = 0;
   spare_ = newest_ = newest_kept_ = oldest_kept_ = nullptr;
@@ -354,8 +356,9 @@ inline bool oversize_blocks::check_invariants() const noexcept {
       live += each->is_live;
       (each->is_live ? live_bytes : kept_bytes) += each->is_live ? each->bytes : each->held_bytes;
     }
-  for (const oversize_block* head : tables_.kept)
-    for (const oversize_block* each = head; each != nullptr; each = each->after) by_size += each->held_bytes;
+  for (std::size_t size = 0; buckets_ != 0 && size < sizes; ++size)
+    for (const oversize_block* each = tables_.kept[size]; each != nullptr; each = each->after)
+      by_size += each->held_bytes;
   for (const oversize_block* each = newest_kept_; each != nullptr; each = each->older)
     by_age += each->held_bytes;
   return indexed == blocks_ && live == live_ && live_bytes == live_bytes_ && kept_bytes == kept_bytes_ &&
