@@ -20,6 +20,7 @@ resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab
                                  std::size_t granule_bytes) noexcept
     : upstream_(upstream),
       budget_(options.budget),
+      has_memory_(upstream != std::pmr::null_memory_resource()),
       takes_back_(options.budget != nullptr ||
                   as_final<std::pmr::monotonic_buffer_resource>(*upstream) == nullptr),
       huge_pages_(options.huge_pages) {

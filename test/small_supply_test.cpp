@@ -70,23 +70,22 @@ std::size_t blocks_of_the_standard_pool(const buffer_at& buffer, std::size_t buf
 // Bytes, of the `standard` ones that the standard pool gets out of a supply. Out of a few KiB the parts that a resource keeps for
 // itself, a shelf and a small magazine of each class, are a share that shows.
 constexpr std::size_t wanted_bytes(std::size_t supply_bytes, std::size_t standard) {
-  return standard *
-         (supply_bytes <= 4 * kibibyte    ? 73
-          : supply_bytes <= 16 * kibibyte ? 90
-          : supply_bytes <= 32 * kibibyte ? 96
-                                          : 98) /
-         100;
+  return standard * (supply_bytes <= 4 * kibibyte ? 95 : supply_bytes <= 16 * kibibyte ? 97 : 99) / 100;
 }
 
 // Under a limit every block for parts has a header of its own besides.
 constexpr std::size_t wanted_bytes_under_limit(std::size_t max_bytes, std::size_t standard) {
-  return max_bytes <= 16 * kibibyte ? standard * (max_bytes <= 4 * kibibyte ? 73 : 81) / 100
-                                    : wanted_bytes(max_bytes, standard);
+  return standard *
+         (max_bytes <= 4 * kibibyte    ? 80
+          : max_bytes <= 16 * kibibyte ? 90
+          : max_bytes <= 32 * kibibyte ? 97
+                                       : 99) /
+         100;
 }
 
 // Over an upstream that does not say where it ends: what is asked for doubles until it is refused.
 constexpr std::size_t wanted_bytes_unforeseen(std::size_t supply_bytes, std::size_t standard) {
-  return standard * (supply_bytes <= 4 * kibibyte ? 68 : supply_bytes <= 16 * kibibyte ? 93 : 97) / 100;
+  return standard * (supply_bytes <= 4 * kibibyte ? 79 : supply_bytes <= 16 * kibibyte ? 93 : 99) / 100;
 }
 
 // The synchronized resource has a cache for each thread on top.

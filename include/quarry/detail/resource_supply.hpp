@@ -41,6 +41,9 @@ class QUARRY_EXPORT resource_supply {
   bool keeps_blocks() const noexcept { return keeps_blocks_; }
   bool blocks_are_lazy() const noexcept { return blocks_are_lazy_; }
 
+  /// False where upstream is std::pmr::null_memory_resource().
+  bool has_memory() const noexcept { return has_memory_; }
+
   /// False where upstream is a std::pmr::monotonic_buffer_resource, unless a budget counts what is given back.
   bool takes_back() const noexcept { return takes_back_; }
 
@@ -65,7 +68,8 @@ class QUARRY_EXPORT resource_supply {
   bool is_new_delete_ = false;  // upstream
   bool keeps_blocks_ = false;
   bool blocks_are_lazy_ = false;
-  bool takes_back_ = true;
+  bool has_memory_;
+  bool takes_back_;
   bool is_asking_ = false;  // upstream, for memory
   bool huge_pages_ = true;
 };

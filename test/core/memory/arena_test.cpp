@@ -139,6 +139,53 @@ TEST(Arena, UsesTheBufferItStartsInFirstAndNeverGivesItBack) {
   EXPECT_EQ(supplied.memory.live_blocks(), 0U);
 }
 
+TEST(Arena, JoinsMemoryOfTheBufferToWhatItFollows) {
+  alignas(16) std::byte buffer[512];
+  arena parts;
+  parts.start_in(buffer, 128);
+  ASSERT_EQ(parts.try_allocate(100, 1), buffer);
+  parts.add_of_buffer(buffer + 128, 128);
+  EXPECT_FALSE(parts.is_in_buffer());
+  EXPECT_EQ(parts.try_allocate(156, 1), buffer + 100) << "over the joint";
+  EXPECT_EQ(parts.room_bytes(), 0U);
+  parts.add_of_buffer(buffer + 384, 128);
+  EXPECT_FALSE(parts.is_in_buffer());
+  EXPECT_LT(parts.room_bytes(), 128U) << "a block with a header of its own";
+  EXPECT_TRUE(parts.owns(buffer + 384));
+  EXPECT_FALSE(parts.owns(buffer + 383));
+  int blocks = 0;
+  parts.release([&](void* memory, std::size_t bytes) {
+    ++blocks;
+    EXPECT_EQ(memory, buffer + 384);
+    EXPECT_EQ(bytes, 128U);
+  });
+  EXPECT_EQ(blocks, 1);
+}
+
+TEST(Arena, UsesTheLargestRestOfTheBlocksBefore) {
+  supplied_arena supplied;
+  supplied.add(1024);
+  auto* const first = static_cast<std::byte*>(supplied.parts.try_allocate(400, 8));
+  ASSERT_NE(first, nullptr);
+  supplied.add(4096);
+  const std::size_t room = supplied.parts.room_bytes();
+  EXPECT_GT(room, 4000U) << "of the larger of the two";
+  EXPECT_EQ(supplied.parts.try_allocate(200, 8), first + 400) << "the older rest first";
+  EXPECT_EQ(supplied.parts.room_bytes(), room);
+  ASSERT_NE(supplied.parts.try_allocate(room, 8), nullptr);
+  const std::size_t left = supplied.parts.room_bytes();
+  EXPECT_GT(left, 300U);
+  EXPECT_TRUE(supplied.parts.has_room(left - arena::block_alignment));
+  supplied.add(128);
+  supplied.add(128);
+  EXPECT_EQ(supplied.parts.try_allocate(left, 8), first + 600) << "a smaller rest does not take its place";
+  supplied.add(1024);
+  supplied.add(128);  // so there is a rest when all goes back
+  supplied.release();
+  EXPECT_EQ(supplied.parts.room_bytes(), 0U);
+  EXPECT_EQ(supplied.parts.try_allocate(1, 1), nullptr);
+}
+
 TEST(Arena, KeepsTheNewestBlockEmptyWhereOnlyTheOlderOnesAreReleased) {
   supplied_arena supplied;
   const auto give_back = [&](void* block, std::size_t bytes) {
@@ -161,7 +208,7 @@ TEST(Arena, KeepsTheNewestBlockEmptyWhereOnlyTheOlderOnesAreReleased) {
   EXPECT_TRUE(supplied.parts.owns(part));
 }
 
-TEST(Arena, TellsTheRoomThatIsLeftInTheNewestBlock) {
+TEST(Arena, TellsTheRoomThatIsLeft) {
   supplied_arena supplied;
   supplied.add(4096);
   const std::size_t room = supplied.parts.room_bytes();

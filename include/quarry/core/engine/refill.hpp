@@ -212,7 +212,7 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
     while (most_bytes > smallest_bytes && most_bytes > held_bytes && most_bytes / 2 >= slot_bytes)
       most_bytes /= 2;
   }
-  for (std::size_t bytes = most_bytes; bytes >= slot_bytes && bytes >= 512; bytes /= 2)
+  for (std::size_t bytes = most_bytes; bytes >= slot_bytes && bytes >= 256; bytes /= 2)
     if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;
   const std::size_t room = store_.room_apart(slot_bytes);
   return room < slot_bytes ? nullptr

@@ -297,9 +297,13 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   void tell_leaving(const void* begin, std::size_t bytes) const noexcept {
     if (QUARRY_UNLIKELY(tells_tools_)) restore(begin, bytes);
   }
-  static constexpr std::size_t headers_for(std::size_t siblings) noexcept {
-    return siblings < 1 ? 1 : siblings < headers_at_once ? siblings : headers_at_once;
+  // Some headers at a time lie together; where there is little memory none shall be left over.
+  std::size_t headers_for(std::size_t siblings) const noexcept {
+    return siblings < 1 || !has_directory_ ? 1 : siblings < headers_at_once ? siblings : headers_at_once;
   }
+
+  // Whether a record is missing for an extent that may come.
+  bool wants_record() const noexcept { return supply_.has_memory() && !extents_.has_spare(); }
 
   // Whether the limit leaves room for `bytes` bytes more.
   bool may_charge(std::size_t bytes) const noexcept {

@@ -13,6 +13,9 @@ template <class Supply, class Lock>
 template <class... Insist>
 bool store<Supply, Lock>::add_block(std::size_t wished, std::size_t least, Insist...) {
   if (buffer_ != nullptr && add_block_of_buffer(least)) return true;
+  if constexpr (sizeof...(Insist) == 0) {
+    if (!supply_.has_memory()) return false;
+  }
   const lock_holder supplied(supply_lock_);
   for (std::size_t bytes = wished;; bytes = least) {
     const auto ask = [&] { return supply_.allocate_pages(bytes, arena::block_alignment); };
@@ -47,7 +50,7 @@ bool store<Supply, Lock>::add_block_of_buffer(std::size_t least) noexcept {
     return false;
   }
   tell_leaving(extents_.address_of(run), extents_.bytes_of(run));
-  parts_.add(extents_.address_of(run), extents_.bytes_of(run));
+  parts_.add_of_buffer(extents_.address_of(run), extents_.bytes_of(run));
   return true;
 }
 
@@ -58,7 +61,7 @@ auto store<Supply, Lock>::missing_parts_of(const slab_layout& layout, std::size_
     -> missing_parts {
   missing_parts result;
   if (has_directory_) result.bytes = directory_.missing_bytes(granules_of(layout));
-  if (!extents_.has_spare()) result.bytes += sizeof(extent);
+  if (wants_record()) result.bytes += sizeof(extent);
   if (!headers_.has(layout.header_bytes)) {
     const std::size_t rooms_bytes =
         headers_for(siblings) * headers_.room_for(layout.header_bytes) + headers_.unit_bytes();
@@ -72,7 +75,7 @@ auto store<Supply, Lock>::missing_parts_of(const slab_layout& layout, std::size_
 // As bring_parts().
 template <class Supply, class Lock>
 void store<Supply, Lock>::bring_record() noexcept {
-  if (!extents_.has_spare())
+  if (wants_record())
     extents_.bring_spare(*::new (parts_.try_allocate(sizeof(extent), alignof(extent))) extent);
 }
 
@@ -170,12 +173,14 @@ template <class Supply, class Lock>
 template <class... Insist>
 bool store<Supply, Lock>::grow(const slab_layout& layout, Insist...) {
   const std::size_t least = granules_of(layout);
+  if constexpr (sizeof...(Insist) == 0) {
+    if (!supply_.has_memory()) return false;
+  }
   const lock_holder supplied(supply_lock_);
   std::size_t granules = least;
   {
     const lock_holder<Lock> held(lock_);
-    if (!extents_.has_spare())
-      return true;  // another thread took it: its extent may do, or the caller comes again
+    if (wants_record()) return true;  // another thread took it: its extent may do, or the caller comes again
     granules = wished_granules(least);
   }
   for (;; granules = granules / 2 > least ? granules / 2 : least) {
@@ -255,7 +260,7 @@ slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_inde
                                            std::size_t bytes) noexcept {
   const std::size_t alignment = alignment_of(layout.slot_bytes);
   const std::size_t slots = bytes / layout.slot_bytes;
-  if (slots == 0 || slots > slot_bitmap::most_slots) return nullptr;
+  if (slots == 0 || slots > slot_bitmap::most_slots || !supply_.has_memory()) return nullptr;
   const std::size_t header_bytes = slab::header_bytes_for(slots);
   const std::size_t block_bytes = header_bytes + alignment + slots * layout.slot_bytes;
   void* const header = without_throwing([&] { return take_oversize(block_bytes, alignof(slab)); });

@@ -2,8 +2,8 @@
 // released.
 //
 // Layer      5. Freestanding. Calls no page source: who holds it brings blocks.
-// Invariant  [cursor, end) of the newest block is unused. A block's header lies at its start, except in a
-//            block that was given by the user, which has none and is never freed.
+// Invariant  Two ranges are unused: the rest of the newest block, and the largest rest of those before. A block's header lies
+//            at its start, except in a block that was given by the user, which has none and is never freed.
 // Threads    One thread at a time, or under the owner's lock.
 #pragma once
 
@@ -27,24 +27,28 @@ class arena {
   /// Lets the arena use [begin, begin + bytes) first; it stays the caller's. Requires that nothing was
   /// allocated yet.
   void start_in(void* begin, std::size_t bytes) noexcept {
-    cursor_ = start_ = reinterpret_cast<std::uintptr_t>(begin);
-    end_ = cursor_ + bytes;
+    start_ = reinterpret_cast<std::uintptr_t>(begin);
+    start_end_ = start_ + bytes;
+    newest_ = {start_, start_end_};
   }
 
-  /// Returns `bytes` bytes that live until release(), from the newest block; null when they do not fit.
+  /// Returns `bytes` bytes that live until release(); null when they do not fit.
   /// Units       bytes; `alignment` is a power of two.
   /// Complexity  O(1).
   void* try_allocate(std::size_t bytes, std::size_t alignment) noexcept {
-    const std::uintptr_t place = (cursor_ + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
-    if (place > end_ || end_ - place < bytes) return nullptr;
-    cursor_ = place + bytes;
-    return reinterpret_cast<void*>(place);
+    if (older_.bytes() != 0)
+      if (void* const part = older_.take(bytes, alignment)) return part;
+    return newest_.take(bytes, alignment);
   }
 
-  /// Returns whether `bytes` bytes fit into the newest block at any alignment up to that of a block.
-  bool has_room(std::size_t bytes) const noexcept { return end_ - cursor_ >= bytes + block_alignment; }
-  std::size_t room_bytes() const noexcept { return end_ - cursor_; }  // left in the newest block
-  bool is_in_buffer() const noexcept { return start_ != 0 && blocks_ == nullptr; }
+  /// Returns whether parts of `bytes` bytes in all fit at any alignment up to that of a block.
+  bool has_room(std::size_t bytes) const noexcept { return room_bytes() >= bytes + block_alignment; }
+  /// Returns the bytes of the largest range that is unused.
+  std::size_t room_bytes() const noexcept {
+    return newest_.bytes() > older_.bytes() ? newest_.bytes() : older_.bytes();
+  }
+  /// Returns whether there is but what start_in() got.
+  bool is_in_buffer() const noexcept { return start_ != 0 && newest_.end == start_end_; }
 
   /// Returns the bytes of a block that has_room() for `bytes` bytes: the least, and what add() would like.
   static constexpr std::size_t least_block_bytes(std::size_t bytes, std::size_t alignment) noexcept {
@@ -56,12 +60,20 @@ class arena {
     return wished;
   }
 
-  /// Adds a block of `bytes` bytes; what is left of the one before is used no more. Blocks wished for double up to 64 KiB.
+  /// Adds a block of `bytes` bytes; of what is left of those before only the largest rest is used. Blocks wished for double up
+  /// to 64 KiB.
   void add(void* memory, std::size_t bytes) noexcept {
     blocks_ = ::new (memory) block{blocks_, bytes};
-    cursor_ = reinterpret_cast<std::uintptr_t>(memory) + sizeof(block);
-    end_ = reinterpret_cast<std::uintptr_t>(memory) + bytes;
+    if (newest_.bytes() > older_.bytes()) older_ = newest_;
+    newest_ = {reinterpret_cast<std::uintptr_t>(memory) + sizeof(block),
+               reinterpret_cast<std::uintptr_t>(memory) + bytes};
     if (next_bytes_ < largest_block_bytes) next_bytes_ *= 2;
+  }
+
+  /// Adds memory of the buffer that start_in() got: at once to the newest range where it follows that.
+  void add_of_buffer(void* memory, std::size_t bytes) noexcept {
+    if (reinterpret_cast<std::uintptr_t>(memory) != newest_.end) return add(memory, bytes);
+    newest_.end += bytes;
   }
 
   /// Makes the first block wished for as large as the largest: where a block costs address space until it is touched.
@@ -78,7 +90,8 @@ class arena {
       blocks_ = each->next;
       f(each, each->bytes);
     }
-    cursor_ = end_ = start_ = 0;
+    newest_ = older_ = {};
+    start_ = 0;
     next_bytes_ = first_bytes_;
   }
 
@@ -98,7 +111,7 @@ class arena {
   }  // of the newest block
 
   /// Returns whether nothing was allocated since construction, start_in() or release(). Complexity O(1).
-  bool untouched() const noexcept { return cursor_ == start_; }
+  bool untouched() const noexcept { return newest_.begin == start_; }
 
   /// Returns whether `pointer` lies in one of the blocks that were added. Complexity O(blocks).
   bool owns(const void* pointer) const noexcept {
@@ -114,13 +127,26 @@ class arena {
     std::size_t bytes;  // header included
   };
 
+  struct range {
+    std::size_t bytes() const noexcept { return end - begin; }
+    void* take(std::size_t bytes, std::size_t alignment) noexcept {
+      const std::uintptr_t place = (begin + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
+      if (place > end || end - place < bytes) return nullptr;
+      begin = place + bytes;
+      return reinterpret_cast<void*>(place);
+    }
+    std::uintptr_t begin = 0;  // address of the first unused byte
+    std::uintptr_t end = 0;
+  };
+
   static constexpr std::size_t first_block_bytes = 2048;
   static constexpr std::size_t largest_block_bytes = 65536;
 
-  std::uintptr_t cursor_ = 0;  // address of the first unused byte
-  std::uintptr_t end_ = 0;     // address behind the newest block
-  std::uintptr_t start_ = 0;   // where the user's buffer begins; 0 without one
-  block* blocks_ = nullptr;    // newest first
+  range newest_;              // unused of the block that was added last, or of the user's
+  range older_;               // of one before it
+  std::uintptr_t start_ = 0;  // where the user's buffer begins; 0 without one
+  std::uintptr_t start_end_ = 0;
+  block* blocks_ = nullptr;  // newest first
   std::size_t first_bytes_ = first_block_bytes;
   std::size_t next_bytes_ = first_block_bytes;
 };

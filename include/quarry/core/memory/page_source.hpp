@@ -87,6 +87,7 @@ class plain_supply {
   bool blocks_are_lazy() const noexcept {
     return false;
   }  // whether a large piece costs only what is touched of it
+  bool has_memory() const noexcept { return true; }  // else every request is refused
   bool takes_back() const noexcept { return true; }  // else what is given back is lost until the end
 
   const PageSource& source() const noexcept { return source_; }
