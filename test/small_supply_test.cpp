@@ -85,7 +85,7 @@ constexpr std::size_t wanted_bytes_under_limit(std::size_t max_bytes, std::size_
 
 // Over an upstream that does not say where it ends: what is asked for doubles until it is refused.
 constexpr std::size_t wanted_bytes_unforeseen(std::size_t supply_bytes, std::size_t standard) {
-  return standard * (supply_bytes <= 4 * kibibyte ? 79 : supply_bytes <= 16 * kibibyte ? 93 : 99) / 100;
+  return standard * (supply_bytes <= 4 * kibibyte ? 90 : supply_bytes <= 16 * kibibyte ? 96 : 99) / 100;
 }
 
 // The synchronized resource has a cache for each thread on top.

@@ -114,6 +114,27 @@ TEST(Bin, HandsOutEverySlotOfEverySlabOnce) {
   EXPECT_EQ(three.slots.used_slots(), total);
 }
 
+TEST(Bin, HandsOutOneSlotAtATimeInTheOrderOfARefill) {
+  filled_bin by_one(48, 3), by_refill(48, 3);
+  std::size_t slots = 0;
+  while (void* const slot = by_one.slots.take_one()) {
+    const std::vector<void*> refilled = by_refill.refill(1);
+    ASSERT_EQ(refilled.size(), 1U);
+    ASSERT_EQ(by_one.slots.used_slots(), ++slots);
+    ASSERT_TRUE(by_one.slots.check_invariants());
+    const auto home = [](filled_bin& of, const void* one) {
+      std::size_t index = 0;
+      of.slots.for_each_slab([&](const slab& each) {
+        if (each.holds(one, of.slots.layout())) index = each.index_of(one, of.slots.layout());
+      });
+      return index;
+    };
+    ASSERT_EQ(home(by_one, slot), home(by_refill, refilled[0]));
+  }
+  EXPECT_EQ(slots, by_one.slots.slots());
+  EXPECT_TRUE(by_refill.refill(1).empty());
+}
+
 TEST(Bin, HandsASlabBackWhenItsLastSlotReturns) {
   filled_bin two(64, 2);
   std::vector<void*> all = two.take_all();

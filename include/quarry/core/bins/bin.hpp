@@ -33,6 +33,16 @@ class bin {
   /// Complexity  O(count); at most `most_visits` slabs are looked at.
   std::size_t refill(void** end, std::size_t count) noexcept;
 
+  /// Takes one slot, the first that refill() would take; null when every slab is full. Complexity O(1).
+  void* take_one() noexcept {
+    slab* const source = fullest();
+    if (source == nullptr) return nullptr;
+    void* const slot = source->take_one(layout_);
+    ++used_slots_;
+    settle(*source);
+    return slot;
+  }
+
   /// Takes a run of at most `count` neighbours from the slab that refill() would look at first; nothing when
   /// the run has fewer than about `least`. Complexity O(count / 64).
   slot_run take_run(std::size_t least, std::size_t count) noexcept {

@@ -234,6 +234,7 @@ class QUARRY_EXPORT engine {
     return share_steps(of.slots.layout().slot_bytes, of.magazine_slots, growth_log2_);
   }
   void widen(cache& own, const shelf_type& of, class_cache& local) noexcept;
+  bool affords_magazine(const shelf_type& of) const noexcept;
   bool load_magazine(cache& own, class_index index, class_cache& local) noexcept;
   void shrink(cache& own, class_index index, bool is_unused) noexcept;
   void drop_share(cache& own, const shelf_type& of, class_cache& local) noexcept;

@@ -36,10 +36,20 @@ void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& 
   if (more_bytes == 0 || own.share_bytes + more_bytes > bound_bytes) return;
   const bool wants_magazine = wider.is_paired() || wider.magazine_slots > share_steps::first_slots;
   if (wants_magazine && bound_bytes < least_bound_of_magazines) return;
+  if (wants_magazine && local.has_first() && !affords_magazine(of)) return;
   if (wants_magazine && local.has_first() && !load_magazine(own, of.index, local)) return;
   if (local.share.slots() != now.slots()) return;  // the supply came back
   own.share_bytes += more_bytes;
   local.share = wider;
+}
+
+// Returns whether a class has so much that a magazine is little; always where a supply takes memory back.
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::affords_magazine(const shelf_type& of) const noexcept {
+  constexpr std::size_t least_bytes = 32 * sizeof(magazine);
+  if (store_.can_give_back()) return true;
+  const lock_holder<Lock> held(of.lock);
+  return of.slots.slots() * of.slots.layout().slot_bytes >= least_bytes;
 }
 
 // Exchanges the small first magazine of a class for a real one. Returns false when there is no memory.

@@ -93,10 +93,10 @@ struct shelf {
     void* slot = nullptr;
     while (parked.take_slots(&slot, 1) != 0)
       if (slot != nullptr) return slot;
-    return slots.refill(&slot + 1, 1) != 0 ? slot : nullptr;
+    return slots.take_one();
   }
 
-  Lock lock;
+  mutable Lock lock;
   const class_index index;
   const std::uint32_t magazine_slots;                    // slots that make a magazine of this class full
   const std::uint32_t parked_slots_per_cache;            // slots that the depot parks, for each cache

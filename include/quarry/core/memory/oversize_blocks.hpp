@@ -143,7 +143,7 @@ class oversize_blocks {
   std::size_t kept_bytes() const noexcept { return kept_bytes_; }  // held for kept ones
   bool check_invariants() const noexcept;
 
-  static constexpr std::size_t first_index_bytes = 16 * sizeof(oversize_block*);
+  static constexpr std::size_t first_index_bytes = 8 * sizeof(oversize_block*);
 
  private:
   static constexpr std::size_t first_buckets = first_index_bytes / sizeof(oversize_block*);

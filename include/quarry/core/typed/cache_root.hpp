@@ -212,6 +212,18 @@ class cache_root : private rest_draw<> {
     return allowed + cover(resting_slabs_ > allowed ? resting_slabs_ - allowed : 0, layout().slab_bytes);
   }
   slab* settle() noexcept { return trim(cover_resting()); }
+  // Returns a slot of the slabs, or null when every one is full.
+  void* take_one() noexcept {
+    for (;;) {
+      if (void* const slot = bin_.take_one()) {
+        ++out_slots_;
+        return slot;
+      }
+      if (resting_ == nullptr) return nullptr;
+      bin_.adopt(wake());
+      cover_resting();
+    }
+  }
   void put_back(void* const* slots, std::size_t count) noexcept;
   void empty_magazine(cache_front& front) noexcept {
     put_back(entries_ + 1, front.loaded.count(entries_));
@@ -238,6 +250,7 @@ class cache_root : private rest_draw<> {
 inline void* cache_root::allocate(cache_front& front) noexcept {
   front.loaded.drop_nulls(entries_);
   if (void* const slot = front.loaded.pop()) return slot;  // another thread may have refilled it meanwhile
+  if constexpr (prefers_small_code && sizeof(void*) < 8) return take_one();
   void** const bottom = entries_ + 1;
   const std::size_t half = magazine_slots_ / 2;  // room for as many frees stays
   const std::size_t wanted = half != 0 ? half : 1;
