@@ -68,8 +68,8 @@ class QUARRY_EXPORT resource_supply {
   bool is_new_delete_ = false;  // upstream
   bool keeps_blocks_ = false;
   bool blocks_are_lazy_ = false;
-  bool has_memory_;
-  bool takes_back_;
+  bool has_memory_ = true;
+  bool takes_back_ = true;
   bool is_asking_ = false;  // upstream, for memory
   bool huge_pages_ = true;
 };
