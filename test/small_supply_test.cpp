@@ -232,6 +232,27 @@ TYPED_TEST(SmallSupply, OverAMonotonicBufferAWorkingSetIsBuiltAndFreedWithoutEnd
       }
 }
 
+// Everything is idle then, in pieces of other sizes and behind a directory that wants to grow.
+TYPED_TEST(SmallSupply, WhatAMonotonicBufferServedOnceItServesAgain) {
+  for (const std::size_t kibibytes : {20U, 64U, 100U, 128U, 200U, 400U, 1000U, 3000U})
+    for (const std::size_t bytes : {8U, 24U, 100U, 1000U, 3000U, 20000U})
+      for (const std::size_t offset : {0U, 40U, 5000U, 35000U, 60000U}) {
+        SCOPED_TRACE(testing::Message() << bytes << " B out of " << kibibytes << " KiB, offset " << offset);
+        const std::size_t buffer_bytes = kibibytes * kibibyte;
+        const buffer_at buffer(buffer_bytes, offset);
+        std::pmr::monotonic_buffer_resource supply(buffer.start(), buffer_bytes,
+                                                   std::pmr::null_memory_resource());
+        TypeParam resource(&supply);
+        std::vector<void*> blocks = allocate_until_refused(resource, bytes);
+        const std::size_t served = blocks.size();
+        for (int round = 0; round < 3; ++round) {
+          deallocate_each(resource, blocks, bytes);
+          blocks = allocate_until_refused(resource, bytes);
+          ASSERT_GE(blocks.size() * 100, served * 99 - served % 2);
+        }
+      }
+}
+
 TYPED_TEST(SmallSupply, OverAMonotonicBufferTrimGivesNothingBackUnlessALimitCountsIt) {
   for (const std::size_t max_bytes : {std::size_t{0}, 8 * mebibyte}) {
     std::pmr::monotonic_buffer_resource supply;

@@ -40,6 +40,23 @@ class filled_extents {
   extents all{granule_bytes};
 };
 
+TEST(Extents, TellWhatTheyWouldLend) {
+  filled_extents two({4, 8});
+  for (std::uint32_t count = 8; count != 0; --count) {
+    const granule_run seen = two.all.look(count);
+    const granule_run again = two.all.look(count);
+    EXPECT_EQ(seen.home, again.home) << "looking lends nothing";
+    EXPECT_EQ(seen.first, again.first);
+    if (seen.home == nullptr) continue;
+    const granule_run run = two.all.take(seen);
+    EXPECT_EQ(run.home, seen.home);
+    EXPECT_EQ(run.first, seen.first);
+    EXPECT_EQ(run.count, count);
+    ASSERT_TRUE(two.all.check_invariants());
+  }
+  EXPECT_EQ(two.all.look(8).home, nullptr);
+}
+
 TEST(Extents, LendNothingWithoutMemory) {
   filled_extents none;
   EXPECT_EQ(none.all.take(1).home, nullptr);

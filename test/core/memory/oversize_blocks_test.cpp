@@ -295,6 +295,21 @@ TEST(OversizeBlocks, AKeptBlockServesARequestOfNotMuchFewerBytes) {
   }
 }
 
+TEST(OversizeBlocks, AMuchLargerKeptBlockServesWhoTakesIt) {
+  brought_blocks three;
+  const oversize_block& small = three.keep(gibibyte, 30000);
+  const oversize_block& large = three.keep(2 * gibibyte, 130000);
+  const oversize_block& newest = three.keep(3 * gibibyte, 8000);
+  EXPECT_EQ(three.all.reuse(10000, 1), nullptr);
+  EXPECT_EQ(three.all.reuse(10000, 1, 29999), nullptr);
+  EXPECT_EQ(three.all.reuse(10000, 1, 30000), &small);
+  EXPECT_EQ(three.all.reuse(10000, 1, 129999), nullptr);
+  EXPECT_EQ(three.all.reuse(10000, 1, SIZE_MAX), &large);
+  EXPECT_EQ(three.all.reuse(100, 1, 7999), nullptr);
+  EXPECT_EQ(three.all.reuse(100, 1, 8000), &newest);
+  EXPECT_TRUE(three.all.check_invariants());
+}
+
 TEST(OversizeBlocks, AKeptBlockServesOnlyAlignmentsThatItHas) {
   brought_blocks one;
   oversize_block& kept = one.keep(gibibyte + 4096, 100000);

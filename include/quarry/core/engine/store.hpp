@@ -127,7 +127,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   /// release().
   slab* take_slab_apart(const slab_layout& layout, class_index index, std::size_t bytes) noexcept;
 
-  /// Returns a slab of at most `bytes` bytes of slots in a block of its own, which goes back when it is empty; or null.
+  /// Returns a slab of `bytes` bytes of slots at most in a block of its own, which goes back when it is empty; or null. Of more
+  /// bytes, where a larger block rests that cannot go back.
   slab* take_slab_loose(const slab_layout& layout, class_index index, std::size_t bytes) noexcept;
 
   /// Returns the most bytes of slots for which take_slab_apart() needs no supply. Complexity O(1).
@@ -190,7 +191,9 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   void* take_oversize(std::size_t bytes, std::size_t alignment, std::size_t home = 0, Insist...);
 
   /// The same where a block rests there that serves it; else null. Complexity O(1).
-  void* reuse_oversize(std::size_t bytes, std::size_t alignment, std::size_t home = 0) noexcept;
+  void* reuse_oversize(std::size_t bytes, std::size_t alignment, std::size_t home = 0) noexcept {
+    return reuse_oversize(bytes, alignment, home, oversize_blocks::most_for(bytes));
+  }
 
   /// Takes back the block that begins at `memory`; the `bytes` it was asked for with and the shard, if known, help to find it.
   /// Returns false when there is none. Complexity O(1) expected.
@@ -302,8 +305,13 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     return siblings < 1 || !has_directory_ ? 1 : siblings < headers_at_once ? siblings : headers_at_once;
   }
 
-  // Whether a record is missing for an extent that may come.
-  bool wants_record() const noexcept { return supply_.has_memory() && !extents_.has_spare(); }
+  // What the next extent needs of the parts: its record, where an extent may come.
+  std::size_t record_bytes() const noexcept {
+    return supply_.has_memory() && !extents_.has_spare() ? sizeof(extent) : 0;
+  }
+  bool has_room_for(std::size_t part_bytes) const noexcept {
+    return part_bytes == 0 || parts_.has_room(part_bytes);
+  }
 
   // Whether the limit leaves room for `bytes` bytes more.
   bool may_charge(std::size_t bytes) const noexcept {
@@ -349,12 +357,14 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   bool add_block_of_buffer(std::size_t least) noexcept;
   struct missing_parts {
     std::size_t bytes = 0;
-    bool has_headers = false;  // among them
+    std::size_t entry_bytes = 0;  // among them, for the directory
+    bool has_headers = false;     // among them
   };
-  missing_parts missing_parts_of(const slab_layout& layout, std::size_t siblings) noexcept;
+  missing_parts missing_parts_of(const slab_layout& layout, std::size_t siblings,
+                                 const granule_run& run) noexcept;
   std::size_t part_bytes_ahead(const slab_layout& layout) const noexcept;
   void bring_record() noexcept;
-  void bring_parts(const slab_layout& layout, std::size_t siblings, bool has_headers) noexcept;
+  void bring_parts(const slab_layout& layout, std::size_t siblings, const missing_parts& missing) noexcept;
   std::size_t wished_granules(std::size_t least) const noexcept;
   template <class... Insist>
   bool grow(const slab_layout& layout, Insist...);
@@ -378,6 +388,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   // What a shard may be granted and not keep, so that one that takes and frees a block in turn does not need lock_.
   std::size_t slack_bytes() const noexcept { return std::is_empty_v<Lock> ? 0 : retain_bytes_ / 16; }
   bool may_keep(shard& in, std::size_t bytes) noexcept;
+  void* reuse_oversize(std::size_t bytes, std::size_t alignment, std::size_t home,
+                       std::size_t held_at_most) noexcept;
   void return_grant(shard& of, std::size_t slack_bytes) noexcept;
   // An extent that stays while its record goes; lies at its begin.
   struct kept_extent {

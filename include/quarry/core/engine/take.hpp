@@ -54,14 +54,16 @@ bool store<Supply, Lock>::add_block_of_buffer(std::size_t least) noexcept {
   return true;
 }
 
-// What the next slab needs of the parts: a header, entries in the directory, the record of an extent. Rather than that the supply is
-// asked for more, a header takes the room of a larger one.
+// What a slab in `run`, if there is one yet, needs of the parts: a header and entries in the directory. Rather than that the supply is asked for more, a
+// header takes the room of a larger one.
 template <class Supply, class Lock>
-auto store<Supply, Lock>::missing_parts_of(const slab_layout& layout, std::size_t siblings) noexcept
-    -> missing_parts {
+auto store<Supply, Lock>::missing_parts_of(const slab_layout& layout, std::size_t siblings,
+                                           const granule_run& run) noexcept -> missing_parts {
   missing_parts result;
-  if (has_directory_) result.bytes = directory_.missing_bytes(granules_of(layout));
-  if (wants_record()) result.bytes += sizeof(extent);
+  if (has_directory_) result.entry_bytes = directory_.missing_bytes(granules_of(layout));
+  if (result.entry_bytes != 0 && run.home != nullptr && directory_.knows(extents_.address_of(run), run.count))
+    result.entry_bytes = 0;
+  result.bytes = result.entry_bytes;
   if (!headers_.has(layout.header_bytes)) {
     const std::size_t rooms_bytes =
         headers_for(siblings) * headers_.room_for(layout.header_bytes) + headers_.unit_bytes();
@@ -75,21 +77,21 @@ auto store<Supply, Lock>::missing_parts_of(const slab_layout& layout, std::size_
 // As bring_parts().
 template <class Supply, class Lock>
 void store<Supply, Lock>::bring_record() noexcept {
-  if (wants_record())
+  if (record_bytes() != 0)
     extents_.bring_spare(*::new (parts_.try_allocate(sizeof(extent), alignof(extent))) extent);
 }
 
 // Requires room for what is missing in the parts.
 template <class Supply, class Lock>
 void store<Supply, Lock>::bring_parts(const slab_layout& layout, std::size_t siblings,
-                                      bool has_headers) noexcept {
-  if (has_headers) {
+                                      const missing_parts& missing) noexcept {
+  if (missing.has_headers) {
     const std::size_t count = headers_for(siblings);
     const std::size_t bytes = count * headers_.room_for(layout.header_bytes);
     headers_.bring(parts_.try_allocate(bytes, headers_.unit_bytes()), count, layout.header_bytes);
   }
-  if (const std::size_t bytes = has_directory_ ? directory_.missing_bytes(granules_of(layout)) : 0)
-    directory_.bring(parts_.try_allocate(bytes, sizeof(void*)), bytes);
+  if (missing.entry_bytes != 0)
+    directory_.bring(parts_.try_allocate(missing.entry_bytes, sizeof(void*)), missing.entry_bytes);
 }
 
 // A supply of unknown size may hand out its memory in a row: then what is asked for between two extents costs the second one the
@@ -129,16 +131,16 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
     std::size_t part_bytes = 0, wished = 0, ahead = 0;
     {
       const lock_holder<Lock> held(lock_);
-      const missing_parts missing = missing_parts_of(layout, siblings);
-      part_bytes = missing.bytes;
-      if (part_bytes == 0 || parts_.has_room(part_bytes)) {
+      const granule_run run =
+          extents_.look(static_cast<std::uint32_t>(granules), alignment_of(layout.slot_bytes));
+      const missing_parts missing = missing_parts_of(layout, siblings, run);
+      if (run.home != nullptr && has_room_for(missing.bytes)) {  // a header is of use to its class alone
+        if (missing.bytes != 0) bring_parts(layout, siblings, missing);
+        return make_slab(extents_.take(run), layout, index);
+      }
+      part_bytes = missing.bytes + (run.home == nullptr ? record_bytes() : 0);
+      if (run.home == nullptr && has_room_for(part_bytes)) {
         bring_record();
-        const granule_run run =
-            extents_.take(static_cast<std::uint32_t>(granules), alignment_of(layout.slot_bytes));
-        if (run.home != nullptr) {  // a header is of use to its class alone
-          if (part_bytes != 0) bring_parts(layout, siblings, missing.has_headers);
-          return make_slab(run, layout, index);
-        }
         part_bytes = 0;
         ahead = part_bytes_ahead(layout);
       } else if (!extents_.has_free() && !may_charge(granules * granule_bytes() + part_bytes)) {
@@ -180,7 +182,8 @@ bool store<Supply, Lock>::grow(const slab_layout& layout, Insist...) {
   std::size_t granules = least;
   {
     const lock_holder<Lock> held(lock_);
-    if (wants_record()) return true;  // another thread took it: its extent may do, or the caller comes again
+    if (record_bytes() != 0)
+      return true;  // another thread took it: its extent may do, or the caller comes again
     granules = wished_granules(least);
   }
   for (;; granules = granules / 2 > least ? granules / 2 : least) {
@@ -206,8 +209,8 @@ bool store<Supply, Lock>::insist_on_slab(const slab_layout& layout) {
   std::size_t part_bytes = 0;
   {
     const lock_holder<Lock> held(lock_);
-    part_bytes = missing_parts_of(layout, 1).bytes;
-    if (part_bytes == 0 || parts_.has_room(part_bytes)) {
+    part_bytes = missing_parts_of(layout, 1, {}).bytes + record_bytes();
+    if (has_room_for(part_bytes)) {
       bring_record();
       part_bytes = 0;
     }
@@ -259,24 +262,34 @@ template <class Supply, class Lock>
 slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_index index,
                                            std::size_t bytes) noexcept {
   const std::size_t alignment = alignment_of(layout.slot_bytes);
-  const std::size_t slots = bytes / layout.slot_bytes;
+  std::size_t slots = bytes / layout.slot_bytes;
   if (slots == 0 || slots > slot_bitmap::most_slots || !supply_.has_memory()) return nullptr;
-  const std::size_t header_bytes = slab::header_bytes_for(slots);
+  std::size_t header_bytes = slab::header_bytes_for(slots);
   const std::size_t block_bytes = header_bytes + alignment + slots * layout.slot_bytes;
-  void* const header = without_throwing([&] { return take_oversize(block_bytes, alignof(slab)); });
+  std::size_t room_bytes = block_bytes;
+  void* header =
+      supply_.takes_back() ? nullptr : reuse_oversize(block_bytes, alignof(slab), 0, block_bytes * 4);
+  if (header == nullptr) header = without_throwing([&] { return take_oversize(block_bytes, alignof(slab)); });
   if (header == nullptr) return nullptr;
+  oversize_.until(0, [&](shard& each) {
+    const lock_holder<Lock> held(each.lock);
+    oversize_block* const block = each.blocks.find_start(header, block_bytes);
+    if (block == nullptr) return false;
+    each.blocks.set_slab(*block);
+    room_bytes = block->held_bytes;
+    return true;
+  });
+  if (room_bytes > block_bytes) {
+    header_bytes = slab::header_bytes_for(room_bytes / layout.slot_bytes);
+    slots = (room_bytes - header_bytes - alignment) / layout.slot_bytes;
+    if (slots > slot_bitmap::most_slots) slots = slot_bitmap::most_slots;
+  }
   const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + header_bytes;
   const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
   slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
   fresh->size_class = static_cast<std::uint8_t>(index);
   fresh->is_apart = true;
   tell_resting(fresh->begin(), slots * layout.slot_bytes);
-  oversize_.until(0, [&](shard& each) {
-    const lock_holder<Lock> held(each.lock);
-    oversize_block* const block = each.blocks.find_start(header, block_bytes);
-    if (block != nullptr) each.blocks.set_slab(*block);
-    return block != nullptr;
-  });
   return fresh;
 }
 

@@ -45,13 +45,13 @@ oversize_block* store<Supply, Lock>::take_record(shard& to) noexcept {
 }
 
 template <class Supply, class Lock>
-void* store<Supply, Lock>::reuse_oversize(std::size_t bytes, std::size_t alignment,
-                                          std::size_t home) noexcept {
+void* store<Supply, Lock>::reuse_oversize(std::size_t bytes, std::size_t alignment, std::size_t home,
+                                          std::size_t held_at_most) noexcept {
   if (!keeps_blocks_) return nullptr;
   shard* const own = oversize_.at(home);
   if (own == nullptr) return nullptr;
   const lock_holder<Lock> held(own->lock);
-  const oversize_block* const kept = own->blocks.reuse(bytes, alignment);
+  const oversize_block* const kept = own->blocks.reuse(bytes, alignment, held_at_most);
   if (kept == nullptr) return nullptr;
   tell_leaving(kept->memory, kept->held_bytes);
   return_grant(*own, slack_bytes());

@@ -61,7 +61,14 @@ class extents {
   /// Lends `count` neighbouring granules, the first aligned to `alignment` bytes, of one of the fullest extents that have
   /// them, and in that touched ones before blank ones; none when none has.
   /// Complexity  O(1): at most `most_visits` extents of each group are looked at.
-  granule_run take(std::uint32_t count, std::size_t alignment = 1) noexcept;
+  granule_run take(std::uint32_t count, std::size_t alignment = 1) noexcept {
+    const granule_run run = look(count, alignment);
+    return run.home != nullptr ? take(run) : run;
+  }
+  /// Returns the run that take() would take. Complexity as take().
+  granule_run look(std::uint32_t count, std::size_t alignment = 1) const noexcept;
+  /// Takes a run that look() has returned last.
+  granule_run take(const granule_run& seen) noexcept { return lend(*seen.home, seen.first, seen.count); }
 
   /// Returns whether any granule is free. Complexity O(1).
   bool has_free() const noexcept {
@@ -243,14 +250,14 @@ inline granule_run extents::lend(extent& from, std::uint32_t first, std::uint32_
   return {&from, first, count};
 }
 
-inline granule_run extents::take(std::uint32_t count, std::size_t alignment) noexcept {
+inline granule_run extents::look(std::uint32_t count, std::size_t alignment) const noexcept {
   for (std::uint8_t which = 0; which != full_group; ++which) {
     extent* each = groups_[which];
     for (int visit = 0; each != nullptr && visit < most_visits; ++visit, each = each->next) {
       const granule_mask starts = aligned_in(*each, alignment);
       std::uint32_t first = find_run(each->free & ~each->blank, count, starts);
       if (first == most_granules) first = find_run(each->free, count, starts);
-      if (first != most_granules) return lend(*each, first, count);
+      if (first != most_granules) return {each, first, count};
     }
   }
   return {};

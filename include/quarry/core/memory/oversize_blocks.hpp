@@ -102,8 +102,13 @@ class oversize_blocks {
   /// Keeps a live block, which is live no longer. Complexity O(1).
   void keep(oversize_block& live) noexcept;
 
-  /// Makes a kept block of not much more bytes live again, for a request; returns null when there is none. Complexity O(1).
-  oversize_block* reuse(std::size_t bytes, std::size_t alignment) noexcept;
+  /// Makes a kept block of at most `most_bytes` bytes, or most_for(bytes), live again, for a request; returns null when there is none. Complexity O(1).
+  oversize_block* reuse(std::size_t bytes, std::size_t alignment, std::size_t most_bytes) noexcept;
+  oversize_block* reuse(std::size_t bytes, std::size_t alignment) noexcept {
+    return reuse(bytes, alignment, most_for(bytes));
+  }
+  /// Returns the most bytes of a block that is not wasted on a request for `bytes`.
+  static constexpr std::size_t most_for(std::size_t bytes) noexcept { return bytes + bytes / 4; }
 
   /// Takes the block out that was kept longest, or returns null. Complexity O(1) expected.
   oversize_block* take_oldest() noexcept {
@@ -194,8 +199,9 @@ class oversize_blocks {
 
   void split() noexcept;
   void unindex(oversize_block& gone) noexcept;
-  static bool serves(const oversize_block& kept, std::size_t bytes, std::size_t alignment) noexcept {
-    return kept.held_bytes >= bytes && kept.held_bytes - bytes <= bytes / 4 &&
+  static bool serves(const oversize_block& kept, std::size_t bytes, std::size_t alignment,
+                     std::size_t most_bytes) noexcept {
+    return kept.held_bytes >= bytes && kept.held_bytes <= most_bytes &&
            (reinterpret_cast<std::uintptr_t>(kept.memory) & (alignment - 1)) == 0;
   }
   void link(oversize_block& kept) noexcept;
@@ -314,18 +320,19 @@ inline void oversize_blocks::unlink(oversize_block& kept) noexcept {
   (kept.older != nullptr ? kept.older->newer : oldest_kept_) = kept.newer;
 }
 
-inline oversize_block* oversize_blocks::reuse(std::size_t bytes, std::size_t alignment) noexcept {
+inline oversize_block* oversize_blocks::reuse(std::size_t bytes, std::size_t alignment,
+                                              std::size_t most_bytes) noexcept {
   if (kept_bytes_ == 0) return nullptr;
   oversize_block* found = nullptr;
-  if (newest_ != nullptr && serves(*newest_, bytes, alignment)) {
+  if (newest_ != nullptr && serves(*newest_, bytes, alignment, most_bytes)) {
     found = newest_;
     newest_ = nullptr;
   } else {
-    const std::size_t size = size_of(bytes);
-    for (std::size_t list = size; found == nullptr && list < sizes && list <= size + 1; ++list) {
+    const std::size_t last = size_of(most_bytes);
+    for (std::size_t list = size_of(bytes); found == nullptr && list <= last; ++list) {
       oversize_block* each = tables_.kept[list];
       for (int look = 0; each != nullptr && look < most_looks; ++look, each = each->after)
-        if (serves(*each, bytes, alignment)) {
+        if (serves(*each, bytes, alignment, most_bytes)) {
           found = each;
           break;
         }
