@@ -195,6 +195,23 @@ TEST(SmallBuffer, WhatIsFreedServesAnotherSize) {
     }
 }
 
+// One block less each where parts are taken for a slab that there is no memory for.
+TEST(SmallBuffer, BehindAMonotonicResourceNoPartsAreTakenForASlabThatIsRefused) {
+  constexpr struct {
+    std::size_t kibibytes, bytes, blocks;
+  } least[] = {{8, 64, 105}, {8, 400, 17}, {12, 400, 26}, {24, 24, 929}};
+  for (const auto& each : least)
+    for (const std::size_t offset : offsets) {
+      SCOPED_TRACE(testing::Message()
+                   << each.bytes << " B out of " << each.kibibytes << " KiB, offset " << offset);
+      const buffer_at buffer(each.kibibytes * kibibyte, offset);
+      std::pmr::monotonic_buffer_resource supply(buffer.start(), each.kibibytes * kibibyte,
+                                                 std::pmr::null_memory_resource());
+      quarry::unsynchronized_slab_resource resource(&supply);
+      EXPECT_GE(allocate_until_refused(resource, each.bytes).size(), each.blocks);
+    }
+}
+
 // What goes back to a monotonic buffer is lost there, so it must not go back.
 TYPED_TEST(SmallSupply, OverAMonotonicBufferAWorkingSetIsBuiltAndFreedWithoutEndWhereTheStandardPoolCan) {
   constexpr std::size_t rounds = 40;
