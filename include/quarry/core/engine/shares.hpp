@@ -43,7 +43,7 @@ void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& 
   local.share = wider;
 }
 
-// Returns whether a class has so much that a magazine is little; always where a supply takes memory back.
+// Returns whether a class has so much that a magazine is little; always where memory can be given back.
 template <class Supply, class Lock>
 bool engine<Supply, Lock>::affords_magazine(const shelf_type& of) const noexcept {
   constexpr std::size_t least_bytes = 32 * sizeof(magazine);

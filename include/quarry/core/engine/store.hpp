@@ -12,6 +12,7 @@
 #include <new>
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/engine/held_memory.hpp>
+#include <quarry/core/engine/lock_across_calls.hpp>
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/poison.hpp>
@@ -23,31 +24,6 @@
 namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
-
-/// Where nothing locks, counts calls of the supply that are under way: it may come back into the store that calls it.
-class call_depth {
- public:
-  void lock() noexcept { ++depth_; }
-  bool try_lock() noexcept {
-    lock();
-    return true;
-  }
-  void unlock() noexcept { --depth_; }
-  bool is_locked() const noexcept { return depth_ != 0; }
-
- private:
-  std::size_t depth_ = 0;
-};
-
-/// What is locked across calls of the supply: the lock that Lock names for it, else another Lock.
-template <class Lock, class = void>
-struct lock_across_calls {
-  using type = std::conditional_t<std::is_empty_v<Lock>, call_depth, Lock>;
-};
-template <class Lock>
-struct lock_across_calls<Lock, std::void_t<typename Lock::across_calls>> {
-  using type = typename Lock::across_calls;
-};
 
 /// What an engine is made with. Units: bytes.
 struct engine_limits {
