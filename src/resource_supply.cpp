@@ -21,8 +21,7 @@ resource_supply::resource_supply(std::pmr::memory_resource* upstream, const slab
     : upstream_(upstream), budget_(options.budget), huge_pages_(options.huge_pages) {
   is_new_delete_ = upstream == std::pmr::new_delete_resource();
   has_memory_ = upstream != std::pmr::null_memory_resource();
-  takes_back_ = is_new_delete_ || budget_ != nullptr ||
-                as_final<std::pmr::monotonic_buffer_resource>(*upstream) == nullptr;
+  takes_back_ = is_new_delete_ || as_final<std::pmr::monotonic_buffer_resource>(*upstream) == nullptr;
   if (options.upstream_only || granule_bytes < whole_pages(1)) return;
   const bool is_pool = upstream == pooled_page_resource();
   if (upstream == os_page_resource()) kind_ = kind::system;

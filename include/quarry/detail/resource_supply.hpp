@@ -44,7 +44,7 @@ class QUARRY_EXPORT resource_supply {
   /// False where upstream is std::pmr::null_memory_resource().
   bool has_memory() const noexcept { return has_memory_; }
 
-  /// False where upstream is a std::pmr::monotonic_buffer_resource, unless a budget counts what is given back.
+  /// False where upstream is a std::pmr::monotonic_buffer_resource: what is given back there is lost, and counts as held.
   bool takes_back() const noexcept { return takes_back_; }
 
   std::pmr::memory_resource* upstream() const noexcept { return upstream_; }

@@ -46,7 +46,7 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
   /// Gives free memory back upstream until at most `keep_bytes` bytes of it are held.
   /// Effects     Flushes the depots and the calling thread's magazines first; other threads keep theirs. When nothing is
   ///             live and keep_bytes is 0, an unsynchronized resource holds nothing afterwards. A
-  ///             std::pmr::monotonic_buffer_resource gets nothing back, where no limit counts it: it would be lost there.
+  ///             std::pmr::monotonic_buffer_resource gets nothing back: it would be lost there.
   /// Returns     Bytes given back or discarded.
   /// Complexity  O(cached slots + slabs).
   std::size_t trim(std::size_t keep_bytes = 0) noexcept;

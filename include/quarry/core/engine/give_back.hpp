@@ -83,7 +83,7 @@ void store<Supply, Lock>::give_back_one(slab& each) noexcept {
 
 template <class Supply, class Lock>
 std::size_t store<Supply, Lock>::trim(std::size_t keep_bytes) noexcept {
-  if (!can_give_back()) return 0;
+  if (!supply_.takes_back()) return 0;
   std::size_t given_bytes = 0;
   oversize_.for_each([&](shard& each) {
     const lock_holder<Lock> held(each.lock);

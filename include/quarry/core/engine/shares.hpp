@@ -43,11 +43,11 @@ void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& 
   local.share = wider;
 }
 
-// Returns whether a class has so much that a magazine is little; always where memory can be given back.
+// Returns whether a class has so much that a magazine is little; always where a supply takes memory back.
 template <class Supply, class Lock>
 bool engine<Supply, Lock>::affords_magazine(const shelf_type& of) const noexcept {
   constexpr std::size_t least_bytes = 32 * sizeof(magazine);
-  if (store_.can_give_back()) return true;
+  if (store_.supply().takes_back()) return true;
   const lock_holder<Lock> held(of.lock);
   return of.slots.slots() * of.slots.layout().slot_bytes >= least_bytes;
 }

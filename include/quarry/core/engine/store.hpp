@@ -186,7 +186,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   }
 
   /// Gives free memory back until at most `keep_bytes` bytes of it are held, some steps at a time. Returns the bytes given
-  /// back or discarded; 0 where !can_give_back().
+  /// back or discarded; 0 where the supply takes nothing back.
   std::size_t trim(std::size_t keep_bytes) noexcept;
 
   /// Takes memory for `bytes` bytes of slots now. Returns false when the supply refuses or the limit is reached.
@@ -195,8 +195,6 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   /// Gives all memory back but `keep_bytes` bytes at most: slabs, parts and blocks are gone. With `keeps`, the supply may keep
   /// extents for others.
   void release(bool keeps = true, std::size_t keep_bytes = 0) noexcept;
-  /// Whether giving memory back is of use: the supply takes it, or a limit counts it.
-  bool can_give_back() const noexcept { return supply_.takes_back() || max_bytes_ != 0; }
   /// Whether the caller is the supply, which a call of this store waits for; false where Lock locks.
   bool is_within_call() const noexcept {
     if constexpr (std::is_empty_v<Lock>) return supply_lock_.is_locked();
