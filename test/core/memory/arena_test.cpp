@@ -122,6 +122,18 @@ TEST(Arena, APartFitsIntoABlockOfTheLeastBytesWhereverThatLies) {
   }
 }
 
+TEST(Arena, OnePartFitsInTheSmallestBlockForIt) {
+  for (std::size_t alignment = 1; alignment <= 64; alignment *= 2)
+    for (const std::size_t bytes : {1U, 7U, 16U, 100U, 1001U}) {
+      SCOPED_TRACE(testing::Message() << bytes << " bytes aligned to " << alignment);
+      const std::size_t block_bytes = arena::block_bytes_of_one(bytes, alignment);
+      EXPECT_LE(block_bytes, arena::least_block_bytes(bytes, alignment));
+      supplied_arena supplied;
+      supplied.add(block_bytes);
+      EXPECT_NE(supplied.parts.try_allocate(bytes, alignment), nullptr);
+    }
+}
+
 TEST(Arena, UsesTheBufferItStartsInFirstAndNeverGivesItBack) {
   supplied_arena supplied;
   alignas(16) std::byte buffer[500];
@@ -160,6 +172,25 @@ TEST(Arena, JoinsMemoryOfTheBufferToWhatItFollows) {
     EXPECT_EQ(bytes, 128U);
   });
   EXPECT_EQ(blocks, 1);
+}
+
+TEST(Arena, UsesTheLargestRestOfTheBufferFirst) {
+  alignas(16) std::byte buffer[512];
+  arena parts;
+  parts.start_in(buffer, 128);
+  parts.add_rest(buffer + 400, 112);
+  EXPECT_EQ(parts.room_bytes(), 128U);
+  EXPECT_EQ(parts.try_allocate(100, 8), buffer + 400);
+  EXPECT_EQ(parts.try_allocate(100, 8), buffer) << "what does not fit in the rest";
+  parts.add_rest(buffer + 300, 8);
+  EXPECT_EQ(parts.try_allocate(12, 4), buffer + 500) << "a smaller rest does not take its place";
+  EXPECT_EQ(parts.try_allocate(16, 4), buffer + 100);
+  parts.add_rest(buffer + 300, 16);
+  EXPECT_EQ(parts.try_allocate(16, 4), buffer + 300);
+  int blocks = 0;
+  parts.release([&](void*, std::size_t) { ++blocks; });
+  EXPECT_EQ(blocks, 0) << "the buffer is the user's";
+  EXPECT_EQ(parts.room_bytes(), 0U);
 }
 
 TEST(Arena, UsesTheLargestRestOfTheBlocksBefore) {

@@ -175,25 +175,25 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
     if (bytes < slot_bytes) bytes = slot_bytes;
     if (bytes > room) bytes = room;
   }
-  if (bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes)
+  const bool wants_apart = bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes;
+  if (wants_apart)
     if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
   if (!store_.is_ample() && !store_.has_idle(layout.slab_bytes)) {
+    if (wants_apart) return nullptr;  // nor would more be had: no parts are taken for it
     bytes = next_loose_bytes(held_bytes);
     const bool is_piece = bytes >= slot_bytes && bytes * 2 <= layout.slab_bytes;
     if (!is_piece) bytes = store_.gap_before_extent(layout);
     if (bytes >= slot_bytes)
       if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;
-    if (is_piece) return nullptr;  // nor would a whole slab be had: no parts are taken for it
+    if (is_piece) return nullptr;  // nor would a whole slab be had: as above
   }
   return store_.take_slab(layout, to.index, slabs);
 }
 
 // Where no slab of the usual size is to be had: fewer granules, as large a piece as the supply gives, or what is left of the
-// parts.
+// parts. Where nobody takes memory back a small piece is one of the parts: it has no record, and keeps its class.
 template <class Supply, class Lock>
 slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
-  constexpr std::size_t largest_bytes = 32768;
-  constexpr std::size_t smallest_bytes = 1024;
   constexpr std::size_t most_apart = 64;
   const slab_layout& layout = to.slots.layout();
   const std::size_t slot_bytes = layout.slot_bytes;
@@ -204,19 +204,26 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
             store_.take_slab(store_.layout_of(slot_bytes, granules * granule_bytes), to.index, 1))
       return fresh;
   if (store_.detail() != slot_detail::none) return nullptr;
-  std::size_t most_bytes = largest_bytes;  // no more than the class has: others want a piece too
+  std::size_t most_bytes = 32768;  // no more than the class has, or 1 KiB: others want a piece too
   {
     const lock_holder<Lock> held(to.lock);
     if (to.slots.apart_slabs() >= most_apart) return nullptr;
     const std::size_t held_bytes = to.slots.slots() * slot_bytes;
-    while (most_bytes > smallest_bytes && most_bytes > held_bytes && most_bytes / 2 >= slot_bytes)
-      most_bytes /= 2;
+    while (most_bytes > 1024 && most_bytes > held_bytes && most_bytes / 2 >= slot_bytes) most_bytes /= 2;
   }
+  const bool takes_back = store_.supply().takes_back();
+  const std::size_t least_asked_bytes = takes_back ? 256 : 8192;
   for (std::size_t bytes = most_bytes; bytes >= slot_bytes && bytes >= 256; bytes /= 2)
-    if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes)) return fresh;
+    if (slab* const fresh = store_.take_slab_loose(layout, to.index, bytes, bytes >= least_asked_bytes))
+      return fresh;
   const std::size_t room = store_.room_apart(slot_bytes);
-  return room < slot_bytes ? nullptr
-                           : store_.take_slab_apart(layout, to.index, room < most_bytes ? room : most_bytes);
+  if (room >= slot_bytes)
+    return store_.take_slab_apart(layout, to.index, room < most_bytes ? room : most_bytes);
+  if (takes_back) return nullptr;
+  std::size_t bytes = most_bytes < least_asked_bytes ? most_bytes : least_asked_bytes / 2;
+  for (; bytes >= slot_bytes && bytes >= 128; bytes /= 2)
+    if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
+  return nullptr;
 }
 
 // What is tried for a slab after everything that rests has gone back. Errors: what the supply throws.

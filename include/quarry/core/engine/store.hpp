@@ -89,7 +89,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
         if (void* const part = parts_.try_allocate(bytes, alignment)) return part;
         wished = parts_.wished_block_bytes(bytes, alignment);
       }
-      if (!add_block(wished, arena::least_block_bytes(bytes, alignment))) return nullptr;
+      if (!add_block(wished, arena::block_bytes_of_one(bytes, alignment))) return nullptr;
     }
   }
 
@@ -104,8 +104,9 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   slab* take_slab_apart(const slab_layout& layout, class_index index, std::size_t bytes) noexcept;
 
   /// Returns a slab of `bytes` bytes of slots at most in a block of its own, which goes back when it is empty; or null. Of more
-  /// bytes, where a larger block rests that cannot go back.
-  slab* take_slab_loose(const slab_layout& layout, class_index index, std::size_t bytes) noexcept;
+  /// bytes, where a larger block rests that cannot go back. `may_ask`: where none rests the supply is asked.
+  slab* take_slab_loose(const slab_layout& layout, class_index index, std::size_t bytes,
+                        bool may_ask = true) noexcept;
 
   /// Returns the most bytes of slots for which take_slab_apart() needs no supply. Complexity O(1).
   std::size_t room_apart(std::size_t slot_bytes) const noexcept {

@@ -259,8 +259,8 @@ slab* store<Supply, Lock>::take_slab_apart(const slab_layout& layout, class_inde
 }
 
 template <class Supply, class Lock>
-slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_index index,
-                                           std::size_t bytes) noexcept {
+slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_index index, std::size_t bytes,
+                                           bool may_ask) noexcept {
   const std::size_t alignment = alignment_of(layout.slot_bytes);
   std::size_t slots = bytes / layout.slot_bytes;
   if (slots == 0 || slots > slot_bitmap::most_slots || !supply_.has_memory()) return nullptr;
@@ -269,7 +269,8 @@ slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_inde
   std::size_t room_bytes = block_bytes;
   void* header =
       supply_.takes_back() ? nullptr : reuse_oversize(block_bytes, alignof(slab), 0, block_bytes * 4);
-  if (header == nullptr) header = without_throwing([&] { return take_oversize(block_bytes, alignof(slab)); });
+  if (header == nullptr && may_ask)
+    header = without_throwing([&] { return take_oversize(block_bytes, alignof(slab)); });
   if (header == nullptr) return nullptr;
   oversize_.until(0, [&](shard& each) {
     const lock_holder<Lock> held(each.lock);
@@ -332,8 +333,8 @@ std::size_t store<Supply, Lock>::reserve_extent(std::size_t bytes, bool prefault
   return extent_bytes;
 }
 
-// The buffer is split: what lies before the first whole granule is for the parts, which later take granules too; the
-// granules become extents.
+// The buffer is split: what lies before the first whole granule and behind the last one is for the parts, which later take
+// granules too; the granules become extents.
 template <class Supply, class Lock>
 void store<Supply, Lock>::attach_buffer() noexcept {
   if (buffer_ == nullptr) return;
@@ -343,6 +344,7 @@ void store<Supply, Lock>::attach_buffer() noexcept {
   const std::size_t front_bytes = first - begin;
   std::size_t granules = front_bytes < buffer_bytes_ ? (buffer_bytes_ - front_bytes) / granule_bytes() : 0;
   parts_.start_in(buffer_, granules == 0 ? buffer_bytes_ : front_bytes);
+  if (granules == 0) return;
   std::byte* base = buffer_ + front_bytes;
   while (granules != 0) {
     const std::size_t count = granules < extents::most_granules ? granules : extents::most_granules;
@@ -358,6 +360,7 @@ void store<Supply, Lock>::attach_buffer() noexcept {
     base += count * granule_bytes();
     granules -= count;
   }
+  parts_.add_rest(base, buffer_bytes_ - static_cast<std::size_t>(base - buffer_));
 }
 
 }  // namespace core

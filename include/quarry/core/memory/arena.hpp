@@ -54,6 +54,10 @@ class arena {
   static constexpr std::size_t least_block_bytes(std::size_t bytes, std::size_t alignment) noexcept {
     return bytes + (alignment < block_alignment ? block_alignment : alignment) + sizeof(block);
   }
+  /// Returns the bytes of the smallest block out of which one part of `bytes` bytes is served.
+  static constexpr std::size_t block_bytes_of_one(std::size_t bytes, std::size_t alignment) noexcept {
+    return bytes + (alignment <= block_alignment ? 0 : alignment) + sizeof(block);
+  }
   std::size_t wished_block_bytes(std::size_t bytes, std::size_t alignment) const noexcept {
     std::size_t wished = next_bytes_;
     while (wished < least_block_bytes(bytes, alignment)) wished *= 2;
@@ -74,6 +78,12 @@ class arena {
   void add_of_buffer(void* memory, std::size_t bytes) noexcept {
     if (reinterpret_cast<std::uintptr_t>(memory) != newest_.end) return add(memory, bytes);
     newest_.end += bytes;
+  }
+
+  /// Lets the arena use another rest of the user's memory, if it is larger than the one it has.
+  void add_rest(void* memory, std::size_t bytes) noexcept {
+    const auto begin = reinterpret_cast<std::uintptr_t>(memory);
+    if (bytes > older_.bytes()) older_ = {begin, begin + bytes};
   }
 
   /// Makes the first block wished for as large as the largest: where a block costs address space until it is touched.
