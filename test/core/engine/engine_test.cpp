@@ -414,7 +414,7 @@ TYPED_TEST(Engine, StartsAClassWithSmallSlabsApartAndGoesOnWithGranules) {
   const auto first_four = [this](class_index index) {
     do (void)this->on.engine.allocate_direct(index);
     while (this->on.engine.shelf_of(index)->slots.slabs() < 4);
-    EXPECT_EQ(this->on.engine.shelf_of(index)->slots.apart_slabs(), 2U);
+    EXPECT_EQ(this->on.engine.shelf_of(index)->slots.unlisted_slabs(), 2U);
     return this->on.slabs_of(index);
   };
   EXPECT_EQ(first_four(class_of_bytes(64)), (std::vector<std::size_t>{16, 64, 1024, 1024})) << "1 and 4 KiB";
@@ -841,7 +841,7 @@ TYPED_TEST(LimitedEngine, TakesSmallerSlabsNearTheLimit) {
   const class_index index = class_of_bytes(64);
   const std::size_t taken = this->allocate_until_null(index).size();
   const std::vector<std::size_t> slabs = this->on.slabs_of(index);
-  EXPECT_GT(this->on.engine.shelf_of(index)->slots.apart_slabs(), 3U);
+  EXPECT_GT(this->on.engine.shelf_of(index)->slots.unlisted_slabs(), 3U);
   std::size_t slots = 0;
   for (const std::size_t each : slabs) slots += each;
   EXPECT_EQ(slots, taken);

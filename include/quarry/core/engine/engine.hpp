@@ -309,7 +309,7 @@ std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcep
   std::size_t slot_bytes = 0;
   for_each_shelf([&](shelf_type& each) {
     const lock_holder<Lock> held(each.lock);
-    if (each.slots.find_apart(pointer) != nullptr) slot_bytes = each.slots.layout().slot_bytes;
+    if (each.slots.find_unlisted(pointer) != nullptr) slot_bytes = each.slots.layout().slot_bytes;
   });
   return slot_bytes != 0 ? slot_bytes : store_.oversize_bytes_of(pointer);
 }

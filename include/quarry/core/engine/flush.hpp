@@ -268,7 +268,7 @@ void engine<Supply, Lock>::deallocate_run(class_index index, void* first, std::s
     const lock_holder<Lock> held(into.lock);
     emptied = into.slots.flush_run(first, count, [&](const void* slot) noexcept {
       slab* const home = slot == first ? home_of_first : store_.slab_of(slot);
-      return home != nullptr ? home : into.slots.find_apart(slot);
+      return home != nullptr ? home : into.slots.find_unlisted(slot);
     });
     if (QUARRY_UNLIKELY(emptied != nullptr)) into.note_emptied(emptied);
     into.note_limit();

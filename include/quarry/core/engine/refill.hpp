@@ -145,7 +145,7 @@ bool engine<Supply, Lock>::has_free(shelf_type& of) const noexcept {
 template <class Supply, class Lock>
 void engine<Supply, Lock>::adopt(shelf_type& to, slab& fresh) noexcept {
   const lock_holder<Lock> held(to.lock);
-  fresh.is_apart ? to.slots.adopt_apart(&fresh) : to.slots.adopt(&fresh);
+  fresh.is_unlisted ? to.slots.adopt_unlisted(&fresh) : to.slots.adopt(&fresh);
   to.note_limit();
 }
 
@@ -158,7 +158,7 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
   std::size_t apart_bytes = 0, slabs = 0, held_bytes = 0;
   {
     const lock_holder<Lock> held(to.lock);
-    apart_bytes = to.slots.apart_bytes();
+    apart_bytes = to.slots.pinned_bytes();
     slabs = to.slots.slabs();
     held_bytes = to.slots.slots() * slot_bytes;
   }
@@ -207,7 +207,7 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
   std::size_t most_bytes = largest_bytes;  // no more than the class has: others want a piece too
   {
     const lock_holder<Lock> held(to.lock);
-    if (to.slots.apart_slabs() >= most_apart) return nullptr;
+    if (to.slots.unlisted_slabs() >= most_apart) return nullptr;
     const std::size_t held_bytes = to.slots.slots() * slot_bytes;
     while (most_bytes > smallest_bytes && most_bytes > held_bytes && most_bytes / 2 >= slot_bytes)
       most_bytes /= 2;

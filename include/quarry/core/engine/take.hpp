@@ -231,7 +231,7 @@ slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& 
   fresh->size_class = static_cast<std::uint8_t>(index);
   fresh->granules = static_cast<std::uint8_t>(run.count);
   fresh->owner = run.home;
-  fresh->is_apart = !has_directory_;
+  fresh->is_unlisted = !has_directory_;
   tell_resting(begin, extents_.bytes_of(run));
   if (detail_ != slot_detail::none) states_type(*fresh).start(*fresh, detail_);
   if (has_directory_) directory_.insert(begin, run.count, fresh);
@@ -253,7 +253,7 @@ slab* store<Supply, Lock>::take_slab_apart(const slab_layout& layout, class_inde
   const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
   slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
   fresh->size_class = static_cast<std::uint8_t>(index);
-  fresh->pinned = fresh->is_apart = true;
+  fresh->pinned = fresh->is_unlisted = true;
   tell_resting(fresh->begin(), slots * layout.slot_bytes);
   return fresh;
 }
@@ -288,7 +288,7 @@ slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_inde
   const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
   slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
   fresh->size_class = static_cast<std::uint8_t>(index);
-  fresh->is_apart = true;
+  fresh->is_unlisted = true;
   tell_resting(fresh->begin(), slots * layout.slot_bytes);
   return fresh;
 }
