@@ -35,7 +35,7 @@ class bin {
 
   /// Takes one slot, the first that refill() would take; null when every slab is full. Complexity O(1).
   void* take_one() noexcept {
-    slab* const source = fullest();
+    slab* const source = next_source();
     if (source == nullptr) return nullptr;
     void* const slot = source->take_one(layout_);
     ++used_slots_;
@@ -46,7 +46,7 @@ class bin {
   /// Takes a run of at most `count` neighbours from the slab that refill() would look at first; nothing when
   /// the run has fewer than about `least`. Complexity O(count / 64).
   slot_run take_run(std::size_t least, std::size_t count) noexcept {
-    slab* const source = fullest();
+    slab* const source = next_source();
     if (source == nullptr) return {};
     const slot_run run = source->take_run(least, count, layout_);
     used_slots_ += run.slots;
@@ -82,7 +82,7 @@ class bin {
   slab* flush_run(void* first, std::size_t count, Home home) noexcept;
 
   /// Returns whether any slab has a free slot.
-  bool any_free() const noexcept { return fullest() != nullptr; }
+  bool any_free() const noexcept { return next_source() != nullptr; }
 
   /// Adds a slab whose slots are all free.
   void adopt(slab* fresh) noexcept {
@@ -91,8 +91,8 @@ class bin {
     link(fresh);
   }
 
-  /// Adds an unlisted slab, which no directory and no mask finds: find_unlisted() does. Unless it is pinned, it leaves when it is empty:
-  /// then forget_unlisted() must hear of it.
+  /// Adds an unlisted slab, which no directory and no mask finds: find_unlisted() does. Unless it is pinned, it leaves when it is
+  /// empty: then forget_unlisted() must hear of it.
   /// Requires    fresh->is_unlisted
   void adopt_unlisted(slab* fresh) noexcept {
     fresh->owner = unlisted_;
@@ -151,8 +151,15 @@ class bin {
       }
   }
 
-  slab* next_source() const noexcept { return fullest(); }    // that refill() would look at first
-  slab* emptiest() const noexcept { return groups_[ample]; }  // of the slabs at least half of which is free
+  /// Returns the slab that refill() would look at first; null when every slab is full.
+  slab* next_source() const noexcept {
+    return groups_[half] != nullptr    ? groups_[half]
+           : groups_[ample] != nullptr ? groups_[ample]
+                                       : groups_[scant];
+  }
+  slab* any_ample() const noexcept {
+    return groups_[ample];
+  }  // a slab at least half of which is free, or null
   std::size_t slabs() const noexcept { return slabs_; }
   std::size_t slabs_in_use() const noexcept { return used_slots_ == 0 ? 0 : slabs_; }
   std::size_t slots() const noexcept { return slots_; }            // of all slabs
@@ -177,12 +184,6 @@ class bin {
     if (current == scant) return (slots + 7) / 8;
     if (current == half) return (slots + 1) / 2;
     return each.pinned ? UINT32_MAX : slots;
-  }
-
-  slab* fullest() const noexcept {
-    return groups_[half] != nullptr    ? groups_[half]
-           : groups_[ample] != nullptr ? groups_[ample]
-                                       : groups_[scant];
   }
 
   void link(slab* each) noexcept {
@@ -244,7 +245,7 @@ inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
   std::size_t taken = 0;
   if constexpr (prefers_small_code) {
     for (std::size_t visit = 0; visit < most_visits && taken * 2 < count; ++visit) {
-      slab* const source = fullest();
+      slab* const source = next_source();
       if (source == nullptr) break;
       do {
         *--end = source->take_one(layout_);
@@ -255,7 +256,7 @@ inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
     return taken;
   }
   for (std::size_t visit = 0; visit < most_visits; ++visit) {
-    slab* const source = fullest();
+    slab* const source = next_source();
     if (source == nullptr) break;
     const std::size_t wanted = count - taken;
     const std::size_t available = source->free_slots() < wanted ? source->free_slots() : wanted;

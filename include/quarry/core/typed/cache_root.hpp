@@ -125,7 +125,7 @@ class cache_root : private rest_draw<> {
 
   /// Returns the root slab, the only one left in the bin, before the chain `surplus`. Requires ended().
   slab* end(slab* surplus) const noexcept {
-    slab* const root = bin_.emptiest();
+    slab* const root = bin_.any_ample();
     root->next = surplus;
     return root;
   }
