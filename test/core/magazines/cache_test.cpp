@@ -22,7 +22,7 @@ TEST(Cache, IsEmptyAndFullAtOnceInEveryClassUntilOneIsAttached) {
   for (class_index index = 0; index < class_count; ++index) {
     EXPECT_EQ(own.cursors[index].pop(), nullptr);
     EXPECT_FALSE(own.cursors[index].push(&slots[0]));
-    EXPECT_EQ(own.of(index), nullptr);
+    EXPECT_EQ(own.class_cache_of(index), nullptr);
     EXPECT_EQ(own.cached_slots(index), 0U);
   }
 }
@@ -132,7 +132,7 @@ TEST_F(PairedClass, ForgetsItsMagazinesWhenItsMemoryIsGone) {
   own.share_bytes = 1000;
   own.next_to_look_at = 5;
   own.reset();
-  EXPECT_EQ(own.of(index), nullptr);
+  EXPECT_EQ(own.class_cache_of(index), nullptr);
   EXPECT_EQ(own.cached_slots(index), 0U);
   EXPECT_EQ(own.cursors[index].pop(), nullptr);
   EXPECT_FALSE(own.cursors[index].push(&slots[0]));

@@ -199,7 +199,7 @@ class QUARRY_EXPORT engine {
     unused_room* next;
   };
 
-  shelf_type* opened_shelf_of(class_index index, cache* own);
+  shelf_type* shelf_or_open(class_index index, cache* own);
   QUARRY_NOINLINE shelf_type* first_shelf_of(class_index index, cache* own);
   shelf_type& open_shelf(unopened_shelf& opening, slab& first) noexcept;
   shelf_type* make_shelf(class_index index) noexcept;

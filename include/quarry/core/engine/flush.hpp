@@ -13,7 +13,7 @@ namespace core {
 template <class Supply, class Lock>
 void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index index) noexcept {
   if (slot == nullptr) return;
-  class_cache* local = own.of(index);
+  class_cache* local = own.class_cache_of(index);
   if (QUARRY_LIKELY(local != nullptr && local->slots_that_are_old() != 0))
     return drain_old(own, *shelf_of(index), *local, slot);
   shelf_type* const opened = shelf_of(index);
@@ -302,7 +302,7 @@ void engine<Supply, Lock>::flush_cache(cache& given) noexcept {
   if (given.behind != nullptr) end_quarantine(*given.behind);
   cache& own = used_of(given);
   for (class_index index = 0; index < class_count; ++index)
-    if (class_cache* const local = own.of(index)) flush_class(own, *shelf_of(index), *local);
+    if (class_cache* const local = own.class_cache_of(index)) flush_class(own, *shelf_of(index), *local);
 }
 
 template <class Supply, class Lock>
@@ -329,7 +329,7 @@ void engine<Supply, Lock>::close_cache(cache& own) noexcept {
   flush_cache(own);
   cache& used = used_of(own);
   for (class_index index = 0; index < class_count; ++index)
-    if (class_cache* const local = used.of(index)) drop_share(used, *shelf_of(index), *local);
+    if (class_cache* const local = used.class_cache_of(index)) drop_share(used, *shelf_of(index), *local);
   const lock_holder<Lock> held(cache_lock_);
   open_caches_.fetch_sub(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
   own.next = caches_;

@@ -12,7 +12,7 @@ namespace core {
 
 template <class Supply, class Lock>
 void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
-  class_cache* local = own.of(index);
+  class_cache* local = own.class_cache_of(index);
   if (local != nullptr) {
     own.rejoin(index, *local);
     own.cursors[index].drop_nulls(local->entries());
@@ -22,7 +22,7 @@ void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
       return allocate_slow(own, index);  // nulls on top of what was freed
     }
   }
-  shelf_type* const from = opened_shelf_of(index, &own);
+  shelf_type* const from = shelf_or_open(index, &own);
   if (from == nullptr) return nullptr;
   if (local == nullptr) {  // what is refused takes no part
     if (!has_free(*from) && !grow(*from, &own)) return nullptr;
@@ -76,7 +76,7 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
 
 template <class Supply, class Lock>
 void* engine<Supply, Lock>::allocate_direct(class_index index, cache* own) {
-  shelf_type* const from = opened_shelf_of(index, own);
+  shelf_type* const from = shelf_or_open(index, own);
   if (from == nullptr) return nullptr;
   do {
     const lock_holder<Lock> held(from->lock);
