@@ -13,9 +13,11 @@
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/check_hooks.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/fork_part.hpp>
 #include <quarry/core/typed/rest_budget.hpp>
+#include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/portability.hpp>
 
 #include <cstddef>

@@ -11,6 +11,7 @@
 #include <quarry/core/poison.hpp>
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/cache_front.hpp>
+#include <quarry/core/typed/check_hooks.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_checks.hpp>
 #include <quarry/core/typed/slot_fault.hpp>

@@ -11,8 +11,10 @@
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/check_hooks.hpp>
 #include <quarry/core/typed/checked_calls.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
+#include <quarry/core/typed/find_fault.hpp>
 #include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/core/typed/slot_numbers.hpp>
 #include <quarry/core/typed/visits.hpp>

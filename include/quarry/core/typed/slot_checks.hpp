@@ -12,7 +12,9 @@
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
 #include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/check_hooks.hpp>
 #include <quarry/core/typed/slab_table.hpp>
+#include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/core/typed/waiting_slots.hpp>
 
 #include <cstddef>

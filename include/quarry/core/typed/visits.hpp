@@ -9,6 +9,7 @@
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
+#include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/portability.hpp>
 
 #include <cstddef>
