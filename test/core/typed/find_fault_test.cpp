@@ -5,16 +5,16 @@
 #include <utility>
 #include <vector>
 
-#include "support/cache_root_fixture.hpp"
+#include "support/cache_stock_fixture.hpp"
 
 namespace {
 
 using quarry::core::find_fault;
 using quarry::core::slot_fault;
 
-class FindFault : public quarry_test::cache_root_fixture {
+class FindFault : public quarry_test::cache_stock_fixture {
  protected:
-  slot_fault fault_of(const void* slot) const { return find_fault(root, front, slot); }
+  slot_fault fault_of(const void* slot) const { return find_fault(stock, front, slot); }
 };
 
 TEST_F(FindFault, ASlotInUseHasNone) {
@@ -30,7 +30,7 @@ TEST_F(FindFault, WhatIsNoSlotIsForeign) {
   EXPECT_EQ(fault_of(first), slot_fault::foreign) << "a header";
   EXPECT_EQ(fault_of(first->begin() - 1), slot_fault::foreign);
   EXPECT_EQ(fault_of(first->begin() + layout.root.slots * slot_bytes), slot_fault::foreign);
-  EXPECT_EQ(fault_of(&root), slot_fault::foreign);
+  EXPECT_EQ(fault_of(&stock), slot_fault::foreign);
   EXPECT_EQ(fault_of(nullptr), slot_fault::foreign);
   // An address that nobody may read.
   EXPECT_EQ(fault_of(reinterpret_cast<void*>(std::uintptr_t{4096})), slot_fault::foreign);
@@ -38,13 +38,13 @@ TEST_F(FindFault, WhatIsNoSlotIsForeign) {
 
 TEST_F(FindFault, ASlotThatRestsAnywhereIsFree) {
   const std::vector<void*> slots = take(2);
-  ASSERT_EQ(root.deallocate(front, slots[0]), nullptr);
+  ASSERT_EQ(stock.deallocate(front, slots[0]), nullptr);
   EXPECT_EQ(fault_of(slots[0]), slot_fault::free) << "in the magazine";
-  ASSERT_EQ(root.flush(front), nullptr);
+  ASSERT_EQ(stock.flush(front), nullptr);
   EXPECT_EQ(fault_of(slots[0]), slot_fault::free) << "in its slab";
-  root.keep(slots[1]);
+  stock.keep(slots[1]);
   EXPECT_EQ(fault_of(slots[1]), slot_fault::free) << "kept";
-  ASSERT_EQ(root.take_kept(), slots[1]);
+  ASSERT_EQ(stock.take_kept(), slots[1]);
   EXPECT_EQ(fault_of(slots[1]), slot_fault::none);
   EXPECT_EQ(fault_of(add_slab()->begin()), slot_fault::free) << "in a slab that rests";
 }

@@ -25,7 +25,7 @@ struct check_hooks {
   void (*destroy_owned)(cache_front& of, void* inside, void (*named)(void*) noexcept) noexcept;
   /// Looks at slabs that are about to go back. Returns what goes back in their place.
   slab* (*leave)(cache_front& of, slab* surplus, fault_report& into) noexcept;
-  /// Puts slots that wait in quarantine back; slabs rest meanwhile, as in cache_root::begin_reserve().
+  /// Puts slots that wait in quarantine back; slabs rest meanwhile, as in cache_stock::begin_reserve().
   void (*end_quarantine)(cache_front& of, fault_report& into) noexcept;
   void (*look_at)(const cache_front& of, const void* slot, fault_report& into) noexcept;
   slot_checks* state;  // null: only watched

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <quarry/core/typed/cache_front.hpp>
-#include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/cache_stock.hpp>
 #include <quarry/core/typed/slot_fault.hpp>
 
 #include <cstddef>
@@ -14,17 +14,17 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-/// Returns what is wrong with giving `slot` back to the cache of `root` and `front`: it is none of its slots, it is
+/// Returns what is wrong with giving `slot` back to the cache of `stock` and `front`: it is none of its slots, it is
 /// free, resting in the magazine or kept, or the header of its slab was overwritten.
 /// Complexity  O(slabs + magazine slots).
-inline slot_fault find_fault(const cache_root& root, const cache_front& front, const void* slot) noexcept {
-  const slab* const home = root.find(slot);
+inline slot_fault find_fault(const cache_stock& stock, const cache_front& front, const void* slot) noexcept {
+  const slab* const home = stock.find(slot);
   if (home == nullptr) return slot_fault::foreign;
   if (home->owner != &front) return slot_fault::damaged;
-  const std::size_t index = home->index_of(slot, root.layout());
-  if (home->slot_at(index, root.layout()) != slot) return slot_fault::foreign;
+  const std::size_t index = home->index_of(slot, stock.layout());
+  if (home->slot_at(index, stock.layout()) != slot) return slot_fault::foreign;
   const bool free =
-      home->bitmap().is_free(index) || root.is_cached(front, slot) || root.is_kept(*home, index);
+      home->bitmap().is_free(index) || stock.is_cached(front, slot) || stock.is_kept(*home, index);
   return free ? slot_fault::free : slot_fault::none;
 }
 
