@@ -85,6 +85,18 @@ TEST_F(PairedClass, TakesAsManySlotsAsItsShareSaysAfterAnExchange) {
   EXPECT_FALSE(own.cursors[index].push(&slots[4]));
 }
 
+TEST_F(PairedClass, ExchangesItsMagazinesWithWhatIsInThem) {
+  fill_previous(3);
+  ASSERT_TRUE(own.cursors[index].push(&slots[10]));
+  own.exchange(index, local, 1, 3);
+  EXPECT_EQ(&local.loaded_magazine(), &previous);
+  EXPECT_EQ(local.previous, &loaded);
+  EXPECT_EQ(local.slots_in_previous(), 1U);
+  EXPECT_EQ(own.cached_slots(index), 4U);
+  EXPECT_FALSE(own.cursors[index].push(&slots[11])) << "it takes no more than it is told to";
+  EXPECT_EQ(own.cursors[index].pop(), &slots[2]);
+}
+
 TEST_F(PairedClass, CountsTheSlotsOfBothMagazines) {
   fill_previous(3);
   ASSERT_TRUE(own.cursors[index].push(&slots[10]));

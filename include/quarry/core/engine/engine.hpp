@@ -277,7 +277,6 @@ class QUARRY_EXPORT engine {
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
   void drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
   bool drain_depot(shelf_type& into, void* slot) noexcept;
-  void exchange_loaded(cache& own, class_index index, class_cache& local) noexcept;
   void drop_older(cache& own, class_index index, class_cache& local, std::size_t count,
                   std::size_t older) noexcept;
   void flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept;

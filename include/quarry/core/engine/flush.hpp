@@ -63,8 +63,7 @@ bool engine<Supply, Lock>::exchange(cache& own, shelf_type& into, class_cache& l
   if (local.previous == nullptr || local.slots_in_previous() != 0 ||
       own.cursors[into.index].count(local.entries()) != count)
     return false;
-  exchange_loaded(own, into.index, local);
-  own.cursors[into.index].limit_to(local.entries(), into.magazine_slots);
+  own.exchange(into.index, local, count, into.magazine_slots);
   return true;
 }
 
@@ -123,7 +122,8 @@ bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache&
 // A portion's worth of hits lies between two such calls.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
-  if (local.slots_in_previous() != 0) exchange_loaded(own, into.index, local);
+  if (const std::size_t older = local.slots_in_previous())
+    own.exchange(into.index, local, own.cursors[into.index].count(local.entries()), older);
   own.age(into.index, local);
   if (local.slots_that_are_old() == 0) return flush_portion(into, &slot, 1);
   drain_old(own, into, local, slot);
@@ -166,19 +166,6 @@ bool engine<Supply, Lock>::drain_depot(shelf_type& into, void* slot) noexcept {
   portion[count] = slot;
   flush_portion(into, portion, count + 1);
   return true;
-}
-
-// Loads the previous magazine and lets the loaded one be the previous.
-template <class Supply, class Lock>
-void engine<Supply, Lock>::exchange_loaded(cache& own, class_index index, class_cache& local) noexcept {
-  cursor& loaded = own.cursors[index];
-  const std::size_t newer = loaded.count(local.entries());
-  const std::size_t older = local.slots_in_previous();
-  magazine& next = *local.previous;
-  local.previous = &local.loaded_magazine();
-  local.set_slots_in_previous(newer);
-  local.set_entries(next.entries);
-  loaded.load(next.entries, older, older);
 }
 
 // Takes the `older` oldest of the `count` slots out of the loaded magazine; where they went is the caller's affair.

@@ -344,6 +344,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   bool grow(const slab_layout& layout, Insist...);
   std::size_t reserve_extent(std::size_t bytes, bool prefault) noexcept;
   slab* make_slab(const granule_run& run, const slab_layout& layout, class_index index) noexcept;
+  slab* make_unlisted(void* header, std::size_t header_bytes, std::size_t slots, const slab_layout& layout,
+                      class_index index) noexcept;
 
   void give_back_one(slab& each) noexcept;
   surplus settle(const granule_run& run, bool is_blank) noexcept;

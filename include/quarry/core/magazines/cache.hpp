@@ -127,14 +127,21 @@ struct alignas(64) cache {
     cursors[index].load(entries, old + newer, old + newer);
   }
 
+  /// Lets the loaded magazine of a class, which has `loaded` slots, and the previous one change places; what is loaded then takes
+  /// `limit` slots.
+  /// Requires    The loaded magazine is not the first one, and there is a previous one.
+  void exchange(class_index index, class_cache& own, std::size_t loaded, std::size_t limit) noexcept {
+    magazine& replaced = own.loaded_magazine();
+    own.set_entries(own.previous->entries);
+    own.previous = &replaced;
+    cursors[index].load(own.entries(), own.slots_in_previous(), limit);
+    own.set_slots_in_previous(loaded);
+  }
+
   /// Exchanges the loaded magazine of a class, which is empty and not the first one, for the previous one, which is not.
   /// Returns     A slot.
   void* load_previous(class_index index, class_cache& own) noexcept {
-    magazine& emptied = own.loaded_magazine();
-    own.set_entries(own.previous->entries);
-    own.previous = &emptied;
-    cursors[index].load(own.entries(), own.slots_in_previous(), own.share.magazine_slots);
-    own.set_slots_in_previous(0);
+    exchange(index, own, 0, own.share.magazine_slots);
     return cursors[index].pop();
   }
 
