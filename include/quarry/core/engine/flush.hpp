@@ -1,4 +1,5 @@
-// The way of a free up: previous magazine, depot, and, a portion a call, back to the slabs.
+// The way up: of a free that finds no room, past previous magazine and depot, a portion a call, to the slabs; of runs; and of all that rests
+// in a cache or the depots. How a cache is closed.
 //
 // Layer      2. Part of engine.hpp.
 #pragma once

@@ -1,4 +1,4 @@
-// How the store gives memory back: granules of slabs, extents, oversize blocks, and everything at the end.
+// How the store gives memory back: granules of slabs, extents, what trim() is to give, and everything at the end.
 //
 // Layer      2. Part of store.hpp.
 #pragma once

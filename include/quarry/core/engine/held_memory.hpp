@@ -20,7 +20,7 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-/// The part of a store that its lock guards.
+/// What a store holds: the parts of it that its lock guards, the shards of its oversize blocks, and some numbers.
 template <class Lock>
 class held_memory {
  public:

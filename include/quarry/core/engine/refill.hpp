@@ -1,4 +1,5 @@
-// The way of a miss down: previous magazine, depot, bin, slab, memory; and what is tried before memory is refused.
+// The way down: of a miss, past old slots, previous magazine, depot, bin and slab to memory; of runs, of blocks of their own, and of calls
+// without a cache. Which slab a class gets next, and what is tried before memory is refused.
 //
 // Layer      2. Part of engine.hpp.
 #pragma once

@@ -1,8 +1,9 @@
 // The store: what an engine takes its memory from and gives it back to, in slabs, parts and oversize blocks.
 //
 // Layer      2. Freestanding. Puts what lies on floors 4 and 5 behind two locks, and one for each shard of oversize blocks.
-// Invariant  Nobody calls the supply without the supply's lock, so it is called by one thread at a time; nobody waits for
-//            that lock while holding another. What needs no memory from below takes only the store's lock.
+// Invariant  Nobody calls the supply without the supply lock, so it is called by one thread at a time; nobody waits for that
+//            lock while holding another. A shard's lock comes before the store's. What needs no memory from below takes
+//            only these.
 // Threads    Any number at a time, where Lock locks.
 #pragma once
 

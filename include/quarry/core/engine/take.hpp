@@ -1,4 +1,5 @@
-// How the store takes memory: blocks for parts, extents for slabs.
+// How the store takes memory: blocks for parts; slabs, whole, apart or loose, and extents for them; what is reserved. And how an initial
+// buffer is split.
 //
 // Layer      2. Part of store.hpp.
 #pragma once
