@@ -29,7 +29,7 @@ struct frames {
   const void* of[frames_of_a_fault] = {};
 };
 
-// Under a lock; read by number without it, because a stack that has a number never changes.
+// Written and read under a lock. A stack that has a number never changes.
 class stack_table {
  public:
   std::uint32_t number_of(const frames& stack) noexcept {

@@ -26,7 +26,6 @@ void fork_handlers::before() noexcept {
   const bool waits_for_ends = !fork_gate::is_inside();  // or it would wait for itself
   fork_gate::enter();
   fork_gate::close();
-  checked_owners_lock().lock();
   for (back_off wait; !try_lock_all(waits_for_ends);) wait();
   pool_of_nodes().lock().lock();
   call_stacks_lock().lock();
@@ -48,6 +47,7 @@ void fork_handlers::after_in_child() noexcept {
 }
 
 bool fork_handlers::try_lock_all(bool waits_for_ends) noexcept {
+  checked_owners_lock().lock();
   registry_of_this_copy().lock.lock();
   for (thread_caches* each = registry_of_this_copy().first; each != nullptr; each = each->next_)
     if (!each->try_lock_all(waits_for_ends)) {
@@ -61,13 +61,13 @@ void fork_handlers::unlock_all() noexcept {
   call_stacks_lock().unlock();
   pool_of_nodes().lock().unlock();
   unlock_until(nullptr);
-  checked_owners_lock().unlock();
 }
 
 void fork_handlers::unlock_until(const thread_caches* end) noexcept {
   for (thread_caches* each = registry_of_this_copy().first; each != end; each = each->next_)
     each->unlock_all();
   registry_of_this_copy().lock.unlock();
+  checked_owners_lock().unlock();
 }
 
 }  // namespace detail

@@ -46,7 +46,7 @@ void* slab_face<Derived>::allocate_pooled(std::size_t bytes, std::size_t alignme
                                           core::cursor& missed) {
   core::cache& own = core::cache::of(missed, key);
   const core::class_index index = core::class_of_key(key);
-  if (QUARRY_LIKELY(own.of(index) != nullptr && is_alignment(alignment)))
+  if (QUARRY_LIKELY(own.class_cache_of(index) != nullptr && is_alignment(alignment)))
     if (void* const slot = self().host().engine().allocate_slow(own, index)) return slot;
   return allocate_missed(bytes, alignment);
 }
@@ -102,7 +102,7 @@ void slab_face<Derived>::deallocate_pooled(void* pointer, std::size_t bytes, std
                                            core::class_key key, core::cursor& missed) noexcept {
   core::cache& own = core::cache::of(missed, key);
   const core::class_index index = core::class_of_key(key);
-  if (QUARRY_LIKELY(own.of(index) != nullptr))
+  if (QUARRY_LIKELY(own.class_cache_of(index) != nullptr))
     return self().host().engine().deallocate_slow(own, pointer, index);
   deallocate_missed(pointer, bytes, alignment);
 }

@@ -146,14 +146,14 @@ survey survey_of(const Engine& engine, const slab_stats& stats, CopyCached copy_
     });
     if (!has_more && has_room) break;
   }
-  // Slabs apart are few.
+  // Unlisted slabs are few.
   engine.for_each_shelf([&](shelf_type& shelf) {
     for (bool has_room = false; !has_room;) {
       result.make_room();
       const std::size_t slabs = result.slabs.size(), words = result.free_words.size();
       const core::lock_holder held(shelf.lock);
       has_room = true;
-      shelf.slots.for_each_apart([&](const core::slab& each) {
+      shelf.slots.for_each_unlisted([&](const core::slab& each) {
         has_room = has_room && result.has_room_for(each);
         if (has_room) result.add(each);
       });

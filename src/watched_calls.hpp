@@ -107,7 +107,8 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
     void* slot = own != nullptr ? own->cursors[index].pop() : engine_.allocate_direct(index);
     if (slot == nullptr && own != nullptr) slot = engine_.allocate_slow(*own, index);
     if (slot == nullptr) return nullptr;
-    if (tells_tools() && own != nullptr && own->of(index) != nullptr) own->cursors[index].wipe_popped();
+    if (tells_tools() && own != nullptr && own->class_cache_of(index) != nullptr)
+      own->cursors[index].wipe_popped();
     if (!is_checked()) {
       core::unpoison_allocated(slot, used_bytes_of(bytes));
       return slot;

@@ -328,15 +328,15 @@ class TypedCache:
     def bins(self):
         if self.control is None:
             return
-        root = self.control["root"]
-        entries = root["entries_"]
+        stock = self.control["stock"]
+        entries = stock["entries_"]
         top = int(load(self.control["loaded"]["top_"]))
         count = (top - int(entries)) // entries.type.sizeof
         resting = {slot: "in the magazine" for slot in slots_in_magazine(entries, 1, count, MOST_SLOTS)}
-        yield Bin(root["bin_"], resting, root["resting_"])
+        yield Bin(stock["bin_"], resting, stock["resting_"])
 
     def kept(self):
-        return 0 if self.control is None else int(self.control["root"]["kept_"]["count_"])
+        return 0 if self.control is None else int(self.control["stock"]["kept_"]["count_"])
 
     def beside_slots(self, address):
         return None

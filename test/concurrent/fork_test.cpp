@@ -54,14 +54,14 @@ void use(std::pmr::memory_resource& resource, std::size_t bytes, int blocks) {
 }
 
 // An upstream that makes a resource of its own at its first call, and takes its time.
-class lazy_resource final : public std::pmr::memory_resource {
+class lazy_resource : public std::pmr::memory_resource {
  public:
   synchronized_slab_resource& below() {
     static synchronized_slab_resource resource(quarry::os_page_resource());
     return resource;
   }
 
- private:
+ protected:
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
     synchronized_slab_resource& resource = below();
     std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -119,6 +119,41 @@ TEST(Fork, HappensWhileUpstreamsOfNestedResourcesAreBusyAllTheTime) {
   if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
   // In a child, so that a deadlock ends.
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_busy_upstreams(300); }), 0);
+}
+
+// Has its memory from a resource of pages; while it is called another resource comes and goes, whose calls are checked.
+class checking_resource final : public lazy_resource {
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    void* const result = lazy_resource::do_allocate(bytes, alignment);
+    const synchronized_slab_resource passing(checked());
+    return result;
+  }
+};
+
+// Forks while a thread is in such an upstream all the time. Returns 0 when every child was served.
+int fork_beside_checked_upstream(int forks) {
+  checking_resource upstream;
+  slab_options options;
+  options.retain_bytes = 1;
+  synchronized_slab_resource resource(options, &upstream);
+  std::atomic<bool> done{false};
+  std::thread busy([&] {
+    while (!done) use(resource, large_bytes, 1);
+  });
+  int result = 0;
+  for (int i = 0; i < forks && result == 0; ++i)
+    result = quarry_test::run_in_child(30, [&] {
+      use(resource, large_bytes, 1);
+      return 0;
+    });
+  done = true;
+  busy.join();
+  return result;
+}
+
+TEST(Fork, HappensWhileAnUpstreamMakesResourcesThatAreChecked) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_checked_upstream(100); }), 0);
 }
 
 // Forks while two threads take and free blocks of their own all the time. Returns 0 when every child was served.

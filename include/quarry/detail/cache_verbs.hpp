@@ -370,16 +370,16 @@ void cache_verbs<T, Lock, SlabBytes, PageSource>::recycle(ptr owner) noexcept {
 template <class T, class Lock, std::size_t SlabBytes, class PageSource>
 slab_cache_stats cache_verbs<T, Lock, SlabBytes, PageSource>::stats() const noexcept {
   slab_cache_stats result;
-  slots_.inspect([&](const core::cache_root& root, std::size_t cached) {
+  slots_.inspect([&](const core::cache_stock& stock, std::size_t cached) {
     result.cached_slots = cached;
-    result.kept_slots = root.kept_slots();
-    result.live_slots = root.out_slots() - cached - root.kept_slots();
+    result.kept_slots = stock.kept_slots();
+    result.live_slots = stock.out_slots() - cached - stock.kept_slots();
     result.live_bytes = result.live_slots * sizeof(T);
-    result.slab_count = root.slab_count();
-    result.free_slots = root_slots + (root.slab_count() - 1) * extension_slots - root.out_slots();
-    result.empty_slab_count = root.resting_slabs();
-    result.upstream_bytes = root.slab_count() * slab_bytes;
-    result.upstream_peak_bytes = root.peak_slabs() * slab_bytes;
+    result.slab_count = stock.slab_count();
+    result.free_slots = root_slots + (stock.slab_count() - 1) * extension_slots - stock.out_slots();
+    result.empty_slab_count = stock.resting_slabs();
+    result.upstream_bytes = stock.slab_count() * slab_bytes;
+    result.upstream_peak_bytes = stock.peak_slabs() * slab_bytes;
   });
   return result;
 }

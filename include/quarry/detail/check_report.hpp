@@ -4,7 +4,7 @@
 // Threads    Any number at a time.
 #pragma once
 
-#include <quarry/core/typed/cache_front.hpp>
+#include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/portability.hpp>
 #include <quarry/slab_errc.hpp>
 #include <quarry/violation.hpp>

@@ -17,8 +17,8 @@ namespace detail {
 
 class resource_setup {
  public:
-  /// Effects     Where max_bytes, or an initial buffer of `buffer_bytes` with no upstream behind it, is small and no
-  ///             slab_bytes is given, slabs are cut finer than those say: to an eighth of it or less.
+  /// Effects     Where max_bytes, the limit of a budget, or an initial buffer of `buffer_bytes` with no upstream behind it,
+  ///             is small and no slab_bytes is given, slabs are cut finer: to an eighth of it or less.
   /// Errors      std::invalid_argument that names the option, its value and what is allowed.
   explicit resource_setup(const slab_options& given, std::size_t buffer_bytes = 0, bool has_upstream = true);
 

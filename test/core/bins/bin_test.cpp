@@ -240,26 +240,26 @@ TEST(Bin, PrefersAHalfFullSlabSoThatEmptierOnesCanEmpty) {
   for (void* const slot : two.refill(10)) EXPECT_EQ(two.of(slot), first);
 }
 
-/// Makes a slab apart of `slots` slots at `place`; a pinned one never leaves its bin.
-slab* make_apart(void* header, void* place, std::size_t slots, bool pinned) {
+/// Makes an unlisted slab of `slots` slots at `place`; a pinned one never leaves its bin.
+slab* make_unlisted(void* header, void* place, std::size_t slots, bool pinned) {
   slab* const made = slab::create(header, place, slots);
-  made->is_apart = true;
+  made->is_unlisted = true;
   made->pinned = pinned;
   return made;
 }
 
-TEST(Bin, KeepsPinnedSlabsApartAndFindsThemByRange) {
+TEST(Bin, KeepsPinnedUnlistedSlabsAndFindsThemByRange) {
   alignas(64) std::byte places[3][16 * 64] = {};
   alignas(slab) std::byte headers[3][slab::header_bytes_for(16)];
   bin slots(slab::layout(64, slab_bytes));
-  EXPECT_EQ(slots.find_apart(places[0]), nullptr);
+  EXPECT_EQ(slots.find_unlisted(places[0]), nullptr);
   for (std::size_t i = 0; i < 3; ++i) {
-    slots.adopt_apart(make_apart(headers[i], places[i], 16 - i, true));
-    EXPECT_EQ(slots.apart_slabs(), i + 1);
+    slots.adopt_unlisted(make_unlisted(headers[i], places[i], 16 - i, true));
+    EXPECT_EQ(slots.unlisted_slabs(), i + 1);
   }
-  EXPECT_EQ(slots.apart_bytes(), (16 + 15 + 14) * 64U);
+  EXPECT_EQ(slots.pinned_bytes(), (16 + 15 + 14) * 64U);
   EXPECT_EQ(slots.slots(), 16 + 15 + 14U);
-  const auto home = [&slots](const void* slot) { return slots.find_apart(slot); };
+  const auto home = [&slots](const void* slot) { return slots.find_unlisted(slot); };
   for (std::size_t i = 0; i < 3; ++i) {
     ASSERT_NE(home(places[i] + 100), nullptr);
     EXPECT_EQ(home(places[i] + 100)->begin(), places[i]);
@@ -288,11 +288,11 @@ TEST(Bin, APinnedSlabOfFewSlotsStaysThoughItGoesFromFullToEmptyAtOnce) {
     alignas(64) std::byte place[16 * 64];
     alignas(slab) std::byte header[256];
     bin slots(slab::layout(64, slab_bytes));
-    slots.adopt_apart(make_apart(header, place, count, true));
+    slots.adopt_unlisted(make_unlisted(header, place, count, true));
     for (int round = 0; round < 2; ++round) {
       std::vector<void*> taken(count);
       ASSERT_EQ(slots.refill(taken.data() + count, count), count);
-      const auto home = [&](std::size_t i) { return slots.find_apart(taken[i]); };
+      const auto home = [&](std::size_t i) { return slots.find_unlisted(taken[i]); };
       EXPECT_EQ(slots.flush(taken.data(), count, home), nullptr) << count;
       EXPECT_EQ(slots.slabs(), 1U);
       EXPECT_TRUE(slots.check_invariants());
@@ -311,17 +311,17 @@ TEST(Bin, ANullIsDroppedAndCountsForNothing) {
   EXPECT_TRUE(one.slots.check_invariants());
 }
 
-TEST(Bin, SlabsApartThatAreNotPinnedLeaveInAnyOrderWhenTheyAreEmpty) {
+TEST(Bin, UnlistedSlabsThatAreNotPinnedLeaveInAnyOrderWhenTheyAreEmpty) {
   const std::size_t orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
   for (const auto& order : orders) {
     alignas(64) std::byte places[4][16 * 64] = {};
     alignas(slab) std::byte headers[4][slab::header_bytes_for(16)];
     bin slots(slab::layout(64, slab_bytes));
-    slots.adopt_apart(make_apart(headers[3], places[3], 16, true));
-    for (std::size_t i = 0; i < 3; ++i) slots.adopt_apart(make_apart(headers[i], places[i], 16, false));
-    EXPECT_EQ(slots.apart_slabs(), 4U);
-    EXPECT_EQ(slots.apart_bytes(), 16 * 64U) << "of those that stay";
-    const auto home = [&slots](const void* slot) { return slots.find_apart(slot); };
+    slots.adopt_unlisted(make_unlisted(headers[3], places[3], 16, true));
+    for (std::size_t i = 0; i < 3; ++i) slots.adopt_unlisted(make_unlisted(headers[i], places[i], 16, false));
+    EXPECT_EQ(slots.unlisted_slabs(), 4U);
+    EXPECT_EQ(slots.pinned_bytes(), 16 * 64U) << "of those that stay";
+    const auto home = [&slots](const void* slot) { return slots.find_unlisted(slot); };
     void* taken[64];
     std::size_t found = 0;
     while (found < 64) {
@@ -340,8 +340,8 @@ TEST(Bin, SlabsApartThatAreNotPinnedLeaveInAnyOrderWhenTheyAreEmpty) {
       slab* const emptied = slots.flush(&of_one[15], 1, [&](std::size_t) { return last; });
       EXPECT_EQ(emptied, last);
       EXPECT_EQ(length(emptied), 1U);
-      slots.forget_apart(*emptied);
-      EXPECT_EQ(slots.apart_slabs(), --left);
+      slots.forget_unlisted(*emptied);
+      EXPECT_EQ(slots.unlisted_slabs(), --left);
       EXPECT_EQ(home(places[each]), nullptr) << "it is found no more";
       EXPECT_EQ(slots.slots(), left * 16);
       EXPECT_TRUE(slots.check_invariants());
@@ -351,21 +351,21 @@ TEST(Bin, SlabsApartThatAreNotPinnedLeaveInAnyOrderWhenTheyAreEmpty) {
   }
 }
 
-TEST(Bin, APinnedSlabApartStaysWhileAnEmptySlabBesideItLeaves) {
+TEST(Bin, APinnedUnlistedSlabStaysWhileAnEmptySlabBesideItLeaves) {
   filled_bin one(64, 1);
   alignas(64) std::byte place[16 * 64];
   alignas(slab) std::byte header[slab::header_bytes_for(16)];
-  slab* const apart = make_apart(header, place, 16, true);
-  one.slots.adopt_apart(apart);
+  slab* const unlisted = make_unlisted(header, place, 16, true);
+  one.slots.adopt_unlisted(unlisted);
   EXPECT_EQ(one.slots.slabs(), 2U);
   std::vector<void*> all = one.take_all();
   ASSERT_EQ(all.size(), 16 + slab_bytes / 64);
   slab* const emptied = one.slots.flush(all.data(), all.size(), [&](std::size_t i) {
-    slab* const found = one.slots.find_apart(all[i]);
+    slab* const found = one.slots.find_unlisted(all[i]);
     return found != nullptr ? found : one.of(all[i]);
   });
   EXPECT_EQ(length(emptied), 1U);
-  EXPECT_NE(emptied, apart);
+  EXPECT_NE(emptied, unlisted);
   EXPECT_EQ(one.slots.slabs(), 1U);
   EXPECT_EQ(one.slots.slots(), 16U);
   EXPECT_EQ(one.slots.used_slots(), 0U);

@@ -332,7 +332,7 @@ TYPED_TEST(Engine, SharesOfAllClassesAddUpToTheBytesOfTheCache) {
     if (i % 50 != 0) continue;
     std::size_t bytes = 0;
     for (class_index index = 0; index < class_count; ++index) {
-      const quarry::core::class_cache* const local = this->own.of(index);
+      const quarry::core::class_cache* const local = this->own.class_cache_of(index);
       if (local == nullptr) continue;
       bytes += local->share.slots() * slot_bytes_of(index);
       ASSERT_LE(this->own.cached_slots(index), std::max<std::size_t>(local->share.slots(), 1)) << index;
@@ -344,11 +344,11 @@ TYPED_TEST(Engine, SharesOfAllClassesAddUpToTheBytesOfTheCache) {
 
 TYPED_TEST(Engine, AClassThatMissesGrowsToTwoFullMagazines) {
   const class_index index = class_of_bytes(64);
-  EXPECT_EQ(this->own.of(index), nullptr);
+  EXPECT_EQ(this->own.class_cache_of(index), nullptr);
   this->on.deallocate(this->own, this->on.allocate(this->own, index), index);
-  EXPECT_EQ(this->own.of(index)->share.slots(), 7U);
+  EXPECT_EQ(this->own.class_cache_of(index)->share.slots(), 7U);
   this->on.churn(this->own, index, 300, 10);
-  EXPECT_EQ(this->own.of(index)->share.slots(), 126U);
+  EXPECT_EQ(this->own.class_cache_of(index)->share.slots(), 126U);
 }
 
 TYPED_TEST(Engine, AClassThatIsUnusedGoesToNothingAndItsDepotToo) {
@@ -360,12 +360,12 @@ TYPED_TEST(Engine, AClassThatIsUnusedGoesToNothingAndItsDepotToo) {
   ASSERT_GT(this->on.engine.shelf_of(idle)->parked.slots(), 0U);
   this->on.churn(this->own, busy, 2000, 200);
   EXPECT_EQ(this->own.cached_slots(idle), 0U);
-  EXPECT_EQ(this->own.of(idle)->share.slots(), 0U);
-  EXPECT_TRUE(this->own.of(idle)->has_first()) << "its magazines serve others";
+  EXPECT_EQ(this->own.class_cache_of(idle)->share.slots(), 0U);
+  EXPECT_TRUE(this->own.class_cache_of(idle)->has_first()) << "its magazines serve others";
   EXPECT_EQ(this->on.engine.shelf_of(idle)->parked.slots(), 0U);
   EXPECT_EQ(this->on.engine.shelf_of(idle)->slots.used_slots(), kept.size());
   this->on.churn(this->own, idle, 300, 10);
-  EXPECT_EQ(this->own.of(idle)->share.slots(), 126U) << "used again it grows again";
+  EXPECT_EQ(this->own.class_cache_of(idle)->share.slots(), 126U) << "used again it grows again";
   this->on.deallocate_all(this->own, kept, idle);
 }
 
@@ -378,7 +378,7 @@ TYPED_TEST(Engine, NoClassStarvesAnother) {
   for (int round = 0; round < 400; ++round) {
     for (const class_index index : all) {
       this->on.churn(this->own, index, 60, 1);
-      if (round >= 100) shares[index] += this->own.of(index)->share.slots();
+      if (round >= 100) shares[index] += this->own.class_cache_of(index)->share.slots();
     }
   }
   for (const class_index index : all)
@@ -390,15 +390,15 @@ TYPED_TEST(Engine, AClassThatFillsTheCacheYieldsToOthersThoughItIsUsed) {
   const class_index all[] = {class_of_bytes(512), class_of_bytes(400), class_of_bytes(320),
                              class_of_bytes(448)};
   this->on.churn(this->own, all[0], 300, 20);
-  ASSERT_EQ(this->own.of(all[0])->share.slots(), 126U);
+  ASSERT_EQ(this->own.class_cache_of(all[0])->share.slots(), 126U);
   for (int round = 0; round < 300; ++round) {
     std::vector<slot> live;
     for (int i = 0; i < 150; ++i)
       for (const class_index index : all) live.push_back({this->on.allocate(this->own, index), index});
     for (const slot& each : live) this->on.deallocate(this->own, each.address, each.index);
   }
-  for (const class_index index : all) EXPECT_GE(this->own.of(index)->share.slots(), 4U) << index;
-  EXPECT_LT(this->own.of(all[0])->share.slots(), 126U);
+  for (const class_index index : all) EXPECT_GE(this->own.class_cache_of(index)->share.slots(), 4U) << index;
+  EXPECT_LT(this->own.class_cache_of(all[0])->share.slots(), 126U);
 }
 
 TYPED_TEST(Engine, AClassThatIsUsedAloneTakesTheRoomOfThoseThatNoLongerAre) {
@@ -407,14 +407,14 @@ TYPED_TEST(Engine, AClassThatIsUsedAloneTakesTheRoomOfThoseThatNoLongerAre) {
   for (const class_index index : before) this->on.churn(this->own, index, 200, 200);
   this->on.churn(this->own, after, 200, 200);
   for (const class_index index : before)
-    EXPECT_GT(this->own.of(after)->share.slots(), this->own.of(index)->share.slots());
+    EXPECT_GT(this->own.class_cache_of(after)->share.slots(), this->own.class_cache_of(index)->share.slots());
 }
 
 TYPED_TEST(Engine, StartsAClassWithSmallSlabsApartAndGoesOnWithGranules) {
   const auto first_four = [this](class_index index) {
     do (void)this->on.engine.allocate_direct(index);
     while (this->on.engine.shelf_of(index)->slots.slabs() < 4);
-    EXPECT_EQ(this->on.engine.shelf_of(index)->slots.apart_slabs(), 2U);
+    EXPECT_EQ(this->on.engine.shelf_of(index)->slots.unlisted_slabs(), 2U);
     return this->on.slabs_of(index);
   };
   EXPECT_EQ(first_four(class_of_bytes(64)), (std::vector<std::size_t>{16, 64, 1024, 1024})) << "1 and 4 KiB";
@@ -459,7 +459,7 @@ TYPED_TEST(Engine, ANullInAMagazineIsDroppedOnItsWayToEveryPlace) {
 
 TYPED_TEST(Engine, TakesANullOfAClassThatWasNeverUsed) {
   this->on.engine.deallocate_slow(this->own, nullptr, class_of_bytes(64));
-  EXPECT_EQ(this->own.of(class_of_bytes(64)), nullptr);
+  EXPECT_EQ(this->own.class_cache_of(class_of_bytes(64)), nullptr);
 }
 
 TYPED_TEST(Engine, FreesWithoutMemoryForMagazines) {
@@ -635,18 +635,18 @@ TYPED_TEST(Engine, AClosedCacheHoldsNothingAndItsNextOwnerStartsSmall) {
   const class_index index = class_of_bytes(64);
   std::vector<void*> kept = this->on.allocate_many(this->own, index, 1000);
   this->on.churn(this->own, index, 300, 10);
-  ASSERT_TRUE(this->own.of(index)->share.is_paired());
+  ASSERT_TRUE(this->own.class_cache_of(index)->share.is_paired());
   this->on.engine.close_cache(this->own);
   this->on.engine.flush_depots();
   EXPECT_EQ(this->on.engine.used_slots(), kept.size());
   EXPECT_EQ(this->own.share_bytes, 0U);
-  EXPECT_EQ(this->own.of(index)->share.slots(), 0U);
-  EXPECT_EQ(this->own.of(index)->previous, nullptr);
+  EXPECT_EQ(this->own.class_cache_of(index)->share.slots(), 0U);
+  EXPECT_EQ(this->own.class_cache_of(index)->previous, nullptr);
   const std::size_t calls = this->pages.calls;
   EXPECT_EQ(this->on.engine.open_cache(), &this->own);
   EXPECT_EQ(this->pages.calls, calls);
   this->on.deallocate(this->own, this->on.allocate(this->own, index), index);
-  EXPECT_EQ(this->own.of(index)->share.slots(), 7U);
+  EXPECT_EQ(this->own.class_cache_of(index)->share.slots(), 7U);
 }
 
 // Parts come back at release() alone, so what one cycle loses the next takes anew.
@@ -684,7 +684,7 @@ TYPED_TEST(Engine, UsesItsMagazinesAgainHoweverTheyComeBack) {
            [](auto& of, cache*& from, class_index index, class_index busy) {
              of.churn(*from, index, 300, 5);
              std::vector<void*> taken;
-             while (from->of(index)->share.slots() != 0) {
+             while (from->class_cache_of(index)->share.slots() != 0) {
                from->next_to_look_at = index;
                while (from->next_to_look_at == index) taken.push_back(of.allocate(*from, busy));
              }
@@ -751,7 +751,7 @@ TYPED_TEST(EngineOfSmallMagazines, FillsASingleMagazineToOneHalfSoThatAsManyFree
   std::vector<void*> live = this->on.allocate_many(this->own, this->index, 4000);
   while (this->own.cached_slots(this->index) != 0) live.push_back(this->on.allocate(this->own, this->index));
   live.push_back(this->on.allocate(this->own, this->index));
-  ASSERT_EQ(this->own.of(this->index)->share.slots(), this->first_slots);
+  ASSERT_EQ(this->own.class_cache_of(this->index)->share.slots(), this->first_slots);
   EXPECT_EQ(this->own.cached_slots(this->index), this->first_slots / 2);
   for (std::size_t i = 0; i <= this->first_slots / 2; ++i, live.pop_back())
     EXPECT_TRUE(this->own.cursors[this->index].push(live.back())) << i;
@@ -841,7 +841,7 @@ TYPED_TEST(LimitedEngine, TakesSmallerSlabsNearTheLimit) {
   const class_index index = class_of_bytes(64);
   const std::size_t taken = this->allocate_until_null(index).size();
   const std::vector<std::size_t> slabs = this->on.slabs_of(index);
-  EXPECT_GT(this->on.engine.shelf_of(index)->slots.apart_slabs(), 3U);
+  EXPECT_GT(this->on.engine.shelf_of(index)->slots.unlisted_slabs(), 3U);
   std::size_t slots = 0;
   for (const std::size_t each : slabs) slots += each;
   EXPECT_EQ(slots, taken);
@@ -1108,7 +1108,7 @@ TEST_F(SharedEngine, ACacheThatIsRefusedAClassKeepsNoPartForIt) {
       } else {
         EXPECT_EQ(on.allocate(*second, index), nullptr);
       }
-      EXPECT_EQ(second->of(index), nullptr);
+      EXPECT_EQ(second->class_cache_of(index), nullptr);
     }
     EXPECT_EQ(on.engine.shelf_of(unused), nullptr);
     pages.throws = false;
@@ -1215,7 +1215,7 @@ TEST_F(SharedEngine, ADepotAgesByAPortionALookUnlessAnotherCacheVisitedIt) {
   (void)on.allocate_many(second, parked, 5000);
   on.deallocate(first, on.allocate(first, parked), parked);
   on.churn(first, busy, 2000, 30);  // `parked` is unused in the first cache
-  ASSERT_EQ(first.of(parked)->share.slots(), 0U);
+  ASSERT_EQ(first.class_cache_of(parked)->share.slots(), 0U);
   const auto& shelf = *on.engine.shelf_of(parked);
   const auto look_once = [&] {
     first.next_to_look_at = parked;

@@ -62,7 +62,10 @@ TEST_F(Shelf, HasNothingAtFirst) {
   EXPECT_EQ(of_slots.resting_limit(), magazine::capacity);
   EXPECT_FALSE(of_slots.is_tight.load());
   EXPECT_EQ(of_slots.magazine_slots, quarry::core::full_magazine_slots(slot_bytes));
-  EXPECT_EQ(of_slots.parked.magazine_slots(), of_slots.magazine_slots);
+  magazine full;
+  of_slots.parked.park(full);
+  EXPECT_EQ(of_slots.parked.slots(), of_slots.magazine_slots);
+  EXPECT_EQ(of_slots.parked.take(), &full);
 }
 
 TEST_F(Shelf, ParksWholeMagazinesOf128KiBForEachCacheAndAtMost32) {

@@ -22,7 +22,7 @@ TEST(Cache, IsEmptyAndFullAtOnceInEveryClassUntilOneIsAttached) {
   for (class_index index = 0; index < class_count; ++index) {
     EXPECT_EQ(own.cursors[index].pop(), nullptr);
     EXPECT_FALSE(own.cursors[index].push(&slots[0]));
-    EXPECT_EQ(own.of(index), nullptr);
+    EXPECT_EQ(own.class_cache_of(index), nullptr);
     EXPECT_EQ(own.cached_slots(index), 0U);
   }
 }
@@ -85,6 +85,18 @@ TEST_F(PairedClass, TakesAsManySlotsAsItsShareSaysAfterAnExchange) {
   EXPECT_FALSE(own.cursors[index].push(&slots[4]));
 }
 
+TEST_F(PairedClass, ExchangesItsMagazinesWithWhatIsInThem) {
+  fill_previous(3);
+  ASSERT_TRUE(own.cursors[index].push(&slots[10]));
+  own.exchange(index, local, 1, 3);
+  EXPECT_EQ(&local.loaded_magazine(), &previous);
+  EXPECT_EQ(local.previous, &loaded);
+  EXPECT_EQ(local.slots_in_previous(), 1U);
+  EXPECT_EQ(own.cached_slots(index), 4U);
+  EXPECT_FALSE(own.cursors[index].push(&slots[11])) << "it takes no more than it is told to";
+  EXPECT_EQ(own.cursors[index].pop(), &slots[2]);
+}
+
 TEST_F(PairedClass, CountsTheSlotsOfBothMagazines) {
   fill_previous(3);
   ASSERT_TRUE(own.cursors[index].push(&slots[10]));
@@ -132,7 +144,7 @@ TEST_F(PairedClass, ForgetsItsMagazinesWhenItsMemoryIsGone) {
   own.share_bytes = 1000;
   own.next_to_look_at = 5;
   own.reset();
-  EXPECT_EQ(own.of(index), nullptr);
+  EXPECT_EQ(own.class_cache_of(index), nullptr);
   EXPECT_EQ(own.cached_slots(index), 0U);
   EXPECT_EQ(own.cursors[index].pop(), nullptr);
   EXPECT_FALSE(own.cursors[index].push(&slots[0]));

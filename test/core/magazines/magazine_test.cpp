@@ -111,15 +111,6 @@ TEST_F(Cursor, NeverTouchesTheSlots) {
   EXPECT_EQ(current.pop(), forbidden);
 }
 
-TEST_F(Cursor, TakesTheSlowPathAgainOnceItsMagazineIsDropped) {
-  load(0, 4);
-  ASSERT_TRUE(current.push(&slots[0]));
-  current.unload(nothing);
-  EXPECT_EQ(current.pop(), nullptr);
-  EXPECT_FALSE(current.push(&slots[0]));
-  EXPECT_EQ(nothing, nullptr);
-}
-
 TEST_F(Cursor, PutsANullBelowTheSlotsWhateverLayThere) {
   loaded.entries[0] = &slots[0];  // a link, from when it rested
   load(1, magazine::capacity);

@@ -70,7 +70,7 @@ TEST_F(CacheControl, OpensWithOneSlabThatHoldsItAndGivesItBackWithTheLastHandle)
   EXPECT_EQ(memory().history()[0].alignment, slab_bytes);
   EXPECT_TRUE(memory().holds(block));
   EXPECT_TRUE(memory().holds(reinterpret_cast<std::byte*>(block + 1) - 1));
-  EXPECT_TRUE(block->root.last_handle());
+  EXPECT_TRUE(block->stock.last_handle());
   block->drop_handle();
   EXPECT_EQ(memory().live_blocks(), 0U);
 }
@@ -106,16 +106,16 @@ TEST_F(CacheControl, ASlabRefusedAtAnyCallLeavesEverythingAsItWas) {
     control* const block = open();
     fail_at(call);
     const std::vector<void*> slots = take(*block, layout.root.slots + (call - 1) * layout.extension.slots);
-    const std::size_t out_slots = block->root.out_slots();
+    const std::size_t out_slots = block->stock.out_slots();
     EXPECT_EQ(block->allocate(layout), nullptr);
     EXPECT_TRUE(pages.failed);
     pages.failed = false;
-    EXPECT_EQ(block->root.out_slots(), out_slots);
-    EXPECT_EQ(block->root.slab_count(), call);
-    EXPECT_TRUE(block->root.check_invariants(*block));
+    EXPECT_EQ(block->stock.out_slots(), out_slots);
+    EXPECT_EQ(block->stock.slab_count(), call);
+    EXPECT_TRUE(block->stock.check_invariants(*block));
     void* const next = block->allocate(layout);  // the source has memory again
     EXPECT_NE(next, nullptr);
-    EXPECT_EQ(block->root.slab_count(), call + 1);
+    EXPECT_EQ(block->stock.slab_count(), call + 1);
     block->deallocate(next);
     for (void* const each : slots) block->deallocate(each);
     block->drop_handle();
@@ -127,12 +127,12 @@ TEST_F(CacheControl, GrowAddsASlabAndTryGrowTellsOfARefusal) {
   control* const block = open();
   EXPECT_TRUE(block->grow(layout));
   EXPECT_TRUE(block->try_grow(layout));
-  EXPECT_EQ(block->root.resting_slabs(), 2U);
+  EXPECT_EQ(block->stock.resting_slabs(), 2U);
   fail_at(1);
   EXPECT_FALSE(block->grow(layout));
   fail_at(1);
   EXPECT_FALSE(block->try_grow(layout));
-  EXPECT_EQ(block->root.slab_count(), 3U);
+  EXPECT_EQ(block->stock.slab_count(), 3U);
   block->drop_handle();
 }
 
@@ -159,7 +159,7 @@ TEST_F(CacheControl, TheBlockLivesUntilTheLastHandleAndTheLastSlotInEitherOrder)
 TEST_F(CacheControl, FinishGivesTheSlabsOfItsVerbBackAndCountsThem) {
   control* const block = open();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(block->grow(layout));
-  EXPECT_EQ(block->finish([&] { return block->root.trim(1); }), 2U);
+  EXPECT_EQ(block->finish([&] { return block->stock.trim(1); }), 2U);
   EXPECT_EQ(memory().live_blocks(), 2U);
   EXPECT_EQ(block->finish([]() -> slab* { return nullptr; }), 0U);
   block->drop_handle();
@@ -212,12 +212,12 @@ TEST(CacheControlOverThrowingPages, PassesTheExceptionOnAndChangesNothing) {
   std::vector<void*> slots;
   for (std::size_t i = 0; i < over.layout.root.slots; ++i) slots.push_back(block->allocate(over.layout));
   EXPECT_THROW(block->allocate(over.layout), quarry_test::upstream_failure);
-  EXPECT_EQ(block->root.out_slots(), slots.size());
+  EXPECT_EQ(block->stock.out_slots(), slots.size());
   failing.fail_at(1);
   EXPECT_THROW(block->grow(over.layout), quarry_test::upstream_failure);
   failing.fail_at(1);
   EXPECT_FALSE(block->try_grow(over.layout));
-  EXPECT_TRUE(block->root.check_invariants(*block));
+  EXPECT_TRUE(block->stock.check_invariants(*block));
   for (void* const each : slots) block->deallocate(each);
   block->drop_handle();
 }
@@ -256,7 +256,7 @@ TEST(CacheControlUnderALock, AnOverAlignedLockIsAligned) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % alignof(decltype(*block)), 0U);
     std::vector<void*> slots(over.layout.root.slots);
     for (void*& each : slots) each = block->allocate(over.layout);
-    EXPECT_EQ(block->root.slab_count(), 1U);
+    EXPECT_EQ(block->stock.slab_count(), 1U);
     for (void* const each : slots) {
       EXPECT_GE(each, static_cast<void*>(block + 1));
       block->deallocate(each);

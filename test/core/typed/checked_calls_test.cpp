@@ -144,8 +144,8 @@ TEST_P(CheckedCalls, MayBeginAndEndInACacheThatIsInUse) {
     std::size_t live = 0;
     cache.for_each_live([&](void*) { ++live; });
     EXPECT_EQ(live, out.size());
-    cache.inspect([&](const quarry::core::cache_root& root, std::size_t cached) {
-      EXPECT_EQ(root.out_slots() - cached, out.size());
+    cache.inspect([&](const quarry::core::cache_stock& stock, std::size_t cached) {
+      EXPECT_EQ(stock.out_slots() - cached, out.size());
     });
   }
   for (void* const each : out) cache.deallocate(each);
@@ -158,8 +158,8 @@ TEST_P(CheckedCalls, LetWhatWaitsGoWhenTheyEnd) {
   ASSERT_TRUE(cache.set_checks(GetParam(), &note, nullptr));
   cache.deallocate(take(cache));
   ASSERT_TRUE(cache.set_checks(check_depth::none, &note, nullptr));
-  cache.inspect([](const quarry::core::cache_root& root, std::size_t cached) {
-    EXPECT_EQ(root.out_slots() - cached, 0U);
+  cache.inspect([](const quarry::core::cache_stock& stock, std::size_t cached) {
+    EXPECT_EQ(stock.out_slots() - cached, 0U);
   });
 }
 

@@ -84,7 +84,7 @@ class SlotCache : public ::testing::Test {
   }
   static std::size_t slab_count(const slots& of) {
     std::size_t count = 0;
-    of.inspect([&](const quarry::core::cache_root& root, std::size_t) { count = root.slab_count(); });
+    of.inspect([&](const quarry::core::cache_stock& stock, std::size_t) { count = stock.slab_count(); });
     return count;
   }
 

@@ -7,7 +7,7 @@
 #include <quarry/core/typed/slot_checks.hpp>
 #include <vector>
 
-#include "support/cache_root_fixture.hpp"
+#include "support/cache_stock_fixture.hpp"
 
 namespace {
 
@@ -18,10 +18,10 @@ using quarry::core::slab;
 using quarry::core::slot_checks;
 using quarry::core::slot_fault;
 
-class SlotChecks : public quarry_test::cache_root_fixture {
+class SlotChecks : public quarry_test::cache_stock_fixture {
  protected:
   SlotChecks() {
-    root.resize_magazine(front, 0);
+    stock.resize_magazine(front, 0);
     EXPECT_TRUE(checks.add(*first, true, false));
     extension = add_slab();
     EXPECT_TRUE(checks.add(*extension, false, false));
@@ -29,17 +29,17 @@ class SlotChecks : public quarry_test::cache_root_fixture {
   ~SlotChecks() override { checks.~slot_checks(); }
 
   void* take() {
-    void* const slot = root.allocate(front);
+    void* const slot = stock.allocate(front);
     EXPECT_EQ(checks.hand_out(slot).fault, slot_fault::none);
     return slot;
   }
   void give(void* slot) {
     void* const free = checks.put_aside(slot, true, told);
     if (free != nullptr) {
-      EXPECT_EQ(root.make_room(front, free), nullptr);
+      EXPECT_EQ(stock.make_room(front, free), nullptr);
     }
   }
-  slot_fault fault_of(const void* slot) const { return checks.fault_of(root, front, slot).fault; }
+  slot_fault fault_of(const void* slot) const { return checks.fault_of(stock, front, slot).fault; }
   void set_full() {
     checks.set_full(true, true);
     checks.fill_free(*first);
@@ -56,7 +56,7 @@ TEST_F(SlotChecks, ALiveSlotHasNoFault) {
   std::vector<void*> slots;
   for (std::size_t i = 0; i < layout.root.slots + layout.extension.slots; ++i) slots.push_back(take());
   for (void* const each : slots) EXPECT_EQ(fault_of(each), slot_fault::none);
-  EXPECT_EQ(checks.fault_of_source(root, front).fault, slot_fault::none);
+  EXPECT_EQ(checks.fault_of_source(stock, front).fault, slot_fault::none);
 }
 
 TEST_F(SlotChecks, TellsAPointerThatIsNoSlotWithoutReadingIt) {
@@ -67,7 +67,7 @@ TEST_F(SlotChecks, TellsAPointerThatIsNoSlotWithoutReadingIt) {
   EXPECT_EQ(fault_of(first), slot_fault::foreign) << "a header";
   EXPECT_EQ(fault_of(first->begin() - 8), slot_fault::foreign);
   EXPECT_EQ(fault_of(first->begin() + layout.root.slots * slot_bytes), slot_fault::foreign);
-  const found_fault inside = checks.fault_of(root, front, slot + 8);
+  const found_fault inside = checks.fault_of(stock, front, slot + 8);
   EXPECT_EQ(inside.fault, slot_fault::interior);
   EXPECT_EQ(inside.begin, slot);
   EXPECT_EQ(inside.slot, 0U);
@@ -83,15 +83,15 @@ TEST_F(SlotChecks, TellsAFreeSlotFromOneThatWasNeverOut) {
   EXPECT_EQ(fault_of(slot), slot_fault::free);
   EXPECT_EQ(take(), slot);
   EXPECT_EQ(fault_of(slot), slot_fault::none);
-  root.keep(slot);
+  stock.keep(slot);
   EXPECT_EQ(fault_of(slot), slot_fault::free) << "kept";
-  EXPECT_EQ(root.take_kept(), slot);
+  EXPECT_EQ(stock.take_kept(), slot);
 }
 
 TEST_F(SlotChecks, ASlotOfASlabThatLeftIsForeign) {
   void* const slot = extension->begin();
   EXPECT_EQ(fault_of(slot), slot_fault::never_out);
-  EXPECT_EQ(root.trim(0), extension);
+  EXPECT_EQ(stock.trim(0), extension);
   checks.remove(*extension, told);
   EXPECT_EQ(fault_of(slot), slot_fault::foreign);
 }
@@ -100,7 +100,7 @@ TEST_F(SlotChecks, EveryWordOfAHeaderThatIsOverwrittenIsDamage) {
   void* slot = nullptr;
   for (std::size_t i = 0; i <= layout.root.slots; ++i)
     slot = take();  // the last one is of the extension slab
-  ASSERT_EQ(root.home_of(slot), extension);
+  ASSERT_EQ(stock.home_of(slot), extension);
   ASSERT_EQ(fault_of(slot), slot_fault::none);
   checks.set_full(true, false);
   constexpr std::size_t group_at = 3 * sizeof(void*);  // may be anything: it is written where the slab moves
@@ -111,7 +111,7 @@ TEST_F(SlotChecks, EveryWordOfAHeaderThatIsOverwrittenIsDamage) {
     std::memcpy(before, word, 8);
     std::memset(word, 0x5A, 8);
     EXPECT_EQ(fault_of(slot), slot_fault::damaged) << byte;
-    EXPECT_EQ(checks.fault_of_source(root, front).fault, slot_fault::damaged) << byte;
+    EXPECT_EQ(checks.fault_of_source(stock, front).fault, slot_fault::damaged) << byte;
     std::memcpy(word, before, 8);
   }
   EXPECT_EQ(fault_of(slot), slot_fault::none);
@@ -134,14 +134,14 @@ TEST_F(SlotChecks, ALinkToASlabThatDoesNotLeadBackIsDamage) {
 
 TEST_F(SlotChecks, FindsTheFirstByteThatWasWrittenInAFreeSlot) {
   set_full();
-  void* const slot = root.allocate(front);
+  void* const slot = stock.allocate(front);
   static_cast<std::byte*>(slot)[17] = std::byte{1};
   const found_fault found = checks.hand_out(slot);
   EXPECT_EQ(found.fault, slot_fault::written);
   EXPECT_EQ(found.pointer, slot);
   EXPECT_EQ(found.byte, 17U);
   EXPECT_EQ(checks.hand_out(slot).fault, slot_fault::none) << "told once";
-  root.make_room(front, slot);
+  stock.make_room(front, slot);
   static_cast<std::byte*>(extension->begin())[slot_bytes] = std::byte{1};
   checks.look_for_writes(*extension, told);
   EXPECT_EQ(told.found.fault, slot_fault::written);
@@ -167,7 +167,7 @@ TEST_F(SlotChecks, AFreedSlotWaitsItsTurn) {
   fault_report later;
   checks.look_for_writes(*first, later);
   EXPECT_EQ(later.found.fault, slot_fault::none) << "told once";
-  while (void* const waited = checks.end_wait(told)) root.make_room(front, waited);
+  while (void* const waited = checks.end_wait(told)) stock.make_room(front, waited);
   EXPECT_EQ(checks.waiting(), 0U);
 }
 

@@ -1,60 +1,42 @@
 #include <gtest/gtest.h>
 
-#include <cstddef>
 #include <quarry/core/typed/slot_fault.hpp>
-#include <utility>
-#include <vector>
-
-#include "support/cache_root_fixture.hpp"
 
 namespace {
 
-using quarry::core::find_fault;
+using quarry::core::fault_report;
+using quarry::core::found_fault;
 using quarry::core::slot_fault;
 
-class SlotFault : public quarry_test::cache_root_fixture {
- protected:
-  slot_fault fault_of(const void* slot) const { return find_fault(root, front, slot); }
+struct told {
+  int times = 0;
+  slot_fault fault = slot_fault::none;
+  const void* owner = nullptr;
+  void (*handler)() = nullptr;
 };
+told last;
 
-TEST_F(SlotFault, ASlotInUseHasNone) {
-  (void)add_slab();
-  for (void* const each : take(layout.root.slots + layout.extension.slots))
-    EXPECT_EQ(fault_of(each), slot_fault::none);
+void tell(const found_fault& found, const void* owner, void (*handler)()) {
+  last = {last.times + 1, found.fault, owner, handler};
 }
+void handle() {}
 
-TEST_F(SlotFault, WhatIsNoSlotIsForeign) {
-  auto* const slot = static_cast<std::byte*>(take(1).front());
-  for (const std::size_t byte : {std::size_t{1}, std::size_t{8}, slot_bytes - 1})
-    EXPECT_EQ(fault_of(slot + byte), slot_fault::foreign) << "inside a slot";
-  EXPECT_EQ(fault_of(first), slot_fault::foreign) << "a header";
-  EXPECT_EQ(fault_of(first->begin() - 1), slot_fault::foreign);
-  EXPECT_EQ(fault_of(first->begin() + layout.root.slots * slot_bytes), slot_fault::foreign);
-  EXPECT_EQ(fault_of(&root), slot_fault::foreign);
-  EXPECT_EQ(fault_of(nullptr), slot_fault::foreign);
-  // An address that nobody may read.
-  EXPECT_EQ(fault_of(reinterpret_cast<void*>(std::uintptr_t{4096})), slot_fault::foreign);
-}
-
-TEST_F(SlotFault, ASlotThatRestsAnywhereIsFree) {
-  const std::vector<void*> slots = take(2);
-  ASSERT_EQ(root.deallocate(front, slots[0]), nullptr);
-  EXPECT_EQ(fault_of(slots[0]), slot_fault::free) << "in the magazine";
-  ASSERT_EQ(root.flush(front), nullptr);
-  EXPECT_EQ(fault_of(slots[0]), slot_fault::free) << "in its slab";
-  root.keep(slots[1]);
-  EXPECT_EQ(fault_of(slots[1]), slot_fault::free) << "kept";
-  ASSERT_EQ(root.take_kept(), slots[1]);
-  EXPECT_EQ(fault_of(slots[1]), slot_fault::none);
-  EXPECT_EQ(fault_of(add_slab()->begin()), slot_fault::free) << "in a slab that rests";
-}
-
-TEST_F(SlotFault, AnOverwrittenHeaderIsDamage) {
-  void* const slot = take(1).front();
-  void* const owner = std::exchange(first->owner, nullptr);
-  EXPECT_EQ(fault_of(slot), slot_fault::damaged);
-  first->owner = owner;
-  EXPECT_EQ(fault_of(slot), slot_fault::none);
+TEST(FaultReport, TellsOfItsFaultOrOfNothing) {
+  last = {};
+  int owner = 0;
+  fault_report report;
+  report.send();
+  report.owner = &owner;
+  report.tell = &tell;
+  report.handler = &handle;
+  report.send();
+  EXPECT_EQ(last.times, 0) << "nothing was found";
+  report.found.fault = slot_fault::written;
+  report.send();
+  EXPECT_EQ(last.times, 1);
+  EXPECT_EQ(last.fault, slot_fault::written);
+  EXPECT_EQ(last.owner, &owner);
+  EXPECT_EQ(last.handler, &handle);
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ class Visits : public ::testing::Test {
   }
   void keep(void* slot) {
     const quarry::core::lock_holder<watching_lock> guard(block->lock);
-    block->root.keep(slot);
+    block->stock.keep(slot);
   }
   std::multiset<void*> live() { return live_of(*block); }
   template <class Predicate>
@@ -93,7 +93,7 @@ TEST_F(Visits, CallWithEachSlotInTheUsersHandsOnce) {
       keep(taken[i]);
   }
   EXPECT_EQ(live(), expected);
-  while (void* const kept = block->root.take_kept()) control::push(*block, kept);
+  while (void* const kept = block->stock.take_kept()) control::push(*block, kept);
 }
 
 TEST_F(Visits, PassOverWhatIsInTransit) {
@@ -110,28 +110,28 @@ TEST_F(Visits, PassOverWhatIsInTransit) {
 
 TEST_F(Visits, KeepEverySlabThatBecomesEmptyMeanwhile) {
   const std::vector<void*> taken = take(many);
-  const std::size_t slabs = block->root.slab_count();
+  const std::size_t slabs = block->stock.slab_count();
   visits::for_each_live(*block, [&](void* slot) {
     block->put_back(slot);
-    EXPECT_EQ(block->root.slab_count(), slabs);
+    EXPECT_EQ(block->stock.slab_count(), slabs);
   });
   EXPECT_TRUE(live().empty());
-  block->finish([&] { return block->root.trim_all(*block, 0); });
-  EXPECT_EQ(block->root.slab_count(), 1U);
+  block->finish([&] { return block->stock.trim_all(*block, 0); });
+  EXPECT_EQ(block->stock.slab_count(), 1U);
 }
 
 TEST_F(Visits, PutAReserveBackAsItWas) {
-  block->finish([&] { return block->root.retain(0); });
+  block->finish([&] { return block->stock.retain(0); });
   ASSERT_TRUE(block->grow(kind::layout));
   {
     const quarry::core::lock_holder<watching_lock> guard(block->lock);
-    block->root.begin_reserve();
+    block->stock.begin_reserve();
   }
   live();
-  EXPECT_EQ(block->root.slab_count(), 2U) << "what was reserved";
-  block->root.end_reserve();
+  EXPECT_EQ(block->stock.slab_count(), 2U) << "what was reserved";
+  block->stock.end_reserve();
   live();
-  EXPECT_EQ(block->root.slab_count(), 1U) << "what nothing keeps";
+  EXPECT_EQ(block->stock.slab_count(), 1U) << "what nothing keeps";
 }
 
 TEST_F(Visits, LetPassWhatAVisitorThrowsWithTheLockOpen) {

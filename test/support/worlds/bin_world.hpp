@@ -51,7 +51,7 @@ class bin_world {
     EXPECT_EQ(bin_->any_free(), has_free());
     const bool has_ample =
         std::any_of(slabs_.begin(), slabs_.end(), [](const entry& each) { return each.fullness() == ample; });
-    EXPECT_EQ(bin_->emptiest() != nullptr, has_ample);
+    EXPECT_EQ(bin_->any_ample() != nullptr, has_ample);
     for (const entry& each : slabs_)
       for (std::size_t i = 0; i < slots() && each.header != nullptr; ++i)
         if (each.header->bitmap().is_free(i) == each.used[i]) ADD_FAILURE() << "slot " << i;

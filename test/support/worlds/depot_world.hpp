@@ -66,7 +66,6 @@ class depot_world {
     EXPECT_EQ(met, expected);
     EXPECT_EQ(depot_->slots(), slots);
     EXPECT_EQ(depot_->resting(), resting_);
-    EXPECT_EQ(depot_->magazine_slots(), full_slots_);
     EXPECT_EQ(cursor_->count(at_hand_->entries), loaded_.size());
     EXPECT_EQ(cursor_->peek(), loaded_.empty() ? nullptr : loaded_.back());
     EXPECT_EQ(at_hand_->entries[0], nullptr) << "so that an empty magazine pops null";

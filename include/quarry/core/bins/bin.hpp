@@ -35,7 +35,7 @@ class bin {
 
   /// Takes one slot, the first that refill() would take; null when every slab is full. Complexity O(1).
   void* take_one() noexcept {
-    slab* const source = fullest();
+    slab* const source = next_source();
     if (source == nullptr) return nullptr;
     void* const slot = source->take_one(layout_);
     ++used_slots_;
@@ -46,7 +46,7 @@ class bin {
   /// Takes a run of at most `count` neighbours from the slab that refill() would look at first; nothing when
   /// the run has fewer than about `least`. Complexity O(count / 64).
   slot_run take_run(std::size_t least, std::size_t count) noexcept {
-    slab* const source = fullest();
+    slab* const source = next_source();
     if (source == nullptr) return {};
     const slot_run run = source->take_run(least, count, layout_);
     used_slots_ += run.slots;
@@ -82,7 +82,7 @@ class bin {
   slab* flush_run(void* first, std::size_t count, Home home) noexcept;
 
   /// Returns whether any slab has a free slot.
-  bool any_free() const noexcept { return fullest() != nullptr; }
+  bool any_free() const noexcept { return next_source() != nullptr; }
 
   /// Adds a slab whose slots are all free.
   void adopt(slab* fresh) noexcept {
@@ -91,50 +91,53 @@ class bin {
     link(fresh);
   }
 
-  /// Adds a slab that no directory and no mask finds: find_apart() does. Unless it is pinned, it leaves when it is empty:
-  /// then forget_apart() must hear of it.
-  /// Requires    fresh->is_apart
-  void adopt_apart(slab* fresh) noexcept {
-    fresh->owner = apart_;
-    apart_ = fresh;
+  /// Adds an unlisted slab, which no directory and no mask finds: find_unlisted() does. Unless it is pinned, it leaves when it is
+  /// empty: then forget_unlisted() must hear of it.
+  /// Requires    fresh->is_unlisted
+  void adopt_unlisted(slab* fresh) noexcept {
+    fresh->owner = unlisted_;
+    unlisted_ = fresh;
     if (fresh->pinned) {
-      apart_bytes_ += fresh->slots() * layout_.slot_bytes;
+      pinned_bytes_ += fresh->slots() * layout_.slot_bytes;
       ++pinned_slabs_;
     }
-    ++apart_slabs_;
+    ++unlisted_slabs_;
     adopt(fresh);
   }
 
-  /// Returns the slab apart that holds `pointer`, or null. Complexity O(apart_slabs()): few, or all where no directory is.
-  slab* find_apart(const void* pointer) const noexcept {
-    slab* each = apart_;
+  /// Returns the unlisted slab that holds `pointer`, or null. Complexity O(unlisted_slabs()): few, or all where no directory is.
+  slab* find_unlisted(const void* pointer) const noexcept {
+    slab* each = unlisted_;
     while (each != nullptr && !each->holds(pointer, layout_)) each = static_cast<slab*>(each->owner);
     return each;
   }
-  /// Calls f(const slab&) for each slab apart. Complexity as find_apart().
+  /// Calls f(const slab&) for each unlisted slab. Complexity as find_unlisted().
   template <class F>
-  void for_each_apart(F f) const {
-    for (const slab* each = apart_; each != nullptr; each = static_cast<const slab*>(each->owner)) f(*each);
+  void for_each_unlisted(F f) const {
+    for (const slab* each = unlisted_; each != nullptr; each = static_cast<const slab*>(each->owner))
+      f(*each);
   }
-  /// Sets each of the homes that is null to the slab apart of its slot.
+  /// Sets each of the homes that is null to the unlisted slab of its slot.
   QUARRY_NOINLINE void find_missing(void* const* slots, std::size_t count, slab** homes) const noexcept {
     for (std::size_t i = 0; i < count; ++i)
-      if (homes[i] == nullptr) homes[i] = find_apart(slots[i]);
+      if (homes[i] == nullptr) homes[i] = find_unlisted(slots[i]);
   }
-  /// Forgets a slab apart that has left the bin. Complexity as find_apart().
-  void forget_apart(slab& each) noexcept {
-    --apart_slabs_;
-    if (apart_ == &each) {
-      apart_ = static_cast<slab*>(each.owner);
+  /// Forgets an unlisted slab that has left the bin. Complexity as find_unlisted().
+  void forget_unlisted(slab& each) noexcept {
+    --unlisted_slabs_;
+    if (unlisted_ == &each) {
+      unlisted_ = static_cast<slab*>(each.owner);
       return;
     }
-    slab* before = apart_;
+    slab* before = unlisted_;
     while (before->owner != &each) before = static_cast<slab*>(before->owner);
     before->owner = each.owner;
   }
-  std::size_t apart_slabs() const noexcept { return apart_slabs_; }
+  std::size_t unlisted_slabs() const noexcept { return unlisted_slabs_; }
   std::size_t slabs_that_leave() const noexcept { return slabs_ - pinned_slabs_; }  // when they are empty
-  std::size_t apart_bytes() const noexcept { return apart_bytes_; }  // of the slots of those that are pinned
+  std::size_t pinned_bytes() const noexcept {
+    return pinned_bytes_;
+  }  // of the slots of unlisted ones that are pinned
 
   /// Calls f(slab&) for every slab of the bin, the emptiest group first: f may put slots of the slabs back that it was called
   /// with, because these only move to groups that are behind. Complexity O(slabs).
@@ -148,8 +151,15 @@ class bin {
       }
   }
 
-  slab* next_source() const noexcept { return fullest(); }    // that refill() would look at first
-  slab* emptiest() const noexcept { return groups_[ample]; }  // of the slabs at least half of which is free
+  /// Returns the slab that refill() would look at first; null when every slab is full.
+  slab* next_source() const noexcept {
+    return groups_[half] != nullptr    ? groups_[half]
+           : groups_[ample] != nullptr ? groups_[ample]
+                                       : groups_[scant];
+  }
+  slab* any_ample() const noexcept {
+    return groups_[ample];
+  }  // a slab at least half of which is free, or null
   std::size_t slabs() const noexcept { return slabs_; }
   std::size_t slabs_in_use() const noexcept { return used_slots_ == 0 ? 0 : slabs_; }
   std::size_t slots() const noexcept { return slots_; }            // of all slabs
@@ -174,12 +184,6 @@ class bin {
     if (current == scant) return (slots + 7) / 8;
     if (current == half) return (slots + 1) / 2;
     return each.pinned ? UINT32_MAX : slots;
-  }
-
-  slab* fullest() const noexcept {
-    return groups_[half] != nullptr    ? groups_[half]
-           : groups_[ample] != nullptr ? groups_[ample]
-                                       : groups_[scant];
   }
 
   void link(slab* each) noexcept {
@@ -229,19 +233,19 @@ class bin {
   slab_layout layout_;
   slab* groups_[group_count] = {};  // heads of the lists
   std::size_t slabs_ = 0;
-  std::size_t slots_ = 0;       // of all slabs
-  std::size_t used_slots_ = 0;  // not free
-  slab* apart_ = nullptr;       // slabs apart, linked by owner
-  std::size_t apart_bytes_ = 0;
-  std::uint32_t apart_slabs_ = 0;
-  std::uint32_t pinned_slabs_ = 0;  // of those apart
+  std::size_t slots_ = 0;         // of all slabs
+  std::size_t used_slots_ = 0;    // not free
+  slab* unlisted_ = nullptr;      // linked by owner
+  std::size_t pinned_bytes_ = 0;  // of the slots of pinned ones of these
+  std::uint32_t unlisted_slabs_ = 0;
+  std::uint32_t pinned_slabs_ = 0;  // of unlisted ones
 };
 
 inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
   std::size_t taken = 0;
   if constexpr (prefers_small_code) {
     for (std::size_t visit = 0; visit < most_visits && taken * 2 < count; ++visit) {
-      slab* const source = fullest();
+      slab* const source = next_source();
       if (source == nullptr) break;
       do {
         *--end = source->take_one(layout_);
@@ -252,7 +256,7 @@ inline std::size_t bin::refill(void** end, std::size_t count) noexcept {
     return taken;
   }
   for (std::size_t visit = 0; visit < most_visits; ++visit) {
-    slab* const source = fullest();
+    slab* const source = next_source();
     if (source == nullptr) break;
     const std::size_t wanted = count - taken;
     const std::size_t available = source->free_slots() < wanted ? source->free_slots() : wanted;

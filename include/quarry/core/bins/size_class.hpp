@@ -128,10 +128,11 @@ constexpr class_index class_of(std::size_t bytes, std::size_t alignment) noexcep
 }
 
 /// Returns how many granules make a slab of a class: the smallest power of two, `least` or more, that leaves at most 1/8
-/// over; where none does, the fewest; 0 where an extent has too few.
+/// over; where none does, the smallest such number at all; where there is none, what one slot needs, or `least`; 0 where an
+/// extent has too few.
 /// Units       bytes; 0 < slot_bytes.
 /// Requires    `least` is a power of two.
-/// Complexity  O(1): at most as many steps as an extent has granules.
+/// Complexity  O(1): at most a few steps more than an extent has granules.
 constexpr std::size_t granules_for(std::size_t slot_bytes, std::size_t granule_bytes,
                                    std::size_t least = 1) noexcept {
   constexpr std::size_t most = 64;  // of an extent

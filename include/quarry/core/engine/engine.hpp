@@ -199,7 +199,7 @@ class QUARRY_EXPORT engine {
     unused_room* next;
   };
 
-  shelf_type* opened_shelf_of(class_index index, cache* own);
+  shelf_type* shelf_or_open(class_index index, cache* own);
   QUARRY_NOINLINE shelf_type* first_shelf_of(class_index index, cache* own);
   shelf_type& open_shelf(unopened_shelf& opening, slab& first) noexcept;
   shelf_type* make_shelf(class_index index) noexcept;
@@ -277,7 +277,6 @@ class QUARRY_EXPORT engine {
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
   void drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
   bool drain_depot(shelf_type& into, void* slot) noexcept;
-  void exchange_loaded(cache& own, class_index index, class_cache& local) noexcept;
   void drop_older(cache& own, class_index index, class_cache& local, std::size_t count,
                   std::size_t older) noexcept;
   void flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept;
@@ -309,7 +308,7 @@ std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcep
   std::size_t slot_bytes = 0;
   for_each_shelf([&](shelf_type& each) {
     const lock_holder<Lock> held(each.lock);
-    if (each.slots.find_apart(pointer) != nullptr) slot_bytes = each.slots.layout().slot_bytes;
+    if (each.slots.find_unlisted(pointer) != nullptr) slot_bytes = each.slots.layout().slot_bytes;
   });
   return slot_bytes != 0 ? slot_bytes : store_.oversize_bytes_of(pointer);
 }

@@ -1,4 +1,5 @@
-// The way of a free up: previous magazine, depot, and, a portion a call, back to the slabs.
+// The way up: of a free that finds no room, past previous magazine and depot, a portion a call, to the slabs; of runs; and of all that rests
+// in a cache or the depots. How a cache is closed.
 //
 // Layer      2. Part of engine.hpp.
 #pragma once
@@ -13,7 +14,7 @@ namespace core {
 template <class Supply, class Lock>
 void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index index) noexcept {
   if (slot == nullptr) return;
-  class_cache* local = own.of(index);
+  class_cache* local = own.class_cache_of(index);
   if (QUARRY_LIKELY(local != nullptr && local->slots_that_are_old() != 0))
     return drain_old(own, *shelf_of(index), *local, slot);
   shelf_type* const opened = shelf_of(index);
@@ -63,8 +64,7 @@ bool engine<Supply, Lock>::exchange(cache& own, shelf_type& into, class_cache& l
   if (local.previous == nullptr || local.slots_in_previous() != 0 ||
       own.cursors[into.index].count(local.entries()) != count)
     return false;
-  exchange_loaded(own, into.index, local);
-  own.cursors[into.index].limit_to(local.entries(), into.magazine_slots);
+  own.exchange(into.index, local, count, into.magazine_slots);
   return true;
 }
 
@@ -123,7 +123,8 @@ bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache&
 // A portion's worth of hits lies between two such calls.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
-  if (local.slots_in_previous() != 0) exchange_loaded(own, into.index, local);
+  if (const std::size_t older = local.slots_in_previous())
+    own.exchange(into.index, local, own.cursors[into.index].count(local.entries()), older);
   own.age(into.index, local);
   if (local.slots_that_are_old() == 0) return flush_portion(into, &slot, 1);
   drain_old(own, into, local, slot);
@@ -166,19 +167,6 @@ bool engine<Supply, Lock>::drain_depot(shelf_type& into, void* slot) noexcept {
   portion[count] = slot;
   flush_portion(into, portion, count + 1);
   return true;
-}
-
-// Loads the previous magazine and lets the loaded one be the previous.
-template <class Supply, class Lock>
-void engine<Supply, Lock>::exchange_loaded(cache& own, class_index index, class_cache& local) noexcept {
-  cursor& loaded = own.cursors[index];
-  const std::size_t newer = loaded.count(local.entries());
-  const std::size_t older = local.slots_in_previous();
-  magazine& next = *local.previous;
-  local.previous = &local.loaded_magazine();
-  local.set_slots_in_previous(newer);
-  local.set_entries(next.entries);
-  loaded.load(next.entries, older, older);
 }
 
 // Takes the `older` oldest of the `count` slots out of the loaded magazine; where they went is the caller's affair.
@@ -268,7 +256,7 @@ void engine<Supply, Lock>::deallocate_run(class_index index, void* first, std::s
     const lock_holder<Lock> held(into.lock);
     emptied = into.slots.flush_run(first, count, [&](const void* slot) noexcept {
       slab* const home = slot == first ? home_of_first : store_.slab_of(slot);
-      return home != nullptr ? home : into.slots.find_apart(slot);
+      return home != nullptr ? home : into.slots.find_unlisted(slot);
     });
     if (QUARRY_UNLIKELY(emptied != nullptr)) into.note_emptied(emptied);
     into.note_limit();
@@ -302,7 +290,7 @@ void engine<Supply, Lock>::flush_cache(cache& given) noexcept {
   if (given.behind != nullptr) end_quarantine(*given.behind);
   cache& own = used_of(given);
   for (class_index index = 0; index < class_count; ++index)
-    if (class_cache* const local = own.of(index)) flush_class(own, *shelf_of(index), *local);
+    if (class_cache* const local = own.class_cache_of(index)) flush_class(own, *shelf_of(index), *local);
 }
 
 template <class Supply, class Lock>
@@ -329,7 +317,7 @@ void engine<Supply, Lock>::close_cache(cache& own) noexcept {
   flush_cache(own);
   cache& used = used_of(own);
   for (class_index index = 0; index < class_count; ++index)
-    if (class_cache* const local = used.of(index)) drop_share(used, *shelf_of(index), *local);
+    if (class_cache* const local = used.class_cache_of(index)) drop_share(used, *shelf_of(index), *local);
   const lock_holder<Lock> held(cache_lock_);
   open_caches_.fetch_sub(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().
   own.next = caches_;

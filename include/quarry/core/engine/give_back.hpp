@@ -1,4 +1,4 @@
-// How the store gives memory back: granules of slabs, extents, oversize blocks, and everything at the end.
+// How the store gives memory back: granules of slabs, extents, what trim() is to give, and everything at the end.
 //
 // Layer      2. Part of store.hpp.
 #pragma once
@@ -65,9 +65,9 @@ void store<Supply, Lock>::give_back_one(slab& each) noexcept {
   bool has_holes = false;
   {
     const lock_holder<Lock> held(lock_);
-    extent* const home = each.is_apart ? extents_.find(each.begin()) : static_cast<extent*>(each.owner);
+    extent* const home = each.is_unlisted ? extents_.find(each.begin()) : static_cast<extent*>(each.owner);
     run = extents_.run_at(*home, each.begin(), each.granules);
-    if (!each.is_apart) directory_.erase(each.begin(), each.granules);
+    if (!each.is_unlisted) directory_.erase(each.begin(), each.granules);
     headers_.put_back(&each, each.room, header_bytes_of(each.slots()));
     next_epoch();
     has_holes = run.home->discarded != 0;

@@ -20,14 +20,14 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-/// The part of a store that its lock guards.
+/// What a store holds: the parts of it that its lock guards, the shards of its oversize blocks, and some numbers.
 template <class Lock>
 class held_memory {
  public:
   held_memory(const held_memory&) = delete;
   held_memory& operator=(const held_memory&) = delete;
 
-  /// Returns the slab that `pointer` lies in, or null; slabs apart are found by their bin. Complexity O(1).
+  /// Returns the slab that `pointer` lies in, or null; unlisted slabs are found by their bin. Complexity O(1).
   slab* slab_of(const void* pointer) const noexcept { return directory_.find(pointer); }
   /// The same for `count` slots. Returns whether none is null. Complexity O(count).
   bool slabs_of(void* const* slots, std::size_t count, slab** homes) const noexcept {

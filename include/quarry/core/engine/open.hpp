@@ -12,7 +12,7 @@ namespace core {
 // Returns the shelf of a class, which has a slab; null when the limit is reached or the supply returns null. Errors: what the
 // supply throws.
 template <class Supply, class Lock>
-auto engine<Supply, Lock>::opened_shelf_of(class_index index, cache* own) -> shelf_type* {
+auto engine<Supply, Lock>::shelf_or_open(class_index index, cache* own) -> shelf_type* {
   shelf_type* const opened = shelf_of(index);
   return opened != nullptr ? opened : first_shelf_of(index, own);
 }
@@ -124,8 +124,9 @@ cache* engine<Supply, Lock>::make_watched(void* place) noexcept {
 template <class Supply, class Lock>
 class_cache* engine<Supply, Lock>::attach(cache& own, class_index index) noexcept {
   constexpr std::size_t bytes = (sizeof(class_cache) + line_bytes - 1) / line_bytes * line_bytes;
-  void* const place = own.of(index) == nullptr ? store_.take_part(bytes, line_bytes) : nullptr;
-  if (own.of(index) != nullptr) return own.of(index);  // the supply came back with a slot of the class
+  void* const place = own.class_cache_of(index) == nullptr ? store_.take_part(bytes, line_bytes) : nullptr;
+  if (own.class_cache_of(index) != nullptr)
+    return own.class_cache_of(index);  // the supply came back with a slot of the class
   if (place == nullptr) return nullptr;
   auto* const local = ::new (place) class_cache;
   local->set_entries(local->first);

@@ -1,4 +1,5 @@
-// The way of a miss down: previous magazine, depot, bin, slab, memory; and what is tried before memory is refused.
+// The way down: of a miss, past old slots, previous magazine, depot, bin and slab to memory; of runs, of blocks of their own, and of calls
+// without a cache. Which slab a class gets next, and what is tried before memory is refused.
 //
 // Layer      2. Part of engine.hpp.
 #pragma once
@@ -12,7 +13,7 @@ namespace core {
 
 template <class Supply, class Lock>
 void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
-  class_cache* local = own.of(index);
+  class_cache* local = own.class_cache_of(index);
   if (local != nullptr) {
     own.rejoin(index, *local);
     own.cursors[index].drop_nulls(local->entries());
@@ -22,7 +23,7 @@ void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
       return allocate_slow(own, index);  // nulls on top of what was freed
     }
   }
-  shelf_type* const from = opened_shelf_of(index, &own);
+  shelf_type* const from = shelf_or_open(index, &own);
   if (from == nullptr) return nullptr;
   if (local == nullptr) {  // what is refused takes no part
     if (!has_free(*from) && !grow(*from, &own)) return nullptr;
@@ -76,7 +77,7 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
 
 template <class Supply, class Lock>
 void* engine<Supply, Lock>::allocate_direct(class_index index, cache* own) {
-  shelf_type* const from = opened_shelf_of(index, own);
+  shelf_type* const from = shelf_or_open(index, own);
   if (from == nullptr) return nullptr;
   do {
     const lock_holder<Lock> held(from->lock);
@@ -145,7 +146,7 @@ bool engine<Supply, Lock>::has_free(shelf_type& of) const noexcept {
 template <class Supply, class Lock>
 void engine<Supply, Lock>::adopt(shelf_type& to, slab& fresh) noexcept {
   const lock_holder<Lock> held(to.lock);
-  fresh.is_apart ? to.slots.adopt_apart(&fresh) : to.slots.adopt(&fresh);
+  fresh.is_unlisted ? to.slots.adopt_unlisted(&fresh) : to.slots.adopt(&fresh);
   to.note_limit();
 }
 
@@ -158,7 +159,7 @@ slab* engine<Supply, Lock>::next_slab(shelf_type& to) noexcept {
   std::size_t apart_bytes = 0, slabs = 0, held_bytes = 0;
   {
     const lock_holder<Lock> held(to.lock);
-    apart_bytes = to.slots.apart_bytes();
+    apart_bytes = to.slots.pinned_bytes();
     slabs = to.slots.slabs();
     held_bytes = to.slots.slots() * slot_bytes;
   }
@@ -207,7 +208,7 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
   std::size_t most_bytes = 32768;  // no more than the class has, or 1 KiB: others want a piece too
   {
     const lock_holder<Lock> held(to.lock);
-    if (to.slots.apart_slabs() >= most_apart) return nullptr;
+    if (to.slots.unlisted_slabs() >= most_apart) return nullptr;
     const std::size_t held_bytes = to.slots.slots() * slot_bytes;
     while (most_bytes > 1024 && most_bytes > held_bytes && most_bytes / 2 >= slot_bytes) most_bytes /= 2;
   }

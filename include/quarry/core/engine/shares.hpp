@@ -30,7 +30,7 @@ void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& 
     bool is_unused = false;
     const class_index other = own.look(of.index, is_unused);
     const bool is_larger =
-        other != no_class && own.of(other)->share.slots() >= much_larger * local.share.slots();
+        other != no_class && own.class_cache_of(other)->share.slots() >= much_larger * local.share.slots();
     if (is_unused || (wants_room && is_larger)) shrink(own, other, is_unused);
   }
   if (more_bytes == 0 || own.share_bytes + more_bytes > bound_bytes) return;
@@ -72,7 +72,7 @@ bool engine<Supply, Lock>::load_magazine(cache& own, class_index index, class_ca
 // on to nothing, and then its depot does.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused) noexcept {
-  class_cache& local = *own.of(index);
+  class_cache& local = *own.class_cache_of(index);
   shelf_type& into = *shelf_of(index);
   own.rejoin(index, local);
   if (const std::size_t previous = local.slots_in_previous()) return flush_previous(into, local, previous);

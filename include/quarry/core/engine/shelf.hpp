@@ -61,10 +61,10 @@ struct shelf {
                    std::memory_order_relaxed);  // Relaxed: as above.
   }
 
-  /// Forgets the slabs apart in a chain of slabs that have left the bin. Requires the lock.
+  /// Forgets the unlisted slabs in a chain of slabs that have left the bin. Requires the lock.
   void note_emptied(slab* emptied) noexcept {
     for (slab* each = emptied; each != nullptr; each = each->next)
-      if (each->is_apart) slots.forget_apart(*each);
+      if (each->is_unlisted) slots.forget_unlisted(*each);
   }
 
   /// Returns the slots that may rest in one magazine of a cache. Threads: any.

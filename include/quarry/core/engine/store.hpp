@@ -1,8 +1,9 @@
 // The store: what an engine takes its memory from and gives it back to, in slabs, parts and oversize blocks.
 //
-// Layer      2. Freestanding. Puts what lies on floors 4 and 5 behind two locks.
-// Invariant  Nobody calls the supply without the supply's lock, so it is called by one thread at a time; nobody waits for
-//            that lock while holding another. What needs no memory from below takes only the store's lock.
+// Layer      2. Freestanding. Puts what lies on floors 4 and 5 behind two locks, and one for each shard of oversize blocks.
+// Invariant  Nobody calls the supply without the supply lock, so it is called by one thread at a time; nobody waits for that
+//            lock while holding another. A shard's lock comes before the store's. What needs no memory from below takes
+//            only these.
 // Threads    Any number at a time, where Lock locks.
 #pragma once
 
@@ -12,7 +13,7 @@
 #include <new>
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/engine/held_memory.hpp>
-#include <quarry/core/engine/lock_across_calls.hpp>
+#include <quarry/core/engine/supply_lock_of.hpp>
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/poison.hpp>
@@ -345,6 +346,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   bool grow(const slab_layout& layout, Insist...);
   std::size_t reserve_extent(std::size_t bytes, bool prefault) noexcept;
   slab* make_slab(const granule_run& run, const slab_layout& layout, class_index index) noexcept;
+  slab* make_unlisted(void* header, std::size_t header_bytes, std::size_t slots, const slab_layout& layout,
+                      class_index index) noexcept;
 
   void give_back_one(slab& each) noexcept;
   surplus settle(const granule_run& run, bool is_blank) noexcept;
@@ -375,8 +378,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   void take_again(kept_extent* kept) noexcept;
   void attach_buffer() noexcept;
 
-  typename lock_across_calls<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_
-  Supply supply_;                                       // under supply_lock_
+  typename supply_lock_of<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_
+  Supply supply_;                                    // under supply_lock_
   enum class row : unsigned char { none, upward, downward };
   std::uintptr_t last_begin_ = 0;  // of what the supply gave last; under supply_lock_
   std::uintptr_t last_end_ = 0;    // the same

@@ -1,4 +1,5 @@
-// How the store takes memory: blocks for parts, extents for slabs.
+// How the store takes memory: blocks for parts; slabs, whole, apart or loose, and extents for them; what is reserved. And how an initial
+// buffer is split.
 //
 // Layer      2. Part of store.hpp.
 #pragma once
@@ -231,10 +232,24 @@ slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& 
   fresh->size_class = static_cast<std::uint8_t>(index);
   fresh->granules = static_cast<std::uint8_t>(run.count);
   fresh->owner = run.home;
-  fresh->is_apart = !has_directory_;
+  fresh->is_unlisted = !has_directory_;
   tell_resting(begin, extents_.bytes_of(run));
   if (detail_ != slot_detail::none) states_type(*fresh).start(*fresh, detail_);
   if (has_directory_) directory_.insert(begin, run.count, fresh);
+  return fresh;
+}
+
+// Makes a slab whose slots lie behind its header, at the alignment of their size.
+template <class Supply, class Lock>
+slab* store<Supply, Lock>::make_unlisted(void* header, std::size_t header_bytes, std::size_t slots,
+                                         const slab_layout& layout, class_index index) noexcept {
+  const std::size_t alignment = alignment_of(layout.slot_bytes);
+  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + header_bytes;
+  const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
+  slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
+  fresh->size_class = static_cast<std::uint8_t>(index);
+  fresh->is_unlisted = true;
+  tell_resting(fresh->begin(), slots * layout.slot_bytes);
   return fresh;
 }
 
@@ -249,12 +264,8 @@ slab* store<Supply, Lock>::take_slab_apart(const slab_layout& layout, class_inde
   void* const header =
       take_part(header_bytes + alignment - sizeof(void*) + slots * layout.slot_bytes, sizeof(void*));
   if (header == nullptr) return nullptr;
-  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + header_bytes;
-  const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
-  slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
-  fresh->size_class = static_cast<std::uint8_t>(index);
-  fresh->pinned = fresh->is_apart = true;
-  tell_resting(fresh->begin(), slots * layout.slot_bytes);
+  slab* const fresh = make_unlisted(header, header_bytes, slots, layout, index);
+  fresh->pinned = true;
   return fresh;
 }
 
@@ -285,13 +296,7 @@ slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_inde
     slots = (room_bytes - header_bytes - alignment) / layout.slot_bytes;
     if (slots > slot_bitmap::most_slots) slots = slot_bitmap::most_slots;
   }
-  const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + header_bytes;
-  const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
-  slab* const fresh = slab::create(header, reinterpret_cast<void*>(begin), slots);
-  fresh->size_class = static_cast<std::uint8_t>(index);
-  fresh->is_apart = true;
-  tell_resting(fresh->begin(), slots * layout.slot_bytes);
-  return fresh;
+  return make_unlisted(header, header_bytes, slots, layout, index);
 }
 
 template <class Supply, class Lock>

@@ -96,12 +96,12 @@ struct alignas(64) cache {
     return *reinterpret_cast<cache*>(first - offsetof(cache, cursors));
   }
 
-  class_cache* of(class_index index) const noexcept {
+  class_cache* class_cache_of(class_index index) const noexcept {
     return classes[index].load(
         std::memory_order_acquire);  // Acquire: pairs with set(); for who reads counts.
   }
   void set(class_index index, class_cache* opened) noexcept {
-    classes[index].store(opened, std::memory_order_release);  // Release: pairs with of().
+    classes[index].store(opened, std::memory_order_release);  // Release: pairs with class_cache_of().
   }
 
   /// Makes every slot of the loaded magazine old: as newer ones come, the oldest make room for them.
@@ -127,14 +127,21 @@ struct alignas(64) cache {
     cursors[index].load(entries, old + newer, old + newer);
   }
 
+  /// Lets the loaded magazine of a class, which has `loaded` slots, and the previous one change places; what is loaded then takes
+  /// `limit` slots.
+  /// Requires    The loaded magazine is not the first one, and there is a previous one.
+  void exchange(class_index index, class_cache& own, std::size_t loaded, std::size_t limit) noexcept {
+    magazine& replaced = own.loaded_magazine();
+    own.set_entries(own.previous->entries);
+    own.previous = &replaced;
+    cursors[index].load(own.entries(), own.slots_in_previous(), limit);
+    own.set_slots_in_previous(loaded);
+  }
+
   /// Exchanges the loaded magazine of a class, which is empty and not the first one, for the previous one, which is not.
   /// Returns     A slot.
   void* load_previous(class_index index, class_cache& own) noexcept {
-    magazine& emptied = own.loaded_magazine();
-    own.set_entries(own.previous->entries);
-    own.previous = &emptied;
-    cursors[index].load(own.entries(), own.slots_in_previous(), own.share.magazine_slots);
-    own.set_slots_in_previous(0);
+    exchange(index, own, 0, own.share.magazine_slots);
     return cursors[index].pop();
   }
 
@@ -145,11 +152,11 @@ struct alignas(64) cache {
   class_index look(class_index index, bool& is_unused) noexcept {
     class_index looked_at = no_class;
     for (int skips = 0; skips < most_skips && looked_at == no_class; ++skips) {
-      if (next_to_look_at != index && of(next_to_look_at) != nullptr) looked_at = next_to_look_at;
+      if (next_to_look_at != index && class_cache_of(next_to_look_at) != nullptr) looked_at = next_to_look_at;
       next_to_look_at = next_to_look_at + 1 < class_count ? next_to_look_at + 1 : 0;
     }
     if (looked_at == no_class) return no_class;
-    class_cache& other = *of(looked_at);
+    class_cache& other = *class_cache_of(looked_at);
     const auto slots =
         static_cast<std::uint8_t>(cursors[looked_at].count(other.entries()) + other.slots_that_are_old());
     other.quiet_looks = slots != other.slots_at_look ? std::uint8_t{0}
@@ -163,7 +170,7 @@ struct alignas(64) cache {
 
   /// Returns the slots of class `index` that rest here. Threads: any.
   std::size_t cached_slots(class_index index) const noexcept {
-    const class_cache* const own = of(index);
+    const class_cache* const own = class_cache_of(index);
     if (own == nullptr) return 0;
     const std::size_t loaded = cursors[index].count(own->entries());
     // While the owner exchanges magazines the two addresses may not belong together.
@@ -194,7 +201,7 @@ QUARRY_UNSEEN_BY_THREAD_SANITIZER inline std::size_t copy_entries(void* const* e
 
 QUARRY_UNSEEN_BY_THREAD_SANITIZER inline std::size_t cache::copy_slots(class_index index, const void** into,
                                                                        std::size_t room) const noexcept {
-  const class_cache* const own = of(index);
+  const class_cache* const own = class_cache_of(index);
   if (own == nullptr) return 0;
   void* const* const entries = own->entries();
   const std::size_t most = entries == own->first ? std::size_t{share_steps::first_slots} : magazine::capacity;

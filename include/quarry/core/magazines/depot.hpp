@@ -1,7 +1,7 @@
 // The depot: the slots of one class that rest between the caches and the bin.
 //
 // Layer      2. Freestanding.
-// Invariant  Every parked magazine but the open one holds exactly magazine_slots() slots, so that two caches
+// Invariant  Every parked magazine but the open one holds exactly magazine_slots_ slots, so that two caches
 //            exchange them whole. The open one holds at least one slot, or there is none.
 // Threads    One thread at a time: under the lock of its shelf.
 // Source     Bonwick & Adams 2001, section 3.2 (the depot's two lists); the open magazine: docs/threads.md.
@@ -19,7 +19,6 @@ class depot {
  public:
   explicit constexpr depot(std::uint32_t magazine_slots) noexcept : magazine_slots_(magazine_slots) {}
 
-  std::uint32_t magazine_slots() const noexcept { return magazine_slots_; }  // that make a magazine full
   std::size_t slots() const noexcept { return full_.size() * magazine_slots_ + open_slots_; }
 
   /// Parks a full magazine whole.

@@ -100,12 +100,6 @@ class cursor {
     top_.store(top, std::memory_order_relaxed);  // Relaxed: as in push().
   }
 
-  /// Drops the magazine: every push and pop takes the slow path.
-  void unload(void*& nothing) noexcept {
-    top_.store(&nothing, std::memory_order_relaxed);  // Relaxed: as in push().
-    limit_ = &nothing;
-  }
-
   /// Returns the slots in the loaded `entries`.
   std::size_t count(void* const* entries) const noexcept {
     // Relaxed: the owner's own store, or a number for a report.

@@ -1,9 +1,9 @@
-// The arena: where a resource keeps its own small parts (shelves, magazines, headers, slabs apart) until it is
+// The arena: where a store keeps its parts (shelves, caches, magazines, headers, records, tables, slabs apart) until it is
 // released.
 //
-// Layer      5. Freestanding. Calls no page source: who holds it brings blocks.
+// Layer      5. Freestanding. Calls no supply: who holds it brings blocks.
 // Invariant  Two ranges are unused: the rest of the newest block, and the largest rest of those before. A block's header lies
-//            at its start, except in a block that was given by the user, which has none and is never freed.
+//            at its start, that of one in the user's buffer too; only what start_in() got, and what joined that, is no block.
 // Threads    One thread at a time, or under the owner's lock.
 #pragma once
 
@@ -74,7 +74,7 @@ class arena {
     if (next_bytes_ < largest_block_bytes) next_bytes_ *= 2;
   }
 
-  /// Adds memory of the buffer that start_in() got: at once to the newest range where it follows that.
+  /// Adds memory of the buffer that start_in() got: to the newest range where it follows that, else as a block.
   void add_of_buffer(void* memory, std::size_t bytes) noexcept {
     if (reinterpret_cast<std::uintptr_t>(memory) != newest_.end) return add(memory, bytes);
     newest_.end += bytes;

@@ -1,8 +1,8 @@
-// Extents: memory of several slabs from one call of the page source, lent and taken back in granules.
+// Extents: memory of several slabs from one call of the supply, lent and taken back in granules.
 //
 //   base | granule 0 | granule 1 | ... | granule n-1 |      n <= 64: one word says which are free
 //
-// Layer      5. Freestanding. Knows granules, nothing of slots; calls no page source: who holds it does.
+// Layer      5. Freestanding. Knows granules, nothing of slots; calls no supply: who holds it does.
 // Invariant  Every extent with memory is in the group that its lent granules ask for. idle_bytes() counts the free granules
 //            that may hold touched pages; a blank granule is free and holds none: never used, or discarded.
 // Threads    One thread at a time, or under the owner's lock.
@@ -22,7 +22,7 @@ namespace core {
 
 using granule_mask = std::uint64_t;
 
-/// Memory of several granules that came from the page source in one call; its record lies elsewhere.
+/// Memory of several granules that came from the supply in one call; its record lies elsewhere.
 struct extent {
   extent* next = nullptr;      // in its group's list; among the spare records without memory
   extent* previous = nullptr;  // in its group's list
@@ -33,7 +33,7 @@ struct extent {
   std::uint8_t granules = 0;   // in the extent
   std::uint8_t lent = 0;       // of them that are not free
   std::uint8_t group = 0;      // which list it is in
-  bool is_fixed = false;       // the user's buffer: never given to the page source
+  bool is_fixed = false;       // the user's buffer: never given to the supply
 };
 
 /// Neighbouring granules of one extent.
@@ -114,7 +114,7 @@ class extents {
   /// Takes an idle extent out; its record becomes spare. Requires !is_fixed.
   void remove(extent& idle) noexcept;
 
-  /// Returns an idle extent that may go back to the page source, or null.
+  /// Returns an idle extent that may go back to the supply, or null.
   extent* idle() noexcept {
     extent* each = groups_[idle_group];
     while (each != nullptr && each->is_fixed) each = each->next;

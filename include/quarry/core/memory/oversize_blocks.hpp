@@ -1,7 +1,7 @@
 // The blocks that are too large for a slab: each one request of its own, found by any address in it, and kept for a while
 // for the next request where the owner wants that.
 //
-// Layer      5. Freestanding. Calls no page source and touches no block: records and index lie in memory the owner brings.
+// Layer      5. Freestanding. Calls no supply and touches no block: records and index lie in memory the owner brings.
 // Invariant  Every block is in the index once, live or kept, under the power of two of the bytes held for it and its address
 //            over that: at most two places of each power hold an address. Kept blocks, all but the newest, are in the list of
 //            their size and in that of their age too.
@@ -28,8 +28,8 @@ struct oversize_block {
   oversize_block* newer = nullptr;
   void* memory = nullptr;
   std::size_t bytes = 0;       // as asked for
-  std::size_t held_bytes = 0;  // as asked of the page source
-  std::size_t alignment = 0;   // as asked of the page source
+  std::size_t held_bytes = 0;  // as asked of the supply
+  std::size_t alignment = 0;   // as asked of the supply
   bool is_live = false;        // else it is kept, or a spare record
   bool is_slab = false;        // a slab lies in it: it is none of the user's blocks, and not counted as one
 };

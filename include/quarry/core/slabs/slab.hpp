@@ -41,7 +41,8 @@ class slab {
  public:
   slab* next = nullptr;      // in a list of its bin
   slab* previous = nullptr;  // in a list of its bin
-  void* owner = nullptr;     // whoever took the slab from a page source
+  void* owner =
+      nullptr;  // a listed slab's extent; the next unlisted slab of its bin; in a typed cache the front
 
   static constexpr std::size_t largest_product = std::size_t{1} << (sizeof(std::size_t) > 4 ? 40 : 31);
 
@@ -138,7 +139,7 @@ class slab {
   std::uint8_t size_class = 0;  // of its bin, in a resource
   std::uint8_t granules = 0;    // that it covers, in a resource; 0: it lies in a block or part
   bool pinned = false;          // never leaves its bin when it becomes empty
-  bool is_apart = false;        // no directory and no mask finds it, its bin does
+  bool is_unlisted = false;     // no directory and no mask finds it: its bin does
   std::uint8_t room = 0;        // what spare_headers::take() has said of this header's
   std::uint32_t number =
       UINT32_MAX;  // which of its typed cache's slabs this is, none yet; the seal in a checked resource

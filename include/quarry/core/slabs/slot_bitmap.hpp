@@ -4,7 +4,7 @@
 // Invariant  Summary bit w is set exactly when word w is not zero; top bit s exactly when summary word s is
 //            not zero.
 // Threads    The slab's: one thread at a time.
-// Source     Two-level bitmaps as in TLSF (Masmano et al. 2004): finding a slot is a fixed number of bit
+// Source     Bitmaps as in TLSF (Masmano et al. 2004), with one level more: finding a slot is a fixed number of bit
 //            scans.
 #pragma once
 

@@ -1,4 +1,5 @@
-// The control block with its lock and its page source, and what the handles of one cache do with it.
+// The control block of a typed cache: its front with the lock, its page source, its stock and the magazine's entries; and what handles do
+// with it.
 //
 // Layer      2. Freestanding. One instantiation serves every type with the same lock, page source,
 //            magazine and marks.
@@ -12,10 +13,12 @@
 #include <quarry/core/typed/attached_source.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
-#include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/cache_stock.hpp>
+#include <quarry/core/typed/check_hooks.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/fork_part.hpp>
 #include <quarry/core/typed/rest_budget.hpp>
+#include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/portability.hpp>
 
 #include <cstddef>
@@ -76,7 +79,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   /// Takes a slot back, for finish(). Under the lock.
   slab* put_back(void* slot) noexcept {
     bound_magazine();
-    return root.deallocate(*this, slot);
+    return stock.deallocate(*this, slot);
   }
 
   /// Takes one more slab from the page source. Returns false when that returns null.
@@ -87,7 +90,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
 
   void add_handle() noexcept {
     const lock_holder<Lock> guard(this->lock);
-    root.add_handle();
+    stock.add_handle();
   }
   void drop_handle() noexcept {
     fault_report late;
@@ -96,8 +99,8 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   }
   /// The same, for finish(). Under the lock.
   slab* drop_handle(fault_report& late) noexcept {
-    if (this->checks != nullptr && root.last_handle()) this->checks->end_quarantine(*this, late);
-    return leave_checked(root.drop_handle(*this), late);
+    if (this->checks != nullptr && stock.last_handle()) this->checks->end_quarantine(*this, late);
+    return leave_checked(stock.drop_handle(*this), late);
   }
 
   /// Lets the checks look at slabs that are to go back, for finish(). Under the lock.
@@ -111,7 +114,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   std::size_t finish(Verb verb) noexcept {
     // Once the lock is open, another thread may end the cache, and this block goes with it.
     attached pages(static_cast<const attached&>(*this));
-    const std::size_t slab_bytes = root.layout().slab_bytes;
+    const std::size_t slab_bytes = stock.layout().slab_bytes;
     slab* surplus;
     bool ended;
     [[maybe_unused]] bool watched = false;
@@ -119,8 +122,8 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
       const lock_holder<Lock> guard(this->lock);
       if (QUARRY_MAY_BE_WATCHED) watched = this->checks != nullptr;
       surplus = verb();
-      ended = root.ended();
-      if (ended) surplus = root.end(surplus);
+      ended = stock.ended();
+      if (ended) surplus = stock.end(surplus);
     }
     if (ended) this->~cache_control();
     std::size_t given = 0;
@@ -133,7 +136,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
     return given;
   }
 
-  cache_root root;  // under the lock
+  cache_stock stock;  // under the lock
 
  private:
   static std::nullptr_t address_of() noexcept { return nullptr; }
@@ -144,18 +147,18 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
 
   cache_control(const attached& from, const cache_layout& layout, slab& first,
                 void (*destroyer)(void*) noexcept)
-      : attached(from), root(layout, first, entries_, MagazineSlots, *this) {
+      : attached(from), stock(layout, first, entries_, MagazineSlots, *this) {
     this->destroy = destroyer;
     if constexpr (names_capacity<PageSource>) {
-      root.retain(0);
+      stock.retain(0);
     } else {
-      root.draw_on(common_rest);
+      stock.draw_on(common_rest);
     }
   }
 
   // Before a miss: over a source that names its capacity the magazine must not keep what other caches need.
   void bound_magazine() noexcept {
-    if constexpr (names_capacity<PageSource>) root.bound_magazine(*this, MagazineSlots);
+    if constexpr (names_capacity<PageSource>) stock.bound_magazine(*this, MagazineSlots);
   }
 
   // Returns a slab of its own that belongs to no one yet, or null when the source does, or when its pages are not aligned as
@@ -172,8 +175,8 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
     return fresh;
   }
 
-  void* entries_[cache_root::entries_for(MagazineSlots)];  // the magazine
-  forks fork_{*this};                                      // last, so that it ends first
+  void* entries_[cache_stock::entries_for(MagazineSlots)];  // the magazine
+  forks fork_{*this};                                       // last, so that it ends first
 };
 
 template <class Lock, class PageSource, std::uint32_t MagazineSlots, bool MarksKept>
@@ -201,7 +204,7 @@ void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const 
     {
       const lock_holder<Lock> guard(this->lock);
       bound_magazine();
-      if (void* const slot = root.allocate(*this)) {
+      if (void* const slot = stock.allocate(*this)) {
         (this->enter(mine, slot), ...);
         return slot;
       }
@@ -216,7 +219,7 @@ bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::grow(const cache
   if (fresh == nullptr) return false;
   fresh->owner = static_cast<front*>(this);
   const lock_holder<Lock> guard(this->lock);
-  root.add(fresh);
+  stock.add(fresh);
   return true;
 }
 
@@ -229,7 +232,7 @@ void cache_control<Lock, PageSource, MagazineSlots, MarksKept>::deallocate(void*
   finish([&] {
     (this->leave(mine), ...);
     bound_magazine();
-    return root.make_room(*this, slot);
+    return stock.make_room(*this, slot);
   });
 }
 

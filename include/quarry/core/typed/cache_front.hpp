@@ -10,7 +10,6 @@
 #include <quarry/portability.hpp>
 
 #include <atomic>
-#include <cstddef>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
@@ -27,64 +26,7 @@ struct transit {
   transit* next;
 };
 
-struct cache_front;
-class slab;
-class slot_checks;
-
-/// Why a pointer cannot be given back, or what else is wrong with a slot or slab.
-enum class slot_fault {
-  none,
-  foreign,     // no slot of this cache
-  interior,    // inside a slot, not at its begin
-  misaligned,  // aligned as no slot is
-  free,        // free already, resting, kept or being destroyed
-  never_out,   // free, and never handed out yet
-  damaged,     // the slab's header was overwritten
-  written      // the slot was written while it was free
-};
-
-/// A fault and where it was found.
-struct found_fault {
-  slot_fault fault = slot_fault::none;
-  const void* pointer = nullptr;  // that was passed, or the slot that was written
-  const void* slab = nullptr;     // where the slab's memory begins; null when no slab is meant
-  const void* begin = nullptr;    // of the slot; null when no slot is meant
-  std::size_t slot = 0;           // its index in its slab
-  std::size_t byte = 0;           // of the slot: that the pointer leads to, or that was written first
-  std::size_t slot_bytes = 0;
-};
-
-/// A fault on its way to who is told of it, outside the lock, when the cache may have ended.
-struct fault_report {
-  using teller = void (*)(const found_fault& found, const void* owner, void (*handler)());
-
-  found_fault found;
-  const void* owner = nullptr;
-  teller tell = nullptr;
-  void (*handler)() = nullptr;  // for `tell`, which knows its type
-
-  /// Errors      What the handler throws.
-  void send() const {
-    if (found.fault != slot_fault::none) tell(found, owner, handler);
-  }
-};
-
-/// What slow paths do in a checked or watched cache. Those that may take pages or tell of a fault take the lock; where the
-/// others are called, it is held. What they find goes into `into`, unless something is there already.
-struct check_hooks {
-  void* (*allocate)(cache_front& of, transit* mine);
-  void (*deallocate)(cache_front& of, void* slot, const transit* mine) noexcept;
-  slot_fault (*try_deallocate)(cache_front& of, void* slot) noexcept;  // tells by its result
-  bool (*grow)(cache_front& of) noexcept;
-  /// Destroys an owner's object. `named` is cache_front::destroy of unchecked caches of the type that the owner names.
-  void (*destroy_owned)(cache_front& of, void* inside, void (*named)(void*) noexcept) noexcept;
-  /// Looks at slabs that are about to go back. Returns what goes back in their place.
-  slab* (*leave)(cache_front& of, slab* surplus, fault_report& into) noexcept;
-  /// Puts slots that wait in quarantine back; slabs rest meanwhile, as in cache_root::begin_reserve().
-  void (*end_quarantine)(cache_front& of, fault_report& into) noexcept;
-  void (*look_at)(const cache_front& of, const void* slot, fault_report& into) noexcept;
-  slot_checks* state;  // null: only watched
-};
+struct check_hooks;
 
 /// The hit's part, what tells the cache of a slot whose type is not known, and which slots are in transit.
 struct cache_front : hit_front {

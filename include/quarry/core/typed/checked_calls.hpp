@@ -11,6 +11,7 @@
 #include <quarry/core/poison.hpp>
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/cache_front.hpp>
+#include <quarry/core/typed/check_hooks.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
 #include <quarry/core/typed/slot_checks.hpp>
 #include <quarry/core/typed/slot_fault.hpp>
@@ -79,8 +80,8 @@ class QUARRY_EXCEPTION_MODE checked_calls {
 template <class Kind, class Control>
 void checked_calls<Kind, Control>::watch(Control& fresh) noexcept {
   fresh.checks = &hooks_;
-  (void)fresh.root.resize_magazine(fresh, 0);  // nothing rests yet
-  fresh.root.for_each_slab([](const slab& each) { poison_free(each); });
+  (void)fresh.stock.resize_magazine(fresh, 0);  // nothing rests yet
+  fresh.stock.for_each_slab([](const slab& each) { poison_free(each); });
 }
 
 template <class Kind, class Control>
@@ -93,11 +94,11 @@ bool checked_calls<Kind, Control>::set(Control& block, check_depth depth, const 
     if (state == nullptr) return true;
     block.finish([&] {
       end_quarantine(block, late);
-      block.root.for_each_slab([&](const slab& each) { state->look_for_writes(each, late); });
+      block.stock.for_each_slab([&](const slab& each) { state->look_for_writes(each, late); });
       block.checks = watched ? &hooks_ : nullptr;
       block.destroy = usual;
-      if (state->full()) block.root.end_reserve();
-      return give_blocks(*state, block.root.resize_magazine(block, watched ? 0 : Control::magazine_slots));
+      if (state->full()) block.stock.end_reserve();
+      return give_blocks(*state, block.stock.resize_magazine(block, watched ? 0 : Control::magazine_slots));
     });
     late.send();
     return true;
@@ -115,7 +116,7 @@ bool checked_calls<Kind, Control>::set(Control& block, check_depth depth, const 
     block.finish([&] {
       block.checks = state;
       block.destroy = &destroy_inside;
-      return leave(block, block.root.resize_magazine(block, 0), late);
+      return leave(block, block.stock.resize_magazine(block, 0), late);
     });
   }
   state->redirect(target);
@@ -124,9 +125,9 @@ bool checked_calls<Kind, Control>::set(Control& block, check_depth depth, const 
     block.finish([&] {
       end_quarantine(block, late);
       state->set_full(full, full && !watched);
-      block.root.for_each_slab([&](const slab& each) { state->fill_free(each); });
-      if (!full) block.root.end_reserve();
-      return leave(block, block.root.flush(block), late);
+      block.stock.for_each_slab([&](const slab& each) { state->fill_free(each); });
+      if (!full) block.stock.end_reserve();
+      return leave(block, block.stock.flush(block), late);
     });
   }
   late.send();
@@ -144,11 +145,11 @@ void* checked_calls<Kind, Control>::allocate(cache_front& of, transit* mine) {
       slot_checks* const state = of.checks->state;
       if (state != nullptr) {
         wrong = state->target();
-        wrong.found = state->fault_of_source(block.root, of);
-        if (state->full()) block.root.begin_reserve();
+        wrong.found = state->fault_of_source(block.stock, of);
+        if (state->full()) block.stock.begin_reserve();
       }
       if (wrong.found.fault == slot_fault::none) {
-        void* slot = block.root.allocate(of);
+        void* slot = block.stock.allocate(of);
         if (slot != nullptr) {
           if (state != nullptr) wrong.found = state->hand_out(slot);
           if (wrong.found.fault == slot_fault::none) {
@@ -161,7 +162,7 @@ void* checked_calls<Kind, Control>::allocate(cache_front& of, transit* mine) {
           slot = state->end_wait(wrong);
           may_grow = slot == nullptr;
         }
-        if (slot != nullptr) (void)block.root.make_room(of, slot);  // all slabs are reserved
+        if (slot != nullptr) (void)block.stock.make_room(of, slot);  // all slabs are reserved
       }
     }
     wrong.send();
@@ -180,7 +181,7 @@ bool checked_calls<Kind, Control>::take_back(cache_front& of, void* slot, const 
     if (mine != nullptr) of.leave(*mine);
     slot_checks* const state = of.checks->state;
     look_at(of, slot, wrong);
-    if (state == nullptr && doubtful) wrong.found.fault = find_fault(block.root, of, slot);
+    if (state == nullptr && doubtful) wrong.found.fault = find_fault(block.stock, of, slot);
     if (wrong.found.fault != slot_fault::none) return nullptr;
     taken = true;
     if (QUARRY_MAY_BE_WATCHED && is_watched()) {
@@ -189,11 +190,11 @@ bool checked_calls<Kind, Control>::take_back(cache_front& of, void* slot, const 
     }
     void* back = slot;
     if (state != nullptr) {
-      back = state->put_aside(slot, !block.root.orphaned(), wrong);
+      back = state->put_aside(slot, !block.stock.orphaned(), wrong);
       if (back == nullptr) return nullptr;
-      if (state->full() && !block.root.orphaned()) block.root.begin_reserve();
+      if (state->full() && !block.stock.orphaned()) block.stock.begin_reserve();
     }
-    return leave(of, block.root.make_room(of, back), wrong);
+    return leave(of, block.stock.make_room(of, back), wrong);
   });
   return taken;
 }
@@ -248,9 +249,9 @@ slab* checked_calls<Kind, Control>::leave(cache_front& of, slab* surplus, fault_
   slot_checks* const state = of.checks->state;
   if (state == nullptr) return surplus;
   for (const slab* each = surplus; each != nullptr; each = each->next) state->remove(*each, into);
-  const cache_root& root = block_of(of).root;
-  if (!root.ended()) return surplus;
-  root.for_each_slab([&](const slab& each) { state->look_for_writes(each, into); });
+  const cache_stock& stock = block_of(of).stock;
+  if (!stock.ended()) return surplus;
+  stock.for_each_slab([&](const slab& each) { state->look_for_writes(each, into); });
   return give_blocks(*state, surplus);
 }
 
@@ -258,8 +259,8 @@ template <class Kind, class Control>
 void checked_calls<Kind, Control>::end_quarantine(cache_front& of, fault_report& into) noexcept {
   slot_checks* const state = of.checks->state;
   if (state == nullptr || state->waiting() == 0) return;
-  block_of(of).root.begin_reserve();
-  while (void* const waited = state->end_wait(into)) (void)block_of(of).root.make_room(of, waited);
+  block_of(of).stock.begin_reserve();
+  while (void* const waited = state->end_wait(into)) (void)block_of(of).stock.make_room(of, waited);
 }
 
 template <class Kind, class Control>
@@ -268,7 +269,7 @@ void checked_calls<Kind, Control>::look_at(const cache_front& of, const void* sl
   const slot_checks* const state = of.checks->state;
   if (state == nullptr) return;
   into = state->target();
-  into.found = state->fault_of(block_of(of).root, of, slot);
+  into.found = state->fault_of(block_of(of).stock, of, slot);
 }
 
 template <class Kind, class Control>
@@ -282,7 +283,7 @@ bool checked_calls<Kind, Control>::take_extension(Control& block) {
       const lock_holder<decltype(block.lock)> guard(block.lock);
       slot_checks* const state = block.checks->state;
       if (state == nullptr || state->add(*fresh, false, false)) {
-        block.root.add(fresh);
+        block.stock.add(fresh);
         return true;
       }
     }
@@ -328,7 +329,7 @@ template <class Kind, class Control>
 bool checked_calls<Kind, Control>::add_all(Control& block, slot_checks& state, bool used) noexcept {
   bool added = true;
   bool is_root = false;
-  block.root.for_each_slab([&](slab& each) {
+  block.stock.for_each_slab([&](slab& each) {
     is_root = each.pinned;
     while (added && !state.add(each, is_root, used)) {
       void* const memory = take_block(block);

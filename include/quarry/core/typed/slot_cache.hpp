@@ -11,8 +11,10 @@
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
+#include <quarry/core/typed/check_hooks.hpp>
 #include <quarry/core/typed/checked_calls.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
+#include <quarry/core/typed/find_fault.hpp>
 #include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/core/typed/slot_numbers.hpp>
 #include <quarry/core/typed/visits.hpp>
@@ -146,8 +148,8 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   static bool keep(void* slot) noexcept {
     auto& block = control_of<LateKind>::of(*front_of(slot));
     const lock_holder<Lock> guard(block.lock);
-    if (block.root.orphaned()) return false;
-    block.root.keep(slot);
+    if (block.stock.orphaned()) return false;
+    block.stock.keep(slot);
     return true;
   }
   void* take_kept() noexcept;
@@ -160,7 +162,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// Returns number of slab * slots of an extension slab + slot. Requires a slot of this cache.
   std::uint32_t index_of(const void* slot) noexcept {
     const lock_holder<Lock> guard(opened().lock);
-    return number_of_slot(opened().root, kind_of<LateKind>::layout, slot);
+    return number_of_slot(opened().stock, kind_of<LateKind>::layout, slot);
   }
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
   void* at(std::uint32_t index) noexcept;
@@ -176,14 +178,14 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
     return is_open() ? visits_of<LateKind>::erase_if(opened(), p, &destroy_inside) : 0;
   }
 
-  /// Calls f(const cache_root&, std::size_t cached_slots), with what waits in quarantine among them, under the lock, unless there is no slab yet.
+  /// Calls f(const cache_stock&, std::size_t cached_slots), with what waits in quarantine among them, under the lock, unless there is no slab yet.
   template <class F>
   void inspect(F f) const {
     if (!is_open()) return;
     const lock_holder<Lock> guard(opened().lock);
     const check_hooks* const checks = opened().checks;
     const std::size_t waiting = checks != nullptr && checks->state != nullptr ? checks->state->waiting() : 0;
-    f(static_cast<const cache_root&>(opened().root), opened().root.cached_slots(opened()) + waiting);
+    f(static_cast<const cache_stock&>(opened().stock), opened().stock.cached_slots(opened()) + waiting);
   }
 
  private:
@@ -235,7 +237,7 @@ void slot_cache<LateKind, Lock, Shared, PageSource>::close() noexcept {
     kept = nullptr;
     // Whether this is the last handle is asked where it is dropped, so that of several one finds the kept objects.
     opened().finish([&] {
-      if (kind_of<LateKind>::marks_kept && opened().root.last_handle()) kept = opened().root.take_kept();
+      if (kind_of<LateKind>::marks_kept && opened().stock.last_handle()) kept = opened().stock.take_kept();
       return kept == nullptr ? opened().drop_handle(late) : nullptr;
     });
     if (kept != nullptr) destroy_inside(kept);
@@ -274,7 +276,7 @@ template <class LateKind, class Lock, bool Shared, class PageSource>
 void* slot_cache<LateKind, Lock, Shared, PageSource>::take_kept() noexcept {
   if (!is_open()) return nullptr;
   const lock_holder<Lock> guard(opened().lock);
-  return opened().root.take_kept();
+  return opened().stock.take_kept();
 }
 
 // One by one and outside the lock, because destroying an object may free others to the same cache.
@@ -291,14 +293,14 @@ bool slot_cache<LateKind, Lock, Shared, PageSource>::reserve(std::size_t slots) 
     if (!try_open()) return false;
     {
       const lock_holder<Lock> guard(opened().lock);
-      cache_root& root = opened().root;
+      cache_stock& stock = opened().stock;
       const std::size_t all = kind_of<LateKind>::layout.root.slots +
-                              (root.slab_count() - 1) * kind_of<LateKind>::layout.extension.slots;
-      if (all - root.out_slots() + root.cached_slots(opened()) >= slots) {
-        root.begin_reserve();
+                              (stock.slab_count() - 1) * kind_of<LateKind>::layout.extension.slots;
+      if (all - stock.out_slots() + stock.cached_slots(opened()) >= slots) {
+        stock.begin_reserve();
         return true;
       }
-      root.begin_reserve();
+      stock.begin_reserve();
     }
     check_hooks* const checks = opened().checks;
     if (checks != nullptr ? !checks->grow(opened()) : !opened().try_grow(kind_of<LateKind>::layout))
@@ -312,14 +314,14 @@ std::size_t slot_cache<LateKind, Lock, Shared, PageSource>::trim(std::size_t kee
   if (kind_of<LateKind>::marks_kept) {
     {
       const lock_holder<Lock> guard(opened().lock);
-      opened().root.begin_reserve();  // until trim_all(), so that all that goes back is counted
+      opened().stock.begin_reserve();  // until trim_all(), so that all that goes back is counted
     }
     destroy_kept();
   }
   fault_report late;
   const std::size_t slabs = opened().finish([&] {
     if (opened().checks != nullptr) opened().checks->end_quarantine(opened(), late);
-    return opened().leave_checked(opened().root.trim_all(opened(), keep_slabs), late);
+    return opened().leave_checked(opened().stock.trim_all(opened(), keep_slabs), late);
   });
   late.send();
   return slabs * kind_of<LateKind>::layout.slabs.slab_bytes;
@@ -329,7 +331,7 @@ template <class LateKind, class Lock, bool Shared, class PageSource>
 bool slot_cache<LateKind, Lock, Shared, PageSource>::retain(std::size_t slabs) noexcept {
   if (!try_open()) return false;
   fault_report late;
-  opened().finish([&] { return opened().leave_checked(opened().root.retain(slabs), late); });
+  opened().finish([&] { return opened().leave_checked(opened().stock.retain(slabs), late); });
   late.send();
   return true;
 }
@@ -337,7 +339,7 @@ bool slot_cache<LateKind, Lock, Shared, PageSource>::retain(std::size_t slabs) n
 template <class LateKind, class Lock, bool Shared, class PageSource>
 bool slot_cache<LateKind, Lock, Shared, PageSource>::owns(const void* pointer) const noexcept {
   bool found = false;
-  inspect([&](const cache_root& root, std::size_t) { found = root.find(pointer) != nullptr; });
+  inspect([&](const cache_stock& stock, std::size_t) { found = stock.find(pointer) != nullptr; });
   return found;
 }
 
@@ -345,7 +347,7 @@ template <class LateKind, class Lock, bool Shared, class PageSource>
 void* slot_cache<LateKind, Lock, Shared, PageSource>::at(std::uint32_t index) noexcept {
   if (!is_open()) return nullptr;
   const lock_holder<Lock> guard(opened().lock);
-  return slot_of_number(opened().root, kind_of<LateKind>::layout, index);
+  return slot_of_number(opened().stock, kind_of<LateKind>::layout, index);
 }
 
 template <class LateKind, class Lock, bool Shared, class PageSource>
@@ -356,7 +358,7 @@ slot_fault slot_cache<LateKind, Lock, Shared, PageSource>::try_deallocate(const 
   if (opened().checks != nullptr) return opened().checks->try_deallocate(opened(), const_cast<void*>(slot));
   slot_fault fault = slot_fault::none;
   opened().finish([&]() -> slab* {
-    fault = find_fault(opened().root, opened(), slot);
+    fault = find_fault(opened().stock, opened(), slot);
     return fault == slot_fault::none ? opened().put_back(const_cast<void*>(slot)) : nullptr;
   });
   return fault;

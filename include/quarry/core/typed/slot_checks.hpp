@@ -11,8 +11,10 @@
 
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/cache_layout.hpp>
-#include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/cache_stock.hpp>
+#include <quarry/core/typed/check_hooks.hpp>
 #include <quarry/core/typed/slab_table.hpp>
+#include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/core/typed/waiting_slots.hpp>
 
 #include <cstddef>
@@ -60,10 +62,10 @@ class slot_checks : public check_hooks {
 
   /// Returns what is wrong with giving `slot` back; reads nothing but the cache's own memory.
   /// Complexity  O(1), with a quarantine O(slots in it).
-  found_fault fault_of(const cache_root& root, const cache_front& front, const void* slot) const noexcept;
+  found_fault fault_of(const cache_stock& stock, const cache_front& front, const void* slot) const noexcept;
 
   /// Returns what is wrong with the slab that the next slot comes from.
-  found_fault fault_of_source(const cache_root& root, const cache_front& front) const noexcept;
+  found_fault fault_of_source(const cache_stock& stock, const cache_front& front) const noexcept;
 
   /// Notes that `slot`, which was free, is handed out.
   /// Returns     What is wrong with it: it was written; then it is as free slots are, and must go back.
@@ -195,7 +197,7 @@ inline bool slot_checks::is_sound(const slab_entry& entry, const cache_front& fr
          knows_links(header, entry.is_root || !header.empty()) && (!full_ || bitmap.check_invariants());
 }
 
-inline found_fault slot_checks::fault_of(const cache_root& root, const cache_front& front,
+inline found_fault slot_checks::fault_of(const cache_stock& stock, const cache_front& front,
                                          const void* slot) const noexcept {
   const slab* const home = home_of(slot);
   const slab_entry* const entry = slabs_.find(home);
@@ -211,15 +213,15 @@ inline found_fault slot_checks::fault_of(const cache_root& root, const cache_fro
     found.fault = slot_fault::interior;
   } else if (home->bitmap().is_free(found.slot)) {
     found.fault = found.slot < entry->ever_out ? slot_fault::free : slot_fault::never_out;
-  } else if (root.is_kept(*home, found.slot) || quarantine_.holds(slot)) {
+  } else if (stock.is_kept(*home, found.slot) || quarantine_.holds(slot)) {
     found.fault = slot_fault::free;
   }
   return found;
 }
 
-inline found_fault slot_checks::fault_of_source(const cache_root& root,
+inline found_fault slot_checks::fault_of_source(const cache_stock& stock,
                                                 const cache_front& front) const noexcept {
-  const slab* const source = root.next_source();
+  const slab* const source = stock.next_source();
   if (source == nullptr) return {};
   const slab_entry* const entry = slabs_.find(source);
   return entry != nullptr && is_sound(*entry, front) ? found_fault{} : fault_at(slot_fault::damaged, source);

@@ -8,7 +8,7 @@
 #pragma once
 
 #include <quarry/core/typed/cache_layout.hpp>
-#include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/cache_stock.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,18 +18,19 @@ inline namespace QUARRY_ABI {
 namespace core {
 
 /// Returns the number of `slot`. Requires a slot of this cache.
-/// Complexity  O(1), for the first slot of each slab as cache_root::give_number().
-inline std::uint32_t number_of_slot(cache_root& root, const cache_layout& layout, const void* slot) noexcept {
+/// Complexity  O(1), for the first slot of each slab as cache_stock::give_number().
+inline std::uint32_t number_of_slot(cache_stock& stock, const cache_layout& layout,
+                                    const void* slot) noexcept {
   slab& home = *home_of(slot, layout.slabs);
-  if (home.number == UINT32_MAX) root.give_number(home);
+  if (home.number == UINT32_MAX) stock.give_number(home);
   return static_cast<std::uint32_t>(home.number * layout.extension.slots + home.index_of(slot, layout.slabs));
 }
 
 /// Returns the slot that has `number`, or null when none has. Complexity O(slabs).
-inline void* slot_of_number(const cache_root& root, const cache_layout& layout,
+inline void* slot_of_number(const cache_stock& stock, const cache_layout& layout,
                             std::uint32_t number) noexcept {
   void* found = nullptr;
-  root.for_each_slab([&](const slab& each) {
+  stock.for_each_slab([&](const slab& each) {
     const std::size_t index = number % layout.extension.slots;
     if (each.number == number / layout.extension.slots && index < each.slots())
       found = each.slot_at(index, layout.slabs);

@@ -9,6 +9,7 @@
 #include <quarry/core/typed/cache_control.hpp>
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/exception_mode.hpp>
+#include <quarry/core/typed/slot_fault.hpp>
 #include <quarry/portability.hpp>
 
 #include <cstddef>
@@ -44,17 +45,17 @@ class QUARRY_EXCEPTION_MODE visits {
     explicit look(Control& of) : block(of) {
       Control::forks::let_forks_pass();
       block.lock.lock();
-      reserved = block.root.begin_visit(block);
+      reserved = block.stock.begin_visit(block);
       if (block.checks != nullptr) block.checks->end_quarantine(block, late);
     }
     ~look() {
-      block.root.end_visit(reserved);
+      block.stock.end_visit(reserved);
       block.lock.unlock();
-      block.finish([&] { return block.leave_checked(block.root.flush(block), late); });
+      block.finish([&] { return block.leave_checked(block.stock.flush(block), late); });
       late.send();
     }
     bool is_live(const slab& home, std::size_t index, const void* slot) const noexcept {
-      return !home.bitmap().is_free(index) && !block.root.is_kept(home, index) && !block.is_in_transit(slot);
+      return !home.bitmap().is_free(index) && !block.stock.is_kept(home, index) && !block.is_in_transit(slot);
     }
 
     Control& block;
@@ -79,10 +80,11 @@ template <class Kind, class Control>
 template <class F>
 void visits<Kind, Control>::for_each_live(Control& block, F&& f) {
   const look at_all(block);
-  const cache_root& root = block.root;
-  root.for_each_slab([&](const slab& each) {
+  const cache_stock& stock = block.stock;
+  stock.for_each_slab([&](const slab& each) {
     each.for_each_used(Kind::layout.slabs, [&](void* slot) {
-      if (!block.is_in_transit(slot) && !root.is_kept(each, each.index_of(slot, Kind::layout.slabs))) f(slot);
+      if (!block.is_in_transit(slot) && !stock.is_kept(each, each.index_of(slot, Kind::layout.slabs)))
+        f(slot);
     });
   });
 }
@@ -105,7 +107,7 @@ std::size_t visits<Kind, Control>::erase_if(Control& block, P&& p, void (*usual)
     const bool is_checked = block.checks != nullptr;
     {
       const look at_some(block);
-      const cache_root& root = block.root;
+      const cache_stock& stock = block.stock;
       const auto choose = [&](slab& each) {
         if (reinterpret_cast<std::uintptr_t>(&each) != from) index = 0;
         from = reinterpret_cast<std::uintptr_t>(&each);
@@ -120,7 +122,7 @@ std::size_t visits<Kind, Control>::erase_if(Control& block, P&& p, void (*usual)
       if (at != nullptr && !found) ++from;
       for (std::size_t count = 1; !found && count != 0;) {
         slab* few[32];
-        count = root.slabs_from(from, few, 32);
+        count = stock.slabs_from(from, few, 32);
         for (std::size_t i = 0; i < count && !found; ++i) found = choose(*few[i]);
         if (!found) ++from;
       }

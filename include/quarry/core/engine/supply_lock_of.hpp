@@ -1,4 +1,4 @@
-// What a store locks while it calls its supply.
+// The supply lock: what a store holds while it calls its supply. Where nothing locks, a count of these calls stands in its place.
 //
 // Layer      2. Freestanding.
 // Threads    As the lock's.
@@ -29,11 +29,11 @@ class call_depth {
 
 /// What is locked across calls of the supply: the lock that Lock names for it, else another Lock.
 template <class Lock, class = void>
-struct lock_across_calls {
+struct supply_lock_of {
   using type = std::conditional_t<std::is_empty_v<Lock>, call_depth, Lock>;
 };
 template <class Lock>
-struct lock_across_calls<Lock, std::void_t<typename Lock::across_calls>> {
+struct supply_lock_of<Lock, std::void_t<typename Lock::across_calls>> {
   using type = typename Lock::across_calls;
 };
 

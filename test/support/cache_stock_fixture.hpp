@@ -1,4 +1,4 @@
-// A typed cache's root over slabs of the test, for the tests of what works on a root without handles and page sources.
+// A typed cache's stock over slabs of the test, for the tests of what works on one without handles and page sources.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <quarry/core/typed/cache_root.hpp>
+#include <quarry/core/typed/cache_stock.hpp>
 #include <vector>
 
 #include "support/slab_memory.hpp"
@@ -14,7 +14,7 @@
 namespace quarry_test {
 
 /// Slots of 32 bytes in slabs of 1024; the control block, with a magazine of 8 slots, lies beside the slabs.
-class cache_root_fixture : public ::testing::Test {
+class cache_stock_fixture : public ::testing::Test {
  protected:
   static constexpr std::uint32_t magazine_slots = 8;
   static constexpr std::size_t slot_bytes = 32;
@@ -32,24 +32,24 @@ class cache_root_fixture : public ::testing::Test {
   }
   quarry::core::slab* add_slab() {
     quarry::core::slab* const made = make_slab(layout, layout.extension);
-    root.add(made);
+    stock.add(made);
     return made;
   }
   std::vector<void*> take(std::size_t count) {
     std::vector<void*> slots;
-    for (std::size_t i = 0; i < count; ++i) slots.push_back(root.allocate(front));
+    for (std::size_t i = 0; i < count; ++i) slots.push_back(stock.allocate(front));
     return slots;
   }
-  void TearDown() override { EXPECT_TRUE(root.check_invariants(front)); }
+  void TearDown() override { EXPECT_TRUE(stock.check_invariants(front)); }
 
  private:
   std::vector<std::unique_ptr<slab_memory>> slabs_;
 
  protected:
-  void* entries[quarry::core::cache_root::entries_for(magazine_slots)];
+  void* entries[quarry::core::cache_stock::entries_for(magazine_slots)];
   quarry::core::cache_front front;
   quarry::core::slab* const first = make_slab(layout, layout.root);
-  quarry::core::cache_root root{layout, *first, entries, magazine_slots, front};
+  quarry::core::cache_stock stock{layout, *first, entries, magazine_slots, front};
 };
 
 }  // namespace quarry_test

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <mutex>
-#include <quarry/core/engine/lock_across_calls.hpp>
+#include <quarry/core/engine/supply_lock_of.hpp>
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/locks.hpp>
 #include <type_traits>
@@ -9,18 +9,18 @@
 namespace {
 
 using quarry::core::call_depth;
-using quarry::core::lock_across_calls;
 using quarry::core::lock_holder;
+using quarry::core::supply_lock_of;
 
 struct named {
   struct across_calls {};
   int state;
 };
 
-TEST(LockAcrossCalls, IsTheOneThatTheLockNamesElseAnotherOfItsKindAndACountWhereNothingLocks) {
-  EXPECT_TRUE((std::is_same_v<lock_across_calls<named>::type, named::across_calls>));
-  EXPECT_TRUE((std::is_same_v<lock_across_calls<std::mutex>::type, std::mutex>));
-  EXPECT_TRUE((std::is_same_v<lock_across_calls<quarry::null_lock>::type, call_depth>));
+TEST(SupplyLockOf, IsTheOneThatTheLockNamesElseAnotherOfItsKindAndACountWhereNothingLocks) {
+  EXPECT_TRUE((std::is_same_v<supply_lock_of<named>::type, named::across_calls>));
+  EXPECT_TRUE((std::is_same_v<supply_lock_of<std::mutex>::type, std::mutex>));
+  EXPECT_TRUE((std::is_same_v<supply_lock_of<quarry::null_lock>::type, call_depth>));
 }
 
 TEST(CallDepth, IsLockedAsLongAsACallIsUnderWayHoweverDeep) {

@@ -1,4 +1,5 @@
-// The control block of a typed cache: what its root slab holds beside slots.
+// The stock of a typed cache, the part of its control block behind front and page source: bin, magazine and resting slabs, and how many
+// handles there are.
 //
 // Layer      2. Freestanding. Knows slots, nothing of the objects in them, of locks or of page sources.
 // Invariant  out_slots = slots in the users' hands, kept for recycling, or in the magazine, which may hold nulls
@@ -20,15 +21,15 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-class cache_root : private rest_draw<> {
+class cache_stock : private rest_draw<> {
  public:
   /// The entries of a magazine: the bottom one, its slots, and the slot that finds it full.
   static constexpr std::size_t entries_for(std::size_t magazine_slots) noexcept { return magazine_slots + 2; }
 
   /// Starts with one handle and one slab.
   /// Requires    `entries` has entries_for(magazine_slots) entries; `front` is the front of the same cache.
-  cache_root(const cache_layout& layout, slab& root, void** entries, std::uint32_t magazine_slots,
-             cache_front& front) noexcept
+  cache_stock(const cache_layout& layout, slab& root, void** entries, std::uint32_t magazine_slots,
+              cache_front& front) noexcept
       : colours_(layout.slabs.colours),
         bin_(layout.slabs),
         entries_(entries),
@@ -125,7 +126,7 @@ class cache_root : private rest_draw<> {
 
   /// Returns the root slab, the only one left in the bin, before the chain `surplus`. Requires ended().
   slab* end(slab* surplus) const noexcept {
-    slab* const root = bin_.emptiest();
+    slab* const root = bin_.any_ample();
     root->next = surplus;
     return root;
   }
@@ -247,7 +248,7 @@ class cache_root : private rest_draw<> {
   kept_objects kept_;
 };
 
-inline void* cache_root::allocate(cache_front& front) noexcept {
+inline void* cache_stock::allocate(cache_front& front) noexcept {
   front.loaded.drop_nulls(entries_);
   if (void* const slot = front.loaded.pop()) return slot;  // another thread may have refilled it meanwhile
   if constexpr (prefers_small_code && sizeof(void*) < 8) return take_one();
@@ -267,7 +268,7 @@ inline void* cache_root::allocate(cache_front& front) noexcept {
   return bottom[taken - 1];
 }
 
-inline slab* cache_root::make_room(cache_front& front, void* slot) noexcept {
+inline slab* cache_stock::make_room(cache_front& front, void* slot) noexcept {
   void** const oldest = entries_ + 1;
   const std::size_t cached = front.loaded.count(entries_);
   oldest[cached] = slot;
@@ -280,12 +281,12 @@ inline slab* cache_root::make_room(cache_front& front, void* slot) noexcept {
   return settle();
 }
 
-inline slab* cache_root::flush(cache_front& front) noexcept {
+inline slab* cache_stock::flush(cache_front& front) noexcept {
   empty_magazine(front);
   return settle();
 }
 
-inline void cache_root::put_back(void* const* slots, std::size_t count) noexcept {
+inline void cache_stock::put_back(void* const* slots, std::size_t count) noexcept {
   // A null was never out: the magazine takes one because a hit does not look.
   slab* emptied = bin_.flush(slots, count, [this, slots](std::size_t i) noexcept {
     return slots[i] != nullptr ? home_of(slots[i]) : nullptr;
@@ -298,7 +299,7 @@ inline void cache_root::put_back(void* const* slots, std::size_t count) noexcept
   }
 }
 
-inline slab* cache_root::trim(std::size_t keep_slabs) noexcept {
+inline slab* cache_stock::trim(std::size_t keep_slabs) noexcept {
   slab* surplus = nullptr;
   while (resting_slabs_ > keep_slabs) {
     slab* const each = wake();
@@ -311,7 +312,7 @@ inline slab* cache_root::trim(std::size_t keep_slabs) noexcept {
   return surplus;
 }
 
-inline slab* cache_root::drop_handle(cache_front& front) noexcept {
+inline slab* cache_stock::drop_handle(cache_front& front) noexcept {
   if (--handles_ != 0) return nullptr;
   magazine_slots_ = 0;
   reserved_slabs_ = 0;
@@ -319,20 +320,20 @@ inline slab* cache_root::drop_handle(cache_front& front) noexcept {
   return retain(0);
 }
 
-inline std::size_t cache_root::cached_slots(const cache_front& front) const noexcept {
+inline std::size_t cache_stock::cached_slots(const cache_front& front) const noexcept {
   std::size_t slots = 0;
   for (std::size_t i = front.loaded.count(entries_); i != 0; --i) slots += entries_[i] != nullptr ? 1 : 0;
   return slots;
 }
 
-inline bool cache_root::is_cached(const cache_front& front, const void* slot) const noexcept {
+inline bool cache_stock::is_cached(const cache_front& front, const void* slot) const noexcept {
   const std::size_t count = front.loaded.count(entries_);
   for (std::size_t i = 1; i <= count; ++i)
     if (entries_[i] == slot) return true;
   return false;
 }
 
-inline const slab* cache_root::find(const void* pointer) const noexcept {
+inline const slab* cache_stock::find(const void* pointer) const noexcept {
   const slab* found = nullptr;
   for_each_slab([&](const slab& each) {
     const auto offset =
@@ -342,7 +343,7 @@ inline const slab* cache_root::find(const void* pointer) const noexcept {
   return found;
 }
 
-inline void cache_root::give_number(slab& home) noexcept {
+inline void cache_stock::give_number(slab& home) noexcept {
   while (lowest_free_number_ != next_number_) {  // numbers of slabs that left may lie between
     bitmap_word taken = 0;
     for_each_slab([&](const slab& each) {
@@ -358,7 +359,7 @@ inline void cache_root::give_number(slab& home) noexcept {
   if (home.number == next_number_) ++next_number_;
 }
 
-inline bool cache_root::check_invariants(const cache_front& front) const noexcept {
+inline bool cache_stock::check_invariants(const cache_front& front) const noexcept {
   std::size_t resting = 0, seen = 0;
   for (const slab* each = resting_; each != nullptr; each = each->next) ++resting;
   for_each_slab([&](const slab&) { ++seen; });
