@@ -16,11 +16,16 @@ struct fork_handlers {
   /// Registers what follows with the system, which then calls it.
   static void install() noexcept;
 
+  /// What the list of typed caches calls when it takes their locks.
+  static bool try_hold() noexcept;
+  static void let_go() noexcept;
+
  private:
   static void before() noexcept;
   static void after_in_parent() noexcept;
   static void after_in_child() noexcept;
 
+  static void begin() noexcept;
   static bool try_lock_all(bool waits_for_ends) noexcept;
   static void unlock_all() noexcept;
   static void unlock_until(const thread_caches* end) noexcept;

@@ -2,6 +2,7 @@
 // sound. timeout: 600
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -131,8 +132,9 @@ class checking_resource final : public lazy_resource {
 };
 
 // Forks while a thread is in such an upstream all the time. Returns 0 when every child was served.
-int fork_beside_checked_upstream(int forks) {
-  checking_resource upstream;
+template <class Upstream>
+int fork_beside_busy_upstream(int forks) {
+  Upstream upstream;
   slab_options options;
   options.retain_bytes = 1;
   synchronized_slab_resource resource(options, &upstream);
@@ -153,7 +155,53 @@ int fork_beside_checked_upstream(int forks) {
 
 TEST(Fork, HappensWhileAnUpstreamMakesResourcesThatAreChecked) {
   if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
-  EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_checked_upstream(100); }), 0);
+  EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_busy_upstream<checking_resource>(100); }),
+            0);
+}
+
+// Has its memory from a resource of pages, and notes each call in an object of a typed cache, which may be locked by then.
+class noting_resource final : public lazy_resource {
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    const auto note = notes_.make(1);
+    void* const result = lazy_resource::do_allocate(bytes, alignment);
+    const auto another = notes_.make(2);
+    return result;
+  }
+
+  quarry::slab_cache<int, quarry::spin_lock> notes_;
+};
+
+TEST(Fork, HappensWhileAnUpstreamUsesATypedCache) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_busy_upstream<noting_resource>(100); }), 0);
+}
+
+// A typed cache whose pages come from a synchronized resource: its lock is held while that one's are waited for.
+TEST(Fork, HappensWhileATypedCacheTakesPagesFromAResource) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  const auto fork_beside = [] {
+    synchronized_slab_resource resource(quarry::os_page_resource());
+    quarry::slab_cache<std::array<char, 4000>, quarry::spin_lock, 65536, quarry::resource_page_source> cache{
+        quarry::resource_page_source(&resource)};
+    std::atomic<bool> done{false};
+    std::thread busy([&] {
+      while (!done) {
+        use(resource, large_bytes, 1);
+        decltype(cache)::ptr some[40];
+        for (auto& each : some) each = cache.make();
+      }
+    });
+    int result = 0;
+    for (int i = 0; i < 100 && result == 0; ++i)
+      result = quarry_test::run_in_child(30, [&] {
+        use(resource, large_bytes, 1);
+        return cache.make() != nullptr ? 0 : 1;
+      });
+    done = true;
+    busy.join();
+    return result;
+  };
+  EXPECT_EQ(quarry_test::run_in_child(60, fork_beside), 0);
 }
 
 // Forks while two threads take and free blocks of their own all the time. Returns 0 when every child was served.

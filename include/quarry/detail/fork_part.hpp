@@ -8,6 +8,7 @@
 
 #include <quarry/core/typed/cache_front.hpp>
 #include <quarry/core/typed/fork_part.hpp>
+#include <quarry/detail/fork_peer.hpp>
 #include <quarry/locks.hpp>
 #include <quarry/version.hpp>
 
@@ -80,14 +81,18 @@ struct fork_list {
   static constexpr useconds_t pause_us = 200;  // between two looks
   static constexpr int most_looks = 1000;      // before a lock that stays taken is left alone
 
-  // Locks have no order that is known here: all are tried, and on a failure all are opened again.
+  // Locks have no order that is known here: all are tried, the library's too, and on a failure all are opened again.
   static void before() noexcept {
     fork_list& all = instance_;
     all.waiting.fetch_add(1, std::memory_order_relaxed);  // Relaxed, here and below: only a hint.
     for (int looks = 0;; ++looks) {
       all.lock.lock();
-      if (all.try_all(looks >= most_looks)) break;
+      if (all.try_all(looks >= most_looks)) {
+        if (detail::try_hold_peer()) break;
+        all.open_held();
+      }
       all.lock.unlock();
+      detail::let_peer_go();
       usleep(looks < 10 ? 10 : pause_us);
     }
     all.waiting.fetch_sub(1, std::memory_order_relaxed);
@@ -109,11 +114,13 @@ struct fork_list {
   }
   void open_all(bool in_child) noexcept {
     for (fork_link* each = first; each != nullptr; each = each->next)
-      if (each->is_held) {
-        if (in_child) each->begin_child(each->cache);
-        each->unlock(each->cache);
-      }
+      if (in_child && each->is_held) each->begin_child(each->cache);
+    open_held();
     lock.unlock();
+  }
+  void open_held() noexcept {
+    for (fork_link* each = first; each != nullptr; each = each->next)
+      if (each->is_held) each->unlock(each->cache);
   }
 
   static fork_list instance_;
