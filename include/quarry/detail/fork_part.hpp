@@ -88,11 +88,11 @@ struct fork_list {
     for (int looks = 0;; ++looks) {
       all.lock.lock();
       if (all.try_all(looks >= most_looks)) {
-        if (detail::try_hold_peer()) break;
+        if (quarry::detail::try_hold_peer()) break;
         all.open_held();
       }
       all.lock.unlock();
-      detail::let_peer_go();
+      quarry::detail::let_peer_go();
       usleep(looks < 10 ? 10 : pause_us);
     }
     all.waiting.fetch_sub(1, std::memory_order_relaxed);
