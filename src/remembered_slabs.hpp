@@ -59,8 +59,8 @@ const core::slab_memo* look_up(Store& store, core::watched_cache& own, core::cla
   if (memo.holds(pointer, epoch)) return memo.reciprocal == own.reciprocal_at(key) ? &memo : nullptr;
   core::slab* const home = store.slab_of(pointer);
   using states_type = typename Store::states_type;
-  if (home == nullptr || home->size_class != core::class_of_key(key)) return nullptr;
-  if (!states_type::is_sealed(*home)) return nullptr;
+  if (home == nullptr || !store.is_header(home) || home->size_class != core::class_of_key(key))
+    return nullptr;
   memo.begin = home->begin();
   memo.bytes = static_cast<std::uint32_t>(home->slots() * core::slot_bytes_of(home->size_class));
   memo.epoch = epoch;

@@ -71,6 +71,8 @@ void slab_host<Derived, Engine>::close(const char* what) noexcept {
   is_closed_.store(true,
                    std::memory_order_relaxed);  // Relaxed: who does not see it is inside a call already.
   this->self().forget_caches();
+  engine_.mend_slabs();
+  watch(*this).report_strays();
   slots_of(*this).look_at_what_is_left(what);
 }
 
@@ -88,6 +90,7 @@ std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
   if (core::cache* const own = this->self().opened_cache()) engine_.flush_cache(*own);
   engine_.flush_depots();
   if (setup_.is_checked()) {
+    engine_.mend_slabs();
     watch(*this).report_strays();
     slots_of(*this).verify_free_slots();
   }

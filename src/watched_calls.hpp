@@ -46,6 +46,11 @@ class watched_calls {
   /// Reports slots that came back twice and entries of magazines that were overwritten, if any were found on their way to the slabs.
   void report_strays() const noexcept;
 
+  /// Reports headers that were damaged, once, after all that can be was mended.
+  void report_damages() const noexcept {
+    if (QUARRY_UNLIKELY(engine_.take_damages() != 0)) report_mended();
+  }
+
   /// Reports a free while the resource ends or is released. Looks at nothing that this may hold.
   void refuse_late(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
 
@@ -71,6 +76,7 @@ class watched_calls {
   bool note_freed(const place& at, void* slot, std::size_t bytes, std::size_t alignment) const noexcept;
   void rest(core::watched_cache& own, void* slot, core::class_index index) noexcept;
   void deallocate_block(void* pointer, std::size_t bytes, std::size_t alignment) noexcept;
+  QUARRY_NOINLINE void report_mended() const noexcept;
   void refuse(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
   fault find_fault(const void* pointer, std::size_t bytes, std::size_t alignment) const noexcept;
 
@@ -87,9 +93,8 @@ watched_calls<Host> watch(Host& host) noexcept {
 template <class Host>
 auto watched_calls<Host>::find(const void* pointer, core::class_index index) const noexcept -> place {
   place result;
-  core::slab* const home = engine_.memory().slab_of(pointer);
-  if (home == nullptr) return result;
-  if (!states_type::is_sealed(*home) || home->size_class != index) return result;
+  core::slab* const home = engine_.memory().sound_slab_of(pointer);
+  if (home == nullptr || home->size_class != index) return result;
   const std::size_t slot_bytes = core::slot_bytes_of(index);
   const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
   result.slot = offset / slot_bytes;
@@ -106,6 +111,7 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
   for (;;) {
     void* slot = own != nullptr ? own->cursors[index].pop() : engine_.allocate_direct(index);
     if (slot == nullptr && own != nullptr) slot = engine_.allocate_slow(*own, index);
+    report_damages();
     if (slot == nullptr) return nullptr;
     if (tells_tools() && own != nullptr && own->class_cache_of(index) != nullptr)
       own->cursors[index].wipe_popped();
@@ -264,12 +270,12 @@ fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes,
     }
     return found;
   }
-  const states_type states(*home);
-  found.slab_begin = home->begin();
-  if (!states_type::is_sealed(*home)) {
+  if (!engine_.memory().is_header(home)) {
     found.kind = fault_kind::overwritten_header;
     return found;
   }
+  const states_type states(*home);
+  found.slab_begin = home->begin();
   const std::size_t slot_bytes = core::slot_bytes_of(home->size_class);
   const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
   found.slot = offset / slot_bytes;
@@ -294,7 +300,17 @@ fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes,
 }
 
 template <class Host>
+void watched_calls<Host>::report_mended() const noexcept {
+  engine_.mend_slabs();
+  engine_.take_damages();  // of what was found now, too
+  fault found;
+  found.kind = fault_kind::overwritten_header;
+  report_fault(host_.owner(), found);
+}
+
+template <class Host>
 void watched_calls<Host>::report_strays() const noexcept {
+  report_damages();
   fault found;
   found.kind = fault_kind::handed_out_twice;
   for (std::uint32_t copies = engine_.take_copies(); copies != 0; --copies)

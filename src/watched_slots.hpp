@@ -76,7 +76,7 @@ watched_slots<Host> slots_of(Host& host) noexcept {
 template <class Engine>
 const core::slot_record* record_of(const Engine& engine, const void* pointer) noexcept {
   if (engine.memory().detail() != core::slot_detail::record) return nullptr;
-  core::slab* const home = engine.memory().slab_of(pointer);
+  core::slab* const home = engine.memory().sound_slab_of(pointer);
   if (home == nullptr) return nullptr;
   const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
   const std::size_t slot = offset / core::slot_bytes_of(home->size_class);
@@ -109,7 +109,7 @@ template <class F>
 void watched_slots<Host>::for_each_live(F f) const {
   engine_.for_each_shelf([&](auto& shelf) {
     const std::size_t slot_bytes = shelf.slots.layout().slot_bytes;
-    shelf.slots.for_each_slab([&](core::slab& each) {
+    engine_.for_each_sound_slab(shelf, [&](core::slab& each) {
       const states_type states(each);
       for (std::size_t i = 0; i < each.slots(); ++i)
         if (states[i] == core::slot_state::live)
@@ -157,7 +157,7 @@ void watched_slots<Host>::verify_freed_slots(IsAtRest is_at_rest) const noexcept
       count = 0;
       {
         const core::lock_holder held(shelf.lock);
-        shelf.slots.for_each_slab([&](core::slab& each) {
+        engine_.for_each_sound_slab(shelf, [&](core::slab& each) {
           const states_type states(each);
           for (std::size_t i = 0; i < each.slots() && count < most; ++i)
             if (states[i] == core::slot_state::freed && is_at_rest(each, i) &&

@@ -276,7 +276,7 @@ class Resource:
                      "lent: behind the last slot of a slab, or a part of the resource's own")
             return "lies in granule {} of {} of the extent at {:#x}: {}".format(
                 bit, int(extent["granules"]), base, state)
-        block = self.store["parts_"]["blocks_"]
+        block = load(self.store["parts_"]["blocks_"])
         for part in chain(block):
             if int(part.address) <= address < int(part.address) + int(part["bytes"]):
                 return "lies in the resource's own parts: shelves, magazines, headers, tables"

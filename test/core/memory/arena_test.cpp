@@ -63,6 +63,7 @@ TEST(Arena, HandsOutAlignedPartsThatDoNotOverlap) {
     ASSERT_TRUE(is_aligned(place, alignment));
     EXPECT_TRUE(supplied.parts.owns(place));
     EXPECT_TRUE(supplied.parts.owns(place + bytes - 1));
+    EXPECT_TRUE(supplied.parts.owns(place, bytes));
     std::memset(place, static_cast<int>(i % 251), bytes);
     all.emplace_back(place, bytes);
   }
@@ -301,6 +302,18 @@ TEST(Arena, FillsItsBufferToTheLastByteAndNotBeyond) {
   EXPECT_EQ(parts.try_allocate(1, 1), nullptr);
 }
 
+TEST(Arena, LetsBlocksDoubleFurtherWhereFewAreWished) {
+  arena parts, few;
+  few.wish_doubling_blocks();
+  alignas(16) static std::byte memory[2][20][64];
+  for (std::size_t i = 0; i < 20; ++i) {
+    parts.add(memory[0][i], 64);
+    few.add(memory[1][i], 64);
+  }
+  EXPECT_EQ(parts.wished_block_bytes(1, 1), 65536U);
+  EXPECT_EQ(few.wished_block_bytes(1, 1), std::size_t{4} << 20);
+}
+
 TEST(Arena, OwnsTheBytesOfEveryBlockThatWasAddedAndNoOthers) {
   alignas(16) std::byte memory[3][256];
   alignas(16) std::byte buffer[256];
@@ -311,6 +324,8 @@ TEST(Arena, OwnsTheBytesOfEveryBlockThatWasAddedAndNoOthers) {
     EXPECT_TRUE(parts.owns(memory[i]));
     EXPECT_TRUE(parts.owns(memory[i] + 255));
   }
+  EXPECT_TRUE(parts.owns(memory[0] + 200, 56));
+  EXPECT_FALSE(parts.owns(memory[0] + 200, 57));
   EXPECT_FALSE(parts.owns(memory[1]));
   EXPECT_FALSE(parts.owns(memory[1] + 255));
   EXPECT_FALSE(parts.owns(buffer)) << "the buffer stays the caller's";

@@ -76,6 +76,32 @@ TEST(Directory, FindsNothingBeforeMemoryIsBrought) {
   EXPECT_TRUE(empty.check_invariants());
 }
 
+TEST(Directory, LosesNothingElseWhenAnEntryWasWrittenOver) {
+  brought_directory some;
+  some.insert(1000, 1, slab_number(1));
+  some.insert(1001, 1, slab_number(2));
+  const std::uintptr_t granule = 1000, wrong = 2000;
+  for (std::size_t at = 0; at < some.tables[0].bytes; at += sizeof(granule))
+    if (unsigned char* const word = some.tables[0].memory.get() + at;
+        std::memcmp(word, &granule, sizeof(granule)) == 0)
+      std::memcpy(word, &wrong, sizeof(wrong));
+  EXPECT_EQ(some.find(1000), nullptr);
+  some.erase(1000, 1);
+  EXPECT_EQ(some.find(1001), slab_number(2));
+  some.insert(1000, 1, slab_number(3));
+  EXPECT_EQ(some.find(1000), slab_number(3));
+}
+
+TEST(Directory, IsVisitedWithoutALookAtSlabsThatAreNotBelievedIn) {
+  brought_directory some;
+  for (std::uintptr_t each = 0; each < 5; ++each) some.insert(1000 + each, 1, slab_number(each));
+  std::size_t asked = 0;
+  const auto is_none = [&](const slab*) { return ++asked, false; };
+  directory::visit from;
+  while (some.entries.visit_some(from, 3, is_none, [](slab&) { return true; })) continue;
+  EXPECT_EQ(asked, 5U);
+}
+
 TEST(Directory, WhatItKnowsGoesInAgainWithoutMoreRoom) {
   brought_directory some;
   EXPECT_FALSE(some.entries.knows(address_of(1000), 1));

@@ -216,4 +216,55 @@ TEST(SlotBitmap, AgreesWithAModelWhileFewSlotsAreFree) {
   }
 }
 
+TEST(SlotBitmap, SaysThatItDoesNotAgreeWhateverBitWasFlippedAndIsSettledFromItsWords) {
+  for (const std::size_t slots : {1U, 64U, 65U, 100U, 4097U}) {
+    bitmap_of bitmap(slots);
+    for (std::size_t i = 0; i < slots; i += 3) bitmap->take(i);
+    EXPECT_TRUE(bitmap->agrees(slots));
+    const std::size_t words = bitmap->words(), free = bitmap->count();
+    auto* const bytes = reinterpret_cast<unsigned char*>(&*bitmap);
+    const std::size_t words_at = sizeof(slot_bitmap) * 8;
+    const std::size_t summaries_at = words_at + words * word_slots;
+    const std::size_t end = words_at + slot_bitmap::trailing_bytes(words) * 8;
+    std::size_t seen = 0;
+    for (std::size_t bit = 0; bit < end; ++bit) {
+      const std::uint32_t notice = bitmap->noticed_count();
+      const auto flip = [&] { bytes[bit / 8] ^= static_cast<unsigned char>(1U << bit % 8); };
+      flip();
+      if (bitmap->words() != words || bitmap->noticed_count() != notice || bitmap->agrees(slots)) {
+        EXPECT_LT(bit, words_at) << "words and summaries";
+        flip();
+        continue;
+      }
+      ++seen;
+      bitmap->settle(slots);
+      EXPECT_TRUE(bitmap->agrees(slots)) << bit;
+      EXPECT_TRUE(bitmap->check_invariants()) << bit;
+      const bool is_slot = bit >= words_at && bit < words_at + slots;
+      if (is_slot) {
+        flip();
+        bitmap->settle(slots);
+      }
+      ASSERT_EQ(bitmap->count(), free) << bit;
+    }
+    EXPECT_EQ(seen, word_slots + 32 + end - words_at) << "top, count, words and summaries";
+    EXPECT_LT(summaries_at, end);
+  }
+}
+
+TEST(SlotBitmap, SaysOfEachWordWhetherItsSummaryAgrees) {
+  bitmap_of bitmap(200);
+  bitmap->take(70);
+  auto* const words = reinterpret_cast<std::size_t*>(&*bitmap + 1);
+  const std::size_t summary = bitmap->words(), kept = words[summary];
+  EXPECT_TRUE(bitmap->agrees_at(70));
+  words[summary] ^= std::size_t{1} << 70 / word_slots;
+  EXPECT_FALSE(bitmap->agrees_at(70));
+  EXPECT_TRUE(bitmap->agrees_at(0));
+  words[summary] = 0;
+  EXPECT_FALSE(bitmap->agrees_at(0)) << "nor is the top bit right";
+  words[summary] = kept;
+  EXPECT_TRUE(bitmap->agrees_at(70));
+}
+
 }  // namespace

@@ -95,9 +95,11 @@ TYPED_TEST(SlotStates, SealWhatNeverChangesInTheHeader) {
     sealed_bits += !is_sealed();
     damaged ^= std::byte{1} << bit % 8;
   }
-  // The begin, the number of slots, the class and the seal itself.
-  EXPECT_EQ(sealed_bits, static_cast<int>(sizeof(void*)) * 8 + 32 + 8 + 32);
+  // Begin and owner; the numbers of slots and of their words, and the seal itself; class, granules, room and two flags.
+  EXPECT_EQ(sealed_bits, 2 * static_cast<int>(sizeof(void*)) * 8 + 3 * 32 + 5 * 8);
   EXPECT_TRUE(is_sealed());
+  TestFixture::states_type::unseal(header);
+  EXPECT_FALSE(is_sealed());
 }
 
 TYPED_TEST(SlotStates, TakeAByteWhereSlotsHaveSeveralOwnersAndTwoBitsElsewhere) {

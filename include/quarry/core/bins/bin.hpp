@@ -18,6 +18,9 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
+template <class States, class Headers>
+class mender;
+
 class bin {
  public:
   explicit bin(const slab_layout& layout) noexcept : layout_(layout) {}
@@ -168,6 +171,9 @@ class bin {
   bool check_invariants() const noexcept;
 
  private:
+  template <class States, class Headers>
+  friend class mender;
+
   enum group : std::uint8_t { full, scant, half, ample, group_count };
   static constexpr std::size_t most_visits = 8;
   static constexpr std::size_t steps_at_once = 8;

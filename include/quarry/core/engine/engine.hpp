@@ -31,6 +31,7 @@ class QUARRY_EXPORT engine {
   using shelf_type = shelf<Lock>;
   using store_type = store<Supply, Lock>;
   using states_type = typename store_type::states_type;
+  using mender_type = typename store_type::mender_type;
 
   /// Units       `growth_log2`: a cache's magazines grow by this power of two.
   engine(Supply supply, const engine_limits& limits, std::uint32_t growth_log2)
@@ -132,11 +133,12 @@ class QUARRY_EXPORT engine {
   /// and depots, and that nobody else is inside a call.
   template <class F>
   void for_each_used(F f) const {
-    for_each_shelf([&](const shelf_type& each) {
+    for_each_shelf([&](shelf_type& each) {
       const slab_layout& layout = each.slots.layout();
-      each.slots.for_each_slab([&](const slab& one) {
+      const auto visit = [&](const slab& one) {
         one.for_each_used(layout, [&](void* slot) { f(slot, layout.slot_bytes); });
-      });
+      };
+      is_checked() ? for_each_sound_slab(each, visit) : each.slots.for_each_slab(visit);
     });
   }
 
@@ -168,6 +170,19 @@ class QUARRY_EXPORT engine {
 
   /// The same of entries of magazines that were no slots of their class, and went nowhere.
   std::uint32_t take_strays() noexcept { return take(strays_); }
+
+  /// The same of slabs whose headers were damaged.
+  std::uint32_t take_damages() noexcept { return take(damages_); }
+
+  /// Looks at all that the headers of a checked resource say, and mends it. Threads: any. Complexity O(slabs * slots / 64).
+  void mend_slabs() noexcept;
+
+  /// Calls f(slab&) for every slab of a shelf of a checked resource. Requires its lock, or that nobody else is inside a call.
+  template <class F>
+  void for_each_sound_slab(shelf_type& of, F f) const {
+    const mender_type look(of.slots, of.index, store_);
+    look.for_each_slab(f);
+  }
 
   store_type& memory() noexcept { return store_; }
   const store_type& memory() const noexcept { return store_; }
@@ -219,6 +234,17 @@ class QUARRY_EXPORT engine {
   static cache& used_of(cache& own) noexcept { return own.behind != nullptr ? *own.behind : own; }
   cache* make_watched(void* place) noexcept;
   void end_quarantine(watched_cache& own) noexcept;
+  bool is_checked() const noexcept { return QUARRY_UNLIKELY(store_.detail() != slot_detail::none); }
+  void look_before_refill(shelf_type& from, std::size_t count) noexcept {
+    if (!is_checked()) return;
+    mender_type look(from.slots, from.index, store_);
+    look.look_before_refill(count);
+    note_damages(look.mended());
+  }
+  void note_damages(std::uint32_t count) noexcept {
+    if (QUARRY_UNLIKELY(count != 0))
+      damages_.fetch_add(count, std::memory_order_relaxed);  // Relaxed: a number to report.
+  }
   std::size_t without_faults(shelf_type& into, void* const* slots, std::size_t count, slab** homes,
                              void** checked) noexcept;
   static std::uint32_t take(std::atomic<std::uint32_t>& number) noexcept {
@@ -294,13 +320,15 @@ class QUARRY_EXPORT engine {
   const std::size_t cache_bytes_;  // bytes of slots that one cache may hold
   const std::uint32_t growth_log2_;
   const bool is_watched_;
-  std::atomic<std::uint32_t> copies_{0};  // slots that came back twice; any thread
-  std::atomic<std::uint32_t> strays_{0};  // entries of magazines that were no slots; any thread
+  std::atomic<std::uint32_t> copies_{0};   // slots that came back twice; any thread
+  std::atomic<std::uint32_t> strays_{0};   // entries of magazines that were no slots; any thread
+  std::atomic<std::uint32_t> damages_{0};  // slabs whose headers were damaged; any thread
 };
 
 template <class Supply, class Lock>
 std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcept {
-  if (const slab* const home = store_.slab_of(pointer)) {
+  const bool is_sealed = store_.detail() != slot_detail::none;
+  if (const slab* const home = is_sealed ? store_.sound_slab_of(pointer) : store_.slab_of(pointer)) {
     const std::size_t slot_bytes = slot_bytes_of(home->size_class);
     const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
     return offset < home->slots() * slot_bytes ? slot_bytes : 0;

@@ -190,13 +190,17 @@ void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, s
     const lock_holder<Lock> held(into.lock);
     if (QUARRY_UNLIKELY(!are_all_found)) into.slots.find_missing(slots, count, homes);
     [[maybe_unused]] void* checked[portion_slots];
-    if (QUARRY_UNLIKELY(store_.detail() != slot_detail::none)) {
+    if (is_checked()) {
       count = without_faults(into, slots, count, homes, checked);
       slots = checked;
     }
     emptied =
         into.slots.flush(slots, count, [found = &homes[0]](std::size_t i) noexcept { return found[i]; });
-    if (QUARRY_UNLIKELY(emptied != nullptr)) into.note_emptied(emptied);
+    if (QUARRY_UNLIKELY(emptied != nullptr)) {
+      into.note_emptied(emptied);
+      for (slab* each = emptied; is_checked() && each != nullptr; each = each->next)
+        mender_type::set_in_transit(*each);
+    }
     into.note_limit();
   }
   if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
@@ -209,16 +213,22 @@ template <class Supply, class Lock>
 QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_faults(shelf_type& into, void* const* slots,
                                                                  std::size_t count, slab** homes,
                                                                  void** checked) noexcept {
+  mender_type look(into.slots, into.index, store_);
   std::size_t left = 0;
   for (std::size_t i = 0; i < count; ++i) {
     slab* const home = homes[i];
     const slab_layout& layout = into.slots.layout();
+    if (QUARRY_UNLIKELY(home != nullptr && !store_.is_header(home))) {
+      note_damages(1);
+      continue;
+    }
     const std::size_t slot = home != nullptr ? home->index_of(slots[i], layout) : 0;
     if (home == nullptr || home->size_class != into.index || slot >= home->slots() ||
         slots[i] != home->begin() + slot * layout.slot_bytes) {
       strays_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: as below.
       continue;
     }
+    look.look_before_put(*home, slot);
     bool is_copy = home->bitmap().is_free(slot) || states_type(*home)[slot] == slot_state::live;
     for (std::size_t j = 0; j < left; ++j) is_copy = is_copy || checked[j] == slots[i];
     if (is_copy) {
@@ -228,7 +238,23 @@ QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_faults(shelf_type& int
     homes[left] = home;
     checked[left++] = slots[i];
   }
+  note_damages(look.mended());
   return left;
+}
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::mend_slabs() noexcept {
+  directory::visit from;
+  while (store_.visit_slabs(from, [this](slab& each) {
+    shelf_type* const home = shelf_of(each.size_class);
+    if (home == nullptr) return true;  // the first of a class that another thread is about to open
+    const lock_holder<Lock> held(home->lock);
+    mender_type look(home->slots, home->index, store_);
+    look.look_at_listed(each);
+    note_damages(look.mended());
+    return true;
+  })) {
+  }
 }
 
 // Puts what is in quarantine back into the slabs.

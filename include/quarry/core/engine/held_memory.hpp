@@ -33,6 +33,14 @@ class held_memory {
   bool slabs_of(void* const* slots, std::size_t count, slab** homes) const noexcept {
     return directory_.find_all(slots, count, homes);
   }
+  /// Returns whether `pointer` may be that of a header: it is aligned as one, and there is memory of the store's parts. Reads nothing
+  /// there. Complexity O(blocks of parts).
+  bool may_be_header(const void* pointer) const noexcept {
+    const auto offset = reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(buffer_);
+    return reinterpret_cast<std::uintptr_t>(pointer) % headers_.unit_bytes() == 0 &&
+           (parts_.owns(pointer, sizeof(slab)) ||
+            (offset < buffer_bytes_ && buffer_bytes_ - offset >= sizeof(slab)));
+  }
   /// Returns whether `pointer` lies in memory of the store. Complexity O(extents + blocks of parts).
   bool owns(const void* pointer) const noexcept {
     if (directory_.find(pointer) != nullptr) return true;
@@ -94,11 +102,17 @@ class held_memory {
     return peak_bytes_.load(std::memory_order_relaxed);  // Relaxed: ordered by held_bytes().
   }
 
-  /// Calls bool f(slab&) under the lock for some of the slabs that the directory knows; more: directory::visit_some().
+  /// Calls bool f(slab&) under the lock for some of the slabs that the directory knows and bool is_slab(const slab*) believes in;
+  /// more: directory::visit_some().
+  template <class IsSlab, class F>
+  bool visit_slabs(directory::visit& from, IsSlab is_slab, F f) const {
+    const lock_holder<Lock> held(lock_);
+    return directory_.visit_some(from, most_visits, is_slab, f);
+  }
   template <class F>
   bool visit_slabs(directory::visit& from, F f) const {
-    const lock_holder<Lock> held(lock_);
-    return directory_.visit_some(from, most_visits, f);
+    return visit_slabs(
+        from, [](const slab*) { return true; }, f);
   }
 
   /// Calls f(const extent&) under the lock for each extent. Complexity O(extents).

@@ -60,6 +60,7 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
         local.set_entries(parked->entries);
         taken = from.magazine_slots;
       } else {
+        look_before_refill(from, wanted);
         taken = from.refill(local.entries() + 1, wanted);
       }
       from.note_limit();
@@ -81,6 +82,7 @@ void* engine<Supply, Lock>::allocate_direct(class_index index, cache* own) {
   if (from == nullptr) return nullptr;
   do {
     const lock_holder<Lock> held(from->lock);
+    look_before_refill(*from, 1);
     if (void* const slot = from->take_one()) return slot;
   } while (grow(*from, own));
   return nullptr;

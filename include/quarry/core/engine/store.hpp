@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <quarry/core/bins/mender.hpp>
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/engine/held_memory.hpp>
 #include <quarry/core/engine/supply_lock_of.hpp>
@@ -52,6 +53,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   using holdings::held_bytes;
   using holdings::peak_bytes;
   using states_type = slot_states<!std::is_empty_v<Lock>>;
+  using mender_type = mender<states_type, store>;
 
   store(Supply supply, const engine_limits& limits)
       : holdings(limits.granule_bytes, limits.has_directory),
@@ -65,6 +67,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
         tells_tools_(limits.tells_tools) {
     if (supply_.keeps_blocks()) parts_.wish_fewer_blocks();
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
+    if (detail_ != slot_detail::none) parts_.wish_doubling_blocks();
   }
   ~store() {
     const lock_holder supplied(supply_lock_);
@@ -206,6 +209,24 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
 
   /// What is kept of each slot. Anything: every slab is found by slab_of().
   slot_detail detail() const noexcept { return detail_; }
+
+  /// Returns whether a sealed header lies at `each`; reads nothing but the store's own memory. Requires that slabs are sealed: detail()
+  /// says that something is kept. Complexity O(blocks of parts).
+  bool is_header(const slab* each) const noexcept {
+    return this->may_be_header(each) && states_type::is_sealed(*each);
+  }
+  /// As slab_of(), of the slabs whose headers nothing has written over.
+  slab* sound_slab_of(const void* pointer) const noexcept {
+    slab* const home = this->slab_of(pointer);
+    return home != nullptr && is_header(home) ? home : nullptr;
+  }
+  /// As held_memory's; where slabs are sealed, of those alone.
+  template <class F>
+  bool visit_slabs(directory::visit& from, F f) const {
+    const bool are_sealed = detail_ != slot_detail::none;
+    return holdings::visit_slabs(
+        from, [&](const slab* each) { return !are_sealed || is_header(each); }, f);
+  }
 
   /// Whether tools that watch memory are told which of it rests.
   bool tells_tools() const noexcept { return tells_tools_; }

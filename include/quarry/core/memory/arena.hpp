@@ -7,6 +7,7 @@
 // Threads    One thread at a time, or under the owner's lock.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -67,11 +68,12 @@ class arena {
   /// Adds a block of `bytes` bytes; of what is left of those before only the largest rest is used. Blocks wished for double up
   /// to 64 KiB.
   void add(void* memory, std::size_t bytes) noexcept {
-    blocks_ = ::new (memory) block{blocks_, bytes};
+    // Relaxed: the writer's own. Release: pairs with the acquire in owns().
+    blocks_.store(::new (memory) block{newest(), bytes}, std::memory_order_release);
     if (newest_.bytes() > older_.bytes()) older_ = newest_;
     newest_ = {reinterpret_cast<std::uintptr_t>(memory) + sizeof(block),
                reinterpret_cast<std::uintptr_t>(memory) + bytes};
-    if (next_bytes_ < largest_block_bytes) next_bytes_ *= 2;
+    if (next_bytes_ < largest_bytes_) next_bytes_ *= 2;
   }
 
   /// Adds memory of the buffer that start_in() got: to the newest range where it follows that, else as a block.
@@ -92,12 +94,14 @@ class arena {
   /// Makes the first block wished for twice as large: where there is enough, and each costs a call.
   void wish_fewer_blocks() noexcept { first_bytes_ = next_bytes_ = first_block_bytes * 2; }
 
+  /// Lets blocks wished for double up to 4 MiB: where it is asked often which of them a pointer lies in.
+  void wish_doubling_blocks() noexcept { largest_bytes_ = std::size_t{4} << 20; }
+
   /// Gives every block back: f(void* memory, std::size_t bytes) gets each.
   template <class F>
   void release(F f) noexcept {
-    while (blocks_ != nullptr) {
-      block* const each = blocks_;
-      blocks_ = each->next;
+    while (block* const each = newest()) {
+      blocks_.store(each->next, std::memory_order_relaxed);  // Relaxed: alone.
       f(each, each->bytes);
     }
     newest_ = older_ = {};
@@ -108,26 +112,30 @@ class arena {
   /// As release(), but the newest block stays, with nothing allocated in it.
   template <class F>
   void release_older(F f) noexcept {
-    block* const newest = blocks_;
-    if (newest == nullptr) return release(f);
-    const std::size_t newest_bytes = newest->bytes, next_bytes = next_bytes_;
-    blocks_ = newest->next;
+    block* const kept = newest();
+    if (kept == nullptr) return release(f);
+    const std::size_t kept_bytes = kept->bytes, next_bytes = next_bytes_;
+    blocks_.store(kept->next, std::memory_order_relaxed);  // Relaxed: alone.
     release(f);
-    add(newest, newest_bytes);
+    add(kept, kept_bytes);
     next_bytes_ = next_bytes;  // as large as the owner turned out to need
   }
   std::size_t newest_bytes() const noexcept {
-    return blocks_ == nullptr ? 0 : blocks_->bytes;
+    return newest() == nullptr ? 0 : newest()->bytes;
   }  // of the newest block
 
   /// Returns whether nothing was allocated since construction, start_in() or release(). Complexity O(1).
   bool untouched() const noexcept { return newest_.begin == start_; }
 
-  /// Returns whether `pointer` lies in one of the blocks that were added. Complexity O(blocks).
-  bool owns(const void* pointer) const noexcept {
-    for (const block* each = blocks_; each != nullptr; each = each->next)
-      if (reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each) < each->bytes)
-        return true;
+  /// Returns whether `bytes` bytes from `pointer` on, a few at most, lie in one of the blocks that were added. Threads: any, while
+  /// none goes back. Complexity O(blocks).
+  bool owns(const void* pointer, std::size_t bytes = 1) const noexcept {
+    // Acquire: pairs with the release in add().
+    const block* each = blocks_.load(std::memory_order_acquire);
+    for (; each != nullptr; each = each->next) {
+      const auto offset = reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(each);
+      if (offset < each->bytes) return bytes <= each->bytes - offset;
+    }
     return false;
   }
 
@@ -149,6 +157,10 @@ class arena {
     std::uintptr_t end = 0;
   };
 
+  block* newest() const noexcept {
+    return blocks_.load(std::memory_order_relaxed);
+  }  // Relaxed: the writer's own.
+
   static constexpr std::size_t first_block_bytes = 2048;
   static constexpr std::size_t largest_block_bytes = 65536;
 
@@ -156,9 +168,10 @@ class arena {
   range older_;               // of one before it
   std::uintptr_t start_ = 0;  // where the user's buffer begins; 0 without one
   std::uintptr_t start_end_ = 0;
-  block* blocks_ = nullptr;  // newest first
+  std::atomic<block*> blocks_{nullptr};  // newest first; read by any thread
   std::size_t first_bytes_ = first_block_bytes;
   std::size_t next_bytes_ = first_block_bytes;
+  std::size_t largest_bytes_ = largest_block_bytes;  // of a block wished for
 };
 
 }  // namespace core

@@ -115,8 +115,10 @@ class directory {
       advance();
       entry* place = &place_of(*newest(), each);
       // Relaxed: the writer's own.
-      if (place->granule.load(std::memory_order_relaxed) != each)
-        place = &place_of(*newest()->older.load(std::memory_order_relaxed), each);
+      if (place->granule.load(std::memory_order_relaxed) != each) {
+        table* const older = newest()->older.load(std::memory_order_relaxed);
+        if (older != nullptr) place = &place_of(*older, each);  // null: something has written over the entry
+      }
       place->home.store(nullptr, std::memory_order_release);  // Release: pairs with the acquire in find().
       --live_;
     }
@@ -131,14 +133,19 @@ class directory {
     std::uint8_t restarts_ = 0;
   };
 
-  /// Calls bool f(slab&) for the slabs of at most `count` entries, from where `from` stands on, until f returns false: then the
+  /// Calls bool f(slab&) for the slabs that bool is_slab(const slab*) believes in of at most `count` entries, from where `from` stands on, until f returns false: then the
   /// next visit begins with that slab. Where a table was replaced meanwhile, the visit starts over, up to 4 times; after that some
   /// slabs may be missed.
   /// Requires    The owner's lock.
   /// Returns     Whether entries are left.
   /// Complexity  O(count).
+  template <class IsSlab, class F>
+  bool visit_some(visit& from, std::size_t count, IsSlab is_slab, F f) const;
   template <class F>
-  bool visit_some(visit& from, std::size_t count, F f) const;
+  bool visit_some(visit& from, std::size_t count, F f) const {
+    return visit_some(
+        from, count, [](const slab*) { return true; }, f);
+  }
 
   /// Forgets everything; the memory that was brought is the owner's again. Requires that nobody is inside a call.
   void release() noexcept {
@@ -347,8 +354,8 @@ class directory {
 };
 
 // The older table goes first: what moves to the newest one meanwhile is met there.
-template <class F>
-bool directory::visit_some(visit& from, std::size_t count, F f) const {
+template <class IsSlab, class F>
+bool directory::visit_some(visit& from, std::size_t count, IsSlab is_slab, F f) const {
   const table* const current = newest();
   if (current == nullptr) return false;
   if (from.newest_ != current) {
@@ -369,8 +376,9 @@ bool directory::visit_some(visit& from, std::size_t count, F f) const {
   for (; count != 0 && from.at_ <= in.mask; --count, ++from.at_) {
     const entry& each = in.entries()[from.at_];
     slab* const home = each.home.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
-    if (home == nullptr || reinterpret_cast<std::uintptr_t>(home->begin()) >> granule_shift_ !=
-                               each.granule.load(std::memory_order_relaxed))  // Relaxed: as above.
+    if (home == nullptr || !is_slab(home) ||
+        reinterpret_cast<std::uintptr_t>(home->begin()) >> granule_shift_ !=
+            each.granule.load(std::memory_order_relaxed))  // Relaxed: as above.
       continue;
     if (!f(*home)) return true;
   }

@@ -118,6 +118,35 @@ class slot_bitmap {
     if (group == 0) top_ &= ~(bitmap_word{1} << (index / word_slots));
   }
 
+  /// Returns the free slots at which put() reports.
+  std::uint32_t noticed_count() const noexcept { return notice_at_; }
+
+  /// Returns whether the summary of the word of `slot` agrees with it. Complexity O(1).
+  bool agrees_at(std::size_t slot) const noexcept {
+    const std::size_t index = slot / word_slots;
+    const bitmap_word group = data()[words_ + index / word_slots];
+    return (data()[index] != 0) == ((group >> index % word_slots & 1) != 0) &&
+           (group != 0) == ((top_ >> index / word_slots & 1) != 0);
+  }
+
+  /// Returns whether count, summary and top are what settle() would make them, and no bit behind `slots` is set.
+  /// Complexity O(words()).
+  bool agrees(std::size_t slots) const noexcept {
+    const tally all = count_all();
+    const std::size_t last = slots % word_slots;
+    return all.is_summed && all.top == top_ && all.bits == count_ &&
+           (last == 0 || (data()[words_ - 1] & ~low_bits(last)) == 0);
+  }
+
+  /// Makes a bitmap of `slots` slots out of the words alone, whatever count, summary and top say. Complexity O(words()).
+  void settle(std::size_t slots) noexcept {
+    if (const std::size_t last = slots % word_slots) data()[words_ - 1] &= low_bits(last);
+    for (std::size_t s = 0; s < words_for(words_); ++s) data()[words_ + s] = summary_of(s);
+    const tally all = count_all();
+    top_ = all.top;
+    count_ = static_cast<std::uint32_t>(all.bits);
+  }
+
   /// Returns true when count, summary and top agree with the words. Complexity O(words() * word_slots).
   bool check_invariants() const noexcept {
     std::size_t bits = 0;
@@ -134,6 +163,29 @@ class slot_bitmap {
  private:
   bitmap_word* data() noexcept { return reinterpret_cast<bitmap_word*>(this + 1); }
   const bitmap_word* data() const noexcept { return reinterpret_cast<const bitmap_word*>(this + 1); }
+
+  // What the words say.
+  struct tally {
+    std::size_t bits = 0;
+    bitmap_word top = 0;
+    bool is_summed = true;  // each summary word is right
+  };
+  bitmap_word summary_of(std::size_t group) const noexcept {
+    bitmap_word result = 0;
+    for (std::size_t i = group * word_slots; i < words_ && i < (group + 1) * word_slots; ++i)
+      result |= bitmap_word{data()[i] != 0} << (i % word_slots);
+    return result;
+  }
+  tally count_all() const noexcept {
+    tally result;
+    for (std::size_t i = 0; i < words_; ++i) result.bits += count_bits(data()[i]);
+    for (std::size_t s = 0; s < words_for(words_); ++s) {
+      const bitmap_word summary = summary_of(s);
+      result.is_summed = result.is_summed && summary == data()[words_ + s];
+      result.top |= bitmap_word{summary != 0} << s;
+    }
+    return result;
+  }
 
   static void fill(bitmap_word* words, std::size_t bits) noexcept {
     for (; bits > word_slots; bits -= word_slots) *words++ = ~bitmap_word{0};

@@ -68,6 +68,9 @@ class slot_states {
   /// may be looked at. Complexity O(1).
   static bool is_sealed(const slab& of) noexcept { return of.number == seal_of(of); }
 
+  /// Ends the life of a header: from now on it is no sealed one.
+  static void unseal(slab& of) noexcept { of.number = ~seal_of(of); }
+
   slot_state operator[](std::size_t slot) const noexcept {
     const std::uint32_t bits = load(slot) >> shift_of(slot);
     return (bits & is_live) != 0     ? slot_state::live
@@ -115,12 +118,19 @@ class slot_states {
     return (state_bytes_of(slots) + alignof(slot_record) - 1) / alignof(slot_record) * alignof(slot_record);
   }
 
-  // Each bit that is sealed changes one of the seal.
+  // All that never changes while a slab is in use.
   static std::uint32_t seal_of(const slab& of) noexcept {
-    const auto begin = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(of.begin()));
-    const auto slots = static_cast<std::uint32_t>(of.slots());
-    return static_cast<std::uint32_t>(begin ^ begin >> 32) ^ (slots << 8 | slots >> 24) ^ of.size_class ^
-           0x5EA1ED00U;
+    constexpr std::uint64_t odd = 0x9E3779B97F4A7C15U;
+    const auto mixed = [](std::uint64_t seal) noexcept { return (seal ^ seal >> 29) * odd; };
+    const auto flag = [](const bool& of_header) noexcept {  // which may hold any byte by now
+      return std::uint64_t{reinterpret_cast<const unsigned char&>(of_header)};
+    };
+    std::uint64_t seal = mixed(reinterpret_cast<std::uintptr_t>(of.begin()));
+    seal = mixed(seal ^ reinterpret_cast<std::uintptr_t>(of.owner));
+    seal = mixed(seal ^ (of.slots() | std::uint64_t{of.size_class} << 32 | std::uint64_t{of.granules} << 40 |
+                         std::uint64_t{of.room} << 48 | flag(of.pinned) << 56));
+    seal = mixed(seal ^ (of.bitmap().words() | flag(of.is_unlisted) << 32));
+    return static_cast<std::uint32_t>(seal >> 32);
   }
 
   static constexpr std::uint32_t shift_of(std::size_t slot) noexcept {
