@@ -72,7 +72,8 @@ class world {
       const std::size_t home = home_of(taken[i]);
       const std::size_t slot = slot_of(taken[i]);
       EXPECT_LT(slot, slots);
-      if (states_type(header(home)).begin_life(slot)) live_.insert(taken[i]);
+      EXPECT_TRUE(states_type(header(home)).begin_life(slot)) << "it lives";
+      live_.insert(taken[i]);
     }
     return look.mended();
   }

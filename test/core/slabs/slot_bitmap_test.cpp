@@ -252,6 +252,14 @@ TEST(SlotBitmap, SaysThatItDoesNotAgreeWhateverBitWasFlippedAndIsSettledFromItsW
   }
 }
 
+TEST(SlotBitmap, DoesNotAgreeWhereABitBehindTheLastSlotMakesTheCountRight) {
+  bitmap_of bitmap(100);
+  auto* const words = reinterpret_cast<std::size_t*>(&*bitmap + 1);
+  words[0] &= ~std::size_t{1};
+  words[bitmap->words() - 1] |= ~(~std::size_t{0} >> 1);
+  EXPECT_FALSE(bitmap->agrees(100));
+}
+
 TEST(SlotBitmap, SaysOfEachWordWhetherItsSummaryAgrees) {
   bitmap_of bitmap(200);
   bitmap->take(70);
