@@ -12,7 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
+#include <memory>
 #include <ostream>
 #include <sstream>
 #include <string>
@@ -81,7 +81,7 @@ class user {
     options.upstream_only = true;
     options.leaks = leak_action::quiet;
     options.slab_bytes = slab_bytes;
-    resource_.emplace(options, &supply);
+    resource_ = std::make_unique<Resource>(options, &supply);
   }
 
   Resource& resource() { return *resource_; }
@@ -169,7 +169,7 @@ class user {
   row_supply& supply_;
   std::vector<bool> map_;  // of the units that live
   std::vector<std::byte*> live_[size_count];
-  std::optional<Resource> resource_;
+  std::unique_ptr<Resource> resource_;
   outcome worst_ = outcome::harmless;
 };
 
