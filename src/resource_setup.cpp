@@ -35,6 +35,7 @@ resource_setup::resource_setup(const slab_options& given, std::size_t buffer_byt
       tells_tools_(has_tools()),
       red_zone_bytes_(options_.checks == check_level::full ? smallest_red_zone_bytes : 0) {
   constexpr std::size_t smallest_granule_bytes = 256;
+  constexpr std::size_t largest_granule_bytes = 8192;  // else two for each class are most of the supply
   constexpr std::size_t granules_in_supply = 64;
   constexpr std::size_t granules_in_slab = 8;
   constexpr std::size_t slabs_in_supply = granules_in_supply / granules_in_slab;
@@ -42,7 +43,8 @@ resource_setup::resource_setup(const slab_options& given, std::size_t buffer_byt
   const std::size_t supply_bytes = supply_bytes_of(options_, buffer_bytes, has_upstream);
   if (given.slab_bytes == 0 && supply_bytes != 0 && supply_bytes / granules_in_supply < granule_bytes_) {
     granule_bytes_ = smallest_granule_bytes;
-    while (granule_bytes_ * 2 <= supply_bytes / granules_in_supply) granule_bytes_ *= 2;
+    while (granule_bytes_ < largest_granule_bytes && granule_bytes_ * 2 <= supply_bytes / granules_in_supply)
+      granule_bytes_ *= 2;
     slab_granules_ = granules_in_slab;
     has_directory_ = is_checked() || supply_bytes >= least_supply_of_directory_bytes;
     const std::size_t share_bytes = supply_bytes / slabs_in_supply / 2;

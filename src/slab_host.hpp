@@ -97,6 +97,8 @@ std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
   if constexpr (Derived::is_for_one_thread) {
     const auto& memory = engine_.memory();
     const bool may_release = keep_bytes == 0 && memory.supply().takes_back() && !memory.is_within_call();
+    if (may_release && engine_.used_slots() == 0 && engine_.has_no_block())
+      engine_.trim(0);  // first, while upstream may come back for more
     if (may_release && engine_.used_slots() == 0 && engine_.has_no_block()) {
       this->self().forget_caches();
       engine_.release(false);

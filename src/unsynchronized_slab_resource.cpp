@@ -27,7 +27,10 @@ unsynchronized_slab_resource::unsynchronized_slab_resource(const slab_options& o
     : slab_host(options, buffer, bytes, upstream, growth_log2) {}
 
 void unsynchronized_slab_resource::open_watched() noexcept {
-  if (const core::cache* const opened = engine_.open_cache()) cache_.behind = opened->behind;
+  core::cache* const opened = engine_.open_cache();
+  if (opened == nullptr) return;
+  if (cache_.behind != nullptr) return engine_.close_cache(*opened);  // the supply came back
+  cache_.behind = opened->behind;
 }
 
 bool unsynchronized_slab_resource::do_is_equal(const std::pmr::memory_resource& other) const noexcept {

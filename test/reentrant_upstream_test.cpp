@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/both_resources.hpp"
+#include "support/counting_resource.hpp"
 
 namespace {
 
@@ -23,15 +24,16 @@ class returning_upstream final : public std::pmr::memory_resource {
  public:
   std::function<void()> before_allocate = [] {};
   std::function<void()> before_deallocate = [] {};
+  std::pmr::memory_resource* below = std::pmr::new_delete_resource();
 
  private:
   void* do_allocate(std::size_t bytes, std::size_t alignment) override {
     come_back(before_allocate);
-    return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    return below->allocate(bytes, alignment);
   }
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
     come_back(before_deallocate);
-    std::pmr::new_delete_resource()->deallocate(block, bytes, alignment);
+    below->deallocate(block, bytes, alignment);
   }
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
 
@@ -168,6 +170,29 @@ TYPED_TEST(ReentrantUpstream, MayFreeAllAndTrimWhenItGetsMemoryBack) {
 TYPED_TEST(ReentrantUpstream, MayFreeWhenItGetsMemoryBack) {
   this->lose_nothing(
       [](auto& upstream, auto& objects) { upstream.before_deallocate = [&] { objects.free_some(); }; });
+}
+
+// With nothing live a trim of the resource of one thread gives all of it back.
+TYPED_TEST(ReentrantUpstream, IsServedOutOfWhatStaysWhenItAllocatesWhileATrimGivesBack) {
+  quarry_test::counting_resource counted(std::pmr::new_delete_resource());
+  returning_upstream upstream;
+  upstream.below = &counted;
+  quarry::slab_options options;
+  options.upstream_only = true;
+  TypeParam resource(options, &upstream);
+  std::vector<void*> blocks;
+  for (int i = 0; i < 20000; ++i) blocks.push_back(resource.allocate(48));
+  for (void* const each : blocks) resource.deallocate(each, 48);
+  std::vector<void*> taken;
+  upstream.before_deallocate = [&] {
+    for (int i = 0; i < 10 && taken.size() < 20; ++i) taken.push_back(resource.allocate(48));
+  };
+  resource.trim();
+  upstream.before_deallocate = [] {};
+  ASSERT_EQ(taken.size(), 20U);
+  for (void* const each : taken) EXPECT_TRUE(counted.holds(each));
+  EXPECT_EQ(resource.stats().live_slots, 20U);
+  for (void* const each : taken) resource.deallocate(each, 48);
 }
 
 }  // namespace

@@ -201,6 +201,39 @@ TEST(SmallBuffer, BehindAMonotonicResourceNoPartsAreTakenForASlabThatIsRefused) 
     }
 }
 
+TYPED_TEST(SmallSupply, OverAMonotonicBufferWhatOneClassHasFreedServesAnother) {
+  for (const std::size_t kibibytes : {256U, 1000U, 3000U})
+    for (const std::size_t bytes : {8U, 128U, 200U, 1000U})
+      for (const bool is_limited : {false, true}) {
+        SCOPED_TRACE(testing::Message()
+                     << bytes << " B out of " << kibibytes << " KiB, limited " << is_limited);
+        const std::size_t supply_bytes = kibibytes * kibibyte;
+        const buffer_at buffer(supply_bytes * 2, 0);
+        std::pmr::monotonic_buffer_resource supply(buffer.start(), supply_bytes * (is_limited ? 2 : 1),
+                                                   std::pmr::null_memory_resource());
+        slab_options options;
+        if (is_limited) options.max_bytes = supply_bytes;
+        TypeParam resource(options, &supply);
+        deallocate_each(resource, allocate_until_refused(resource, 64), 64);
+        const std::vector<void*> served = allocate_until_refused(resource, bytes);
+        EXPECT_GE(served.size() * bytes * 4, supply_bytes);
+        for (void* const each : served) ASSERT_TRUE(resource.owns(each));
+      }
+}
+
+// A slab that lies in a larger block of before uses all of it.
+TYPED_TEST(SmallSupply, OverAMonotonicBufferBlocksInAFreedBlockAreOwned) {
+  const buffer_at buffer(mebibyte, 0);
+  std::pmr::monotonic_buffer_resource supply(buffer.start(), mebibyte, std::pmr::null_memory_resource());
+  TypeParam resource(&supply);
+  resource.deallocate(resource.allocate(40000), 40000);
+  for (int i = 0; i < 112; ++i) {
+    const void* const block = resource.allocate(512);
+    ASSERT_TRUE(resource.owns(block)) << i;
+    ASSERT_EQ(resource.block_bytes(block), 512U);
+  }
+}
+
 // What goes back to a monotonic buffer is lost there, so it must not go back.
 TYPED_TEST(SmallSupply, OverAMonotonicBufferAWorkingSetIsBuiltAndFreedWithoutEndWhereTheStandardPoolCan) {
   constexpr std::size_t rounds = 40;

@@ -41,7 +41,7 @@ auto engine<Supply, Lock>::make_shelf(class_index index) noexcept -> shelf_type*
     place = shelf_rooms_;
     if (place != nullptr) shelf_rooms_ = shelf_rooms_->next;
   }
-  if (place == nullptr) place = store_.take_part(sizeof(shelf_type), line_bytes);
+  if (place == nullptr) place = store_.take_part(sizeof(shelf_type), line_bytes, true);
   return place == nullptr ? nullptr : ::new (place) shelf_type(index, layout_of(index));
 }
 

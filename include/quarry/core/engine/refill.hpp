@@ -226,7 +226,8 @@ slab* engine<Supply, Lock>::smallest_slab(shelf_type& to) noexcept {
   std::size_t bytes = most_bytes < least_asked_bytes ? most_bytes : least_asked_bytes / 2;
   for (; bytes >= slot_bytes && bytes >= 128; bytes /= 2)
     if (slab* const fresh = store_.take_slab_apart(layout, to.index, bytes)) return fresh;
-  return nullptr;
+  constexpr std::size_t any_times = std::size_t{1} << 20;
+  return store_.take_slab_loose(layout, to.index, slot_bytes, false, any_times);
 }
 
 // What is tried for a slab after everything that rests has gone back. Errors: what the supply throws.

@@ -83,9 +83,10 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     attach_buffer();
   }
 
-  /// Returns `bytes` bytes that live until release(), or null when the supply refuses or the limit is reached.
+  /// Returns `bytes` bytes that live until release(), or null when the supply refuses or the limit is reached. `insists`: where
+  /// nobody takes memory back, what rests serves then, too.
   /// Complexity  O(1), at most two calls of the supply.
-  void* take_part(std::size_t bytes, std::size_t alignment) noexcept {
+  void* take_part(std::size_t bytes, std::size_t alignment, bool insists = false) noexcept {
     for (;;) {
       std::size_t wished = 0;
       {
@@ -93,7 +94,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
         if (void* const part = parts_.try_allocate(bytes, alignment)) return part;
         wished = parts_.wished_block_bytes(bytes, alignment);
       }
-      if (!add_block(wished, arena::block_bytes_of_one(bytes, alignment))) return nullptr;
+      const std::size_t least = arena::block_bytes_of_one(bytes, alignment);
+      if (!add_block(wished, least) && !(insists && add_rest_of_blocks(least))) return nullptr;
     }
   }
 
@@ -108,9 +110,10 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   slab* take_slab_apart(const slab_layout& layout, class_index index, std::size_t bytes) noexcept;
 
   /// Returns a slab of `bytes` bytes of slots at most in a block of its own, which goes back when it is empty; or null. Of more
-  /// bytes, where a larger block rests that cannot go back. `may_ask`: where none rests the supply is asked.
-  slab* take_slab_loose(const slab_layout& layout, class_index index, std::size_t bytes,
-                        bool may_ask = true) noexcept;
+  /// bytes, where a larger block rests that cannot go back: one that is up to `times_larger`. `may_ask`: where none rests the
+  /// supply is asked.
+  slab* take_slab_loose(const slab_layout& layout, class_index index, std::size_t bytes, bool may_ask = true,
+                        std::size_t times_larger = 4) noexcept;
 
   /// Returns the most bytes of slots for which take_slab_apart() needs no supply. Complexity O(1).
   std::size_t room_apart(std::size_t slot_bytes) const noexcept {
@@ -352,6 +355,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   template <class... Insist>
   bool add_block(std::size_t wished, std::size_t least, Insist...);
   bool add_block_of_buffer(std::size_t least) noexcept;
+  bool add_rest_of_blocks(std::size_t least) noexcept;
   struct missing_parts {
     std::size_t bytes = 0;
     std::size_t entry_bytes = 0;  // among them, for the directory

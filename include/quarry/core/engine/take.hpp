@@ -36,6 +36,39 @@ bool store<Supply, Lock>::add_block(std::size_t wished, std::size_t least, Insis
   }
 }
 
+// Takes what rests for parts, for good, where nobody takes memory back: else a class that was served keeps all others out.
+template <class Supply, class Lock>
+bool store<Supply, Lock>::add_rest_of_blocks(std::size_t least) noexcept {
+  if (supply_.takes_back() || detail_ != slot_detail::none) return false;
+  std::byte* rest = nullptr;
+  std::size_t bytes = 0;
+  const std::size_t granules = (least + granule_bytes() - 1) / granule_bytes();
+  if (granules <= extents::most_granules) {
+    const lock_holder<Lock> held(lock_);
+    const granule_run run = extents_.take(static_cast<std::uint32_t>(granules));
+    if (run.home != nullptr) {
+      rest = extents_.address_of(run);
+      bytes = extents_.bytes_of(run);
+    }
+  }
+  if (rest == nullptr)
+    oversize_.until(0, [&](shard& each) {
+      const lock_holder<Lock> held(each.lock);
+      oversize_block* const kept = each.blocks.reuse(least, arena::block_alignment, 65536);
+      if (kept == nullptr) return false;
+      each.blocks.set_slab(*kept);
+      return_grant(each, slack_bytes());
+      rest = static_cast<std::byte*>(kept->memory);
+      bytes = kept->held_bytes;
+      return true;
+    });
+  if (rest == nullptr) return false;
+  tell_leaving(rest, bytes);
+  const lock_holder<Lock> held(lock_);
+  parts_.add_rest(rest, bytes);
+  return true;
+}
+
 // Takes granules of the initial buffer for parts; small ones some at a time, so that what one part leaves serves the next.
 template <class Supply, class Lock>
 bool store<Supply, Lock>::add_block_of_buffer(std::size_t least) noexcept {
@@ -130,6 +163,7 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
   const std::size_t granules = granules_of(layout);
   for (;;) {
     std::size_t part_bytes = 0, wished = 0, ahead = 0;
+    bool has_run = false;
     {
       const lock_holder<Lock> held(lock_);
       const granule_run run =
@@ -139,7 +173,8 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
         if (missing.bytes != 0) bring_parts(layout, siblings, missing);
         return make_slab(extents_.take(run), layout, index);
       }
-      part_bytes = missing.bytes + (run.home == nullptr ? record_bytes() : 0);
+      has_run = run.home != nullptr;
+      part_bytes = missing.bytes + (has_run ? 0 : record_bytes());
       if (run.home == nullptr && has_room_for(part_bytes)) {
         bring_record();
         part_bytes = 0;
@@ -151,10 +186,9 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
       }
     }
     if (ahead != 0) add_block(ahead, ahead);
-    const bool has_more =
-        part_bytes == 0 ? grow(layout)
-                        : add_block(wished, arena::least_block_bytes(part_bytes, headers_.unit_bytes()));
-    if (!has_more) return nullptr;
+    const std::size_t least = arena::least_block_bytes(part_bytes, headers_.unit_bytes());
+    const bool has_more = part_bytes == 0 ? grow(layout) : add_block(wished, least);
+    if (!has_more && !(has_run && add_rest_of_blocks(least))) return nullptr;
   }
 }
 
@@ -274,15 +308,16 @@ slab* store<Supply, Lock>::take_slab_apart(const slab_layout& layout, class_inde
 
 template <class Supply, class Lock>
 slab* store<Supply, Lock>::take_slab_loose(const slab_layout& layout, class_index index, std::size_t bytes,
-                                           bool may_ask) noexcept {
+                                           bool may_ask, std::size_t times_larger) noexcept {
   const std::size_t alignment = alignment_of(layout.slot_bytes);
   std::size_t slots = bytes / layout.slot_bytes;
   if (slots == 0 || slots > slot_bitmap::most_slots || !supply_.has_memory()) return nullptr;
   std::size_t header_bytes = slab::header_bytes_for(slots);
   const std::size_t block_bytes = header_bytes + alignment + slots * layout.slot_bytes;
   std::size_t room_bytes = block_bytes;
-  void* header =
-      supply_.takes_back() ? nullptr : reuse_oversize(block_bytes, alignof(slab), 0, block_bytes * 4);
+  void* header = supply_.takes_back()
+                     ? nullptr
+                     : reuse_oversize(block_bytes, alignof(slab), 0, block_bytes * times_larger);
   if (header == nullptr && may_ask)
     header = without_throwing([&] { return take_oversize(block_bytes, alignof(slab)); });
   if (header == nullptr) return nullptr;
