@@ -17,7 +17,8 @@ HEADER = pathlib.Path(__file__).parents[2] / "include" / "quarry" / "version.hpp
 # What inline code of users calls or names beyond the public face.
 NEEDED = ["core::engine<", "core::store<", "detail::slab_face<", "detail::slab_host<", "detail::thread_caches::",
           "detail::thread_table", "detail::resource_supply::", "detail::sleeping_lock::", "detail::supply_lock::",
-          "detail::throw_bad_array_new_length(", "detail::report_violation(", "detail::checks_of_environment("]
+          "detail::throw_bad_array_new_length(", "detail::report_violation(", "detail::checks_of_environment(",
+          "detail::fork_peer_of_library("]
 # What must be there, or the library has another face than users know.
 PUBLIC = ["unsynchronized_slab_resource::", "synchronized_slab_resource::", "slab_thread_view::", "os_page_source::",
           "slab_options::resolved(", "memory_budget::", "os_page_resource(", "pooled_page_resource(", "trim_pooled_pages(",
