@@ -19,11 +19,12 @@ namespace {
 using quarry_test::both_resources;
 using quarry_test::resource_names;
 
-/// Calls a hook before each call that it passes on, but for those that the hook itself causes.
+/// Calls a hook before or after each call that it passes on, but for those that the hook itself causes.
 class returning_upstream final : public std::pmr::memory_resource {
  public:
   std::function<void()> before_allocate = [] {};
   std::function<void()> before_deallocate = [] {};
+  std::function<void()> after_deallocate = [] {};
   std::pmr::memory_resource* below = std::pmr::new_delete_resource();
 
  private:
@@ -34,6 +35,7 @@ class returning_upstream final : public std::pmr::memory_resource {
   void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override {
     come_back(before_deallocate);
     below->deallocate(block, bytes, alignment);
+    come_back(after_deallocate);
   }
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
 
@@ -174,25 +176,29 @@ TYPED_TEST(ReentrantUpstream, MayFreeWhenItGetsMemoryBack) {
 
 // With nothing live a trim of the resource of one thread gives all of it back.
 TYPED_TEST(ReentrantUpstream, IsServedOutOfWhatStaysWhenItAllocatesWhileATrimGivesBack) {
-  quarry_test::counting_resource counted(std::pmr::new_delete_resource());
-  returning_upstream upstream;
-  upstream.below = &counted;
-  quarry::slab_options options;
-  options.upstream_only = true;
-  TypeParam resource(options, &upstream);
-  std::vector<void*> blocks;
-  for (int i = 0; i < 20000; ++i) blocks.push_back(resource.allocate(48));
-  for (void* const each : blocks) resource.deallocate(each, 48);
-  std::vector<void*> taken;
-  upstream.before_deallocate = [&] {
-    for (int i = 0; i < 10 && taken.size() < 20; ++i) taken.push_back(resource.allocate(48));
-  };
-  resource.trim();
-  upstream.before_deallocate = [] {};
-  ASSERT_EQ(taken.size(), 20U);
-  for (void* const each : taken) EXPECT_TRUE(counted.holds(each));
-  EXPECT_EQ(resource.stats().live_slots, 20U);
-  for (void* const each : taken) resource.deallocate(each, 48);
+  for (int first = 1; first <= 4;
+       ++first) {  // of the calls that give back, the one from which on it allocates
+    SCOPED_TRACE(first);
+    quarry_test::counting_resource counted(std::pmr::new_delete_resource());
+    returning_upstream upstream;
+    upstream.below = &counted;
+    quarry::slab_options options;
+    options.upstream_only = true;
+    TypeParam resource(options, &upstream);
+    std::vector<void*> blocks;
+    for (int i = 0; i < 20000; ++i) blocks.push_back(resource.allocate(48));
+    for (void* const each : blocks) resource.deallocate(each, 48);
+    std::vector<void*> taken;
+    upstream.after_deallocate = [&, call = 0]() mutable {
+      if (++call == first)
+        for (int i = 0; i < 10; ++i) taken.push_back(resource.allocate(48));
+    };
+    resource.trim();
+    upstream.after_deallocate = [] {};
+    for (void* const each : taken) EXPECT_TRUE(counted.holds(each));
+    EXPECT_EQ(resource.stats().live_slots, taken.size());
+    for (void* const each : taken) resource.deallocate(each, 48);
+  }
 }
 
 }  // namespace
