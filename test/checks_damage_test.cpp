@@ -6,8 +6,6 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <memory_resource>
-#include <new>
 #include <set>
 #include <vector>
 
@@ -15,6 +13,7 @@
 #include "quarry/core/slabs/slot_states.hpp"
 #include "quarry/violation.hpp"
 #include "support/both_resources.hpp"
+#include "support/row_supply.hpp"
 
 namespace quarry {
 namespace {
@@ -29,27 +28,6 @@ std::vector<slab_errc> errors;  // since the test began
 void note(const violation& found) {
   errors.push_back(found.error);
 }
-
-// Hands one block of memory out from its begin on; takes nothing back.
-class upward_supply final : public std::pmr::memory_resource {
- public:
-  std::byte* begin() const { return memory_.get(); }
-  std::size_t used_bytes() const { return used_bytes_; }
-
- private:
-  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
-    void* place = memory_.get() + used_bytes_;
-    std::size_t room = supply_bytes - used_bytes_;
-    if (std::align(alignment, bytes, place, room) == nullptr) throw std::bad_alloc();
-    used_bytes_ = supply_bytes - room + bytes;
-    return place;
-  }
-  void do_deallocate(void*, std::size_t, std::size_t) override {}
-  bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
-
-  std::unique_ptr<std::byte[]> memory_{new std::byte[supply_bytes]};
-  std::size_t used_bytes_ = 0;
-};
 
 template <class Resource>
 class DamagedHeader : public testing::Test {
@@ -85,7 +63,7 @@ class DamagedHeader : public testing::Test {
     resource_->trim();
   }
 
-  upward_supply supply_;
+  quarry_test::row_supply supply_{supply_bytes};
   std::unique_ptr<Resource> resource_;
   void* blocks_[100];
   core::slab* header_ = nullptr;
@@ -152,7 +130,7 @@ class DamagedMagazine : public testing::Test {
   template <class F>
   bool damage(int bit, F f) {
     errors.clear();
-    auto supply = std::make_unique<upward_supply>();
+    auto supply = std::make_unique<quarry_test::row_supply>(supply_bytes);
     slab_options options;
     options.checks = check_level::pointers;
     options.upstream_only = true;

@@ -6,18 +6,12 @@
 #include <atomic>
 #include <thread>
 
+#include "support/another_thread.hpp"
+
 namespace {
 
 using quarry::detail::supply_lock;
-
-bool another_thread_gets(supply_lock& lock) {
-  bool got = false;
-  std::thread([&] {
-    got = lock.try_lock();
-    if (got) lock.unlock();
-  }).join();
-  return got;
-}
+using quarry_test::another_thread_gets;
 
 TEST(SupplyLock, IsHeldUntilItWasUnlockedAsOftenAsItWasLocked) {
   supply_lock lock;
