@@ -426,3 +426,4 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
 #include <quarry/core/engine/give_back_oversize.hpp>
 #include <quarry/core/engine/take.hpp>
 #include <quarry/core/engine/take_oversize.hpp>
+#include <quarry/core/engine/take_parts.hpp>
