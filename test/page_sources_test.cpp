@@ -85,7 +85,7 @@ TEST(OsPageSource, ReturnsNullWhenTheSystemRefuses) {
 }
 
 TEST(StaticPageSource, HandsOutItsWholeBufferOnceAndTakesItBack) {
-  static static_page_source<65536> source;
+  static static_page_source<65536, 65536> source;
   std::set<void*> pages;
   while (void* const page = source.allocate_pages(1024, 1024)) {
     EXPECT_TRUE(is_aligned(page, 1024));
@@ -103,9 +103,20 @@ TEST(StaticPageSource, HandsOutItsWholeBufferOnceAndTakesItBack) {
 
 static_assert(sizeof(static_page_source<4096, 1024>) <= 4096 + 1024);
 static_assert(sizeof(static_page_source<65536, 256>) <= 65536 + 256);
-static_assert(static_page_source<4096>::largest_slab_bytes == 4096);
-static_assert(static_page_source<12288>::largest_slab_bytes == 8192);
+static_assert(static_page_source<1024>::largest_slab_bytes == 256);
+static_assert(static_page_source<4096>::largest_slab_bytes == 256);
+static_assert(static_page_source<12288>::largest_slab_bytes == 512);
+static_assert(static_page_source<65536>::largest_slab_bytes == 4096);
 static_assert(alignof(static_page_source<262144, 262144>) == 262144);
+
+// What an object adds to its buffer where no alignment is written.
+template <std::size_t Bytes>
+constexpr std::size_t added_bytes = sizeof(static_page_source<Bytes>) - Bytes;
+static_assert(added_bytes<1024> <= 1024 / 16 + 256);
+static_assert(added_bytes<4096> <= 4096 / 16 + 256);
+static_assert(added_bytes<12288> <= 12288 / 16 + 256);
+static_assert(added_bytes<65536> <= 65536 / 16 + 256);
+static_assert(added_bytes<1 << 20> <= (1 << 20) / 16 + 256);
 
 TEST(StaticPageSource, AlignedForItsLargestSlabItLendsItsWholeBufferWhereverItLies) {
   struct neighbours {
@@ -126,6 +137,8 @@ TEST(StaticPageSource, AlignedForItsLargestSlabItLendsItsWholeBufferWhereverItLi
 
 static_assert(sizeof(quarry::static_pages<4096, 1024>) == 4096);
 static_assert(sizeof(quarry::static_pages<65536>) == 65536);
+static_assert(quarry::buffered_page_source<4096>::largest_slab_bytes == 4096);
+static_assert(alignof(quarry::static_pages<4096>) == 4096);
 static_assert(sizeof(quarry::buffered_page_source<4096, 1024>) == 2 * sizeof(void*));
 static_assert(sizeof(quarry::buffered_page_source<65536>) <= 6 * sizeof(void*));
 static_assert(std::is_trivially_default_constructible_v<quarry::static_pages<4096, 1024>>,
@@ -160,7 +173,7 @@ TEST(BufferedPageSource, DoesNotLendTheAddressZero) {
 }
 
 TEST(StaticPageSource, MixesSizesAndRefusesWhatDoesNotFit) {
-  static static_page_source<65536> source;
+  static static_page_source<65536, 32768> source;
   EXPECT_EQ(source.allocate_pages(65537, 256), nullptr);
   EXPECT_EQ(source.allocate_pages(0, 256), nullptr);
   void* const small = source.allocate_pages(1, 1);
@@ -194,8 +207,8 @@ TEST(StaticPageSource, LendsNothingBehindItsEnd) {
 }
 
 TEST(StaticPageSource, ACacheExhaustsItWithACleanErrorAndWorksAgainAfterFrees) {
-  static static_page_source<16384> source;
-  slab_cache<block, null_lock, 4096, static_page_source<16384>> cache(source);
+  static static_page_source<16384, 4096> source;
+  slab_cache<block, null_lock, 4096, static_page_source<16384, 4096>> cache(source);
   std::vector<decltype(cache)::ptr> owners;
   for (int round = 0; round < 3; ++round) {
     while (auto owner = cache.try_make()) owners.push_back(std::move(owner));
@@ -243,7 +256,7 @@ TEST(StaticPageSource, AMagazineKeepsAtMostAnEighthOfWhatLives) {
 }
 
 TEST(StaticPageSource, ACacheWithoutAnArgumentUsesTheProgramsOwn) {
-  slab_cache<block, null_lock, 4096, static_page_source<12288>> first, second;
+  slab_cache<block, null_lock, 4096, static_page_source<12288, 4096>> first, second;
   EXPECT_NE(first.try_make(), nullptr);
   EXPECT_NE(second.try_make(), nullptr);
   EXPECT_NE(first, second);
@@ -421,10 +434,10 @@ TEST(PageSources, MayUseTheCacheThatAsksThemForAnotherSlab) {
 
 TEST(PageSources, OneProgramUsesSeveralOnePerCache) {
   quarry_test::counting_resource upstream;
-  static static_page_source<8192> buffer;
+  static static_page_source<8192, 4096> buffer;
   slab_cache<block, null_lock, 4096, quarry::os_page_source> system;
   slab_cache<block, null_lock, 4096, quarry::hooked_page_source> hooked;
-  slab_cache<block, null_lock, 4096, static_page_source<8192>> fixed(buffer);
+  slab_cache<block, null_lock, 4096, static_page_source<8192, 4096>> fixed(buffer);
   slab_cache<block, null_lock, 4096, quarry::resource_page_source> resource{
       quarry::resource_page_source(&upstream)};
   const auto a = system.make();

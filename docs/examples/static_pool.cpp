@@ -8,7 +8,7 @@ struct sample {
   float values[4];
 };
 
-using pool = quarry::static_page_source<8192>;
+using pool = quarry::static_page_source<8192, 1024>;
 using sample_cache = quarry::slab_cache<sample, quarry::null_lock, 1024, pool>;
 
 pool sample_memory;

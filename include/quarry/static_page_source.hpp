@@ -34,6 +34,11 @@ constexpr std::size_t static_alignment_for(std::size_t bytes) noexcept {
   return alignment;
 }
 
+// The same where the map lies behind the buffer: the rounding up to the alignment adds no more than Bytes / 16 + 256.
+constexpr std::size_t static_source_alignment_for(std::size_t bytes) noexcept {
+  return static_alignment_for(bytes / 16);
+}
+
 // Which granules of a buffer are lent. The buffer itself is not touched.
 template <std::size_t Bytes>
 class granule_map {
@@ -139,14 +144,15 @@ constexpr bool check_static_alignment() noexcept {
 
 /// A buffer of `Bytes` bytes from which caches take their slabs. Give every cache a reference to it; a cache
 /// that is given none uses the one that the program has for this type.
-/// Units       bytes; `Bytes` is a multiple of 256. `Alignment` is a power of two from 256 on, the largest slab that is lent.
-///             The object takes `Bytes` and a bit for each 256 of them, rounded up to `Alignment`. Writing the size of the slabs
-///             instead of the default, the largest power of two in `Bytes` up to 65536 (4096 where a word has 32 bits, 8192 on
-///             Windows, where it can be no larger), saves memory; a buffered_page_source adds nothing to the buffer.
+/// Units       bytes; `Bytes` is a multiple of 256. `Alignment` is a power of two from 256 on, the largest slab that is lent;
+///             write the size of the slabs where it is larger than the default. The object takes `Bytes` and a bit for each 256
+///             of them, rounded up to `Alignment`. The default is the largest power of two in `Bytes` / 16, from 256 up to 65536
+///             (4096 where a word has 32 bits, 8192 on Windows, where none can be larger), so that no more than
+///             `Bytes` / 16 + 256 are added; a buffered_page_source adds nothing to the buffer.
 /// Requires    It outlives every cache on it and every object of theirs. Where slabs of several sizes are taken from it, those of
 ///             more granules than a word has bits may be refused while another context allocates at that moment.
 /// Complexity  Each member, where it says nothing else: O(1).
-template <std::size_t Bytes, std::size_t Alignment = detail::static_alignment_for(Bytes)>
+template <std::size_t Bytes, std::size_t Alignment = detail::static_source_alignment_for(Bytes)>
 class static_page_source {
   using map = detail::granule_map<Bytes>;
   static_assert(detail::check_static_alignment<Alignment>());
@@ -187,7 +193,8 @@ class static_page_source {
 
 /// Memory for a buffered_page_source: `Bytes` bytes and nothing else, aligned by its type. It may lie in any section, one that
 /// nobody clears among them; no byte of it is read before it was written.
-/// Units       bytes; both as for static_page_source, and `Bytes` is a multiple of `Alignment`.
+/// Units       bytes; both as for static_page_source, and `Bytes` is a multiple of `Alignment`. The default adds nothing and is
+///             larger: the largest power of two in `Bytes`, within the same limits.
 template <std::size_t Bytes, std::size_t Alignment = detail::static_alignment_for(Bytes)>
 struct alignas(Alignment) static_pages {
   static_assert(detail::check_static_alignment<Alignment>());

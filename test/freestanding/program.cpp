@@ -198,7 +198,7 @@ struct derived : base {
 };
 
 void own() {
-  using pool_type = quarry::static_page_source<8192>;
+  using pool_type = quarry::static_page_source<8192, slab_bytes>;
   static pool_type owner_pool;
   quarry::slab_ptr<base, quarry::slab_cache<base, quarry::null_lock, slab_bytes, pool_type>> survivor;
   {
@@ -216,7 +216,7 @@ void own() {
 
 // ---- hooks bound when the program is linked
 
-quarry::static_page_source<4096> hooked_pool;
+quarry::static_page_source<4096, slab_bytes> hooked_pool;
 int hook_calls = 0;
 
 void* take_pages(std::size_t bytes, std::size_t alignment) noexcept {

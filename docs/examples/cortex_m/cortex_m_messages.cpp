@@ -23,7 +23,7 @@ struct message {
   std::uint16_t values[6];
 };
 
-using pool = quarry::static_page_source<4096>;
+using pool = quarry::static_page_source<4096, 1024>;
 using message_cache = quarry::slab_cache<message, interrupt_lock, 1024, pool>;
 
 pool message_memory;

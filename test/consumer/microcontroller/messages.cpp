@@ -5,7 +5,7 @@ struct message {
   std::uint32_t words[8];
 };
 
-using pool = quarry::static_page_source<4096>;
+using pool = quarry::static_page_source<4096, 1024>;
 using message_cache = quarry::slab_cache<message, quarry::null_lock, 1024, pool>;
 
 pool message_memory;
