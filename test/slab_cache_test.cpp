@@ -485,17 +485,22 @@ TEST_F(SlabCache, ForEachLiveVisitsEveryLivingObjectOnce) {
   for (int i = 1; i < 500; i += 2) EXPECT_EQ(seen.count(i), 1U);
 }
 
-TEST_F(SlabCache, AVisitorMayDestroyTheObjectsThatItIsCalledWith) {
-  test_cache<counted> cache(pages);
+template <class Lock>
+class SlabCacheVisitor : public SlabCache {};
+using locks_of_visits = ::testing::Types<null_lock, spin_lock, std::mutex>;
+TYPED_TEST_SUITE(SlabCacheVisitor, locks_of_visits);
+
+TYPED_TEST(SlabCacheVisitor, MayDestroyTheObjectsThatItIsCalledWith) {
+  test_cache<counted, TypeParam> cache(this->pages);
   constexpr int objects = 5000;
   for (const int divisor : {1, 2, 3}) {
     cache.retain(0);
     for (int i = 0; i < objects; ++i) (void)cache.make(i).release();
     std::set<int> seen;
-    const std::size_t slabs = upstream.live_blocks();
+    const std::size_t slabs = this->upstream.live_blocks();
     cache.for_each_live([&](counted& each) {
       EXPECT_TRUE(seen.insert(each.value).second);
-      EXPECT_EQ(upstream.live_blocks(), slabs) << "no slab goes before the visit ends";
+      EXPECT_EQ(this->upstream.live_blocks(), slabs) << "no slab goes before the visit ends";
       if (each.value % divisor == 0) decltype(cache)::ptr::adopt(&each).reset();
     });
     EXPECT_EQ(seen.size(), std::size_t{objects});
@@ -503,7 +508,25 @@ TEST_F(SlabCache, AVisitorMayDestroyTheObjectsThatItIsCalledWith) {
     EXPECT_EQ(cache.stats().live_slots, static_cast<std::size_t>(counted::alive));
     EXPECT_EQ(cache.stats().empty_slab_count, 0U) << "slabs go when the visit ends";
     cache.for_each_live([&](counted& each) { decltype(cache)::ptr::adopt(&each).reset(); });
-    EXPECT_EQ(upstream.live_blocks(), 1U);
+    EXPECT_EQ(this->upstream.live_blocks(), 1U);
+  }
+}
+
+TYPED_TEST(SlabCacheVisitor, MayDestroyThemWhereTheCacheIsChecked) {
+  for (const check_level level : {check_level::pointers, check_level::full}) {
+    test_cache<counted, TypeParam> cache(this->pages);
+    ASSERT_EQ(cache.set_checks(level), slab_errc::ok);
+    for (int i = 0; i < 500; ++i) (void)cache.make(i).release();
+    int seen = 0;
+    cache.for_each_live([&](counted& each) {
+      ++seen;
+      if (each.value % 2 == 0) decltype(cache)::ptr::adopt(&each).reset();
+    });
+    EXPECT_EQ(seen, 500);
+    EXPECT_EQ(counted::alive, 250);
+    cache.for_each_live([&](counted& each) { decltype(cache)::ptr::adopt(&each).reset(); });
+    EXPECT_EQ(counted::alive, 0);
+    EXPECT_EQ(cache.stats().live_slots, 0U);
   }
 }
 

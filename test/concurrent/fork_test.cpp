@@ -597,7 +597,10 @@ TEST(Fork, HappensInAConstructorAndInAVisitOfATypedCache) {
                                         if (other->status != 0) return 1;
                                         int status = 0;
                                         cache.for_each_live([&](forking&) {
-                                          status |= quarry_test::run_in_child(10, [] { return 0; });
+                                          status |= quarry_test::run_in_child(10, [&] {
+                                            cache.make(false).reset();
+                                            return cache.stats().live_slots == 2 ? 0 : 16;
+                                          });
                                         });
                                         return status;
                                       }),

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -155,6 +156,28 @@ TEST_F(SlabCache, AVisitBesideOtherThreadsSeesOnlyWhatLives) {
   stop.store(true, std::memory_order_relaxed);
   for (auto& each : threads) each.join();
   EXPECT_GT(visits, 0U);
+}
+
+TEST_F(SlabCache, AVisitThatFreesKeepsOtherThreadsOutUntilItEnds) {
+  test_cache<std::string, std::mutex> cache(pages);
+  std::string* const first = cache.make("first").release();
+  auto second = cache.make("second");
+  std::atomic<bool> is_freed{false};
+  std::thread other;
+  cache.for_each_live([&](std::string& each) {
+    if (&each != first) return;
+    decltype(cache)::ptr::adopt(&each).reset();
+    other = std::thread([&] {
+      second.reset();
+      is_freed = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_FALSE(is_freed);
+  });
+  ASSERT_TRUE(other.joinable());
+  other.join();
+  EXPECT_TRUE(is_freed);
+  EXPECT_EQ(cache.stats().live_slots, 0U);
 }
 
 TEST_F(SlabCache, ThreadsRecycleAndReuseEachOthersObjects) {

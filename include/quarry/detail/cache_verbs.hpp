@@ -180,9 +180,9 @@ class cache_verbs {
 
   /// Calls f(T&) for every object whose constructor has ended and whose destructor has not begun, also beside threads that
   /// make and destroy others; recycled ones excepted. A slot that allocate() returned must hold an object.
-  /// Requires    f does not use the cache; only with null_lock it may destroy the object that it is called with, when
-  ///             that object's destructor destroys no other one of this cache. With any other
-  ///             lock, which is held meanwhile, erase_if() destroys them, or note them and destroy them afterwards.
+  /// Requires    f does not use the cache, but for destroying the object that it is called with, where that object's destructor
+  ///             destroys no other one of this cache. With a lock, which is held meanwhile, that needs a system
+  ///             that tells threads apart: in a freestanding build erase_if() destroys them, or note them and destroy them afterwards.
   /// Errors      What f throws; then the rest is not visited.
   /// Complexity  O(slots).
   template <class F>

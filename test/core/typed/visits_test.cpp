@@ -66,7 +66,7 @@ class Visits : public ::testing::Test {
     return taken;
   }
   void keep(void* slot) {
-    const quarry::core::lock_holder<watching_lock> guard(block->lock);
+    const quarry::core::lock_holder guard(block->lock);
     block->stock.keep(slot);
   }
   std::multiset<void*> live() { return live_of(*block); }
@@ -124,7 +124,7 @@ TEST_F(Visits, PutAReserveBackAsItWas) {
   block->finish([&] { return block->stock.retain(0); });
   ASSERT_TRUE(block->grow(kind::layout));
   {
-    const quarry::core::lock_holder<watching_lock> guard(block->lock);
+    const quarry::core::lock_holder guard(block->lock);
     block->stock.begin_reserve();
   }
   live();
@@ -181,6 +181,17 @@ TEST_F(Visits, EraseWhatRunsDestructorsThatTheOthersDoNotMeet) {
   EXPECT_EQ(erase_if([](void*) { return true; }), destroyed);
   EXPECT_EQ(destroyed, 5U);
   EXPECT_TRUE(live().empty());
+}
+
+TEST_F(Visits, LookOnceMoreInsideAVisitAndLeaveTheLockWithItsHolder) {
+  const std::vector<void*> taken = take(30);
+  std::size_t seen = 0;
+  visits::for_each_live(*block, [&](void*) {
+    seen += live().size();
+    EXPECT_EQ(watching_lock::depth, 1);
+  });
+  EXPECT_EQ(seen, taken.size() * taken.size());
+  EXPECT_EQ(watching_lock::depth, 0);
 }
 
 }  // namespace

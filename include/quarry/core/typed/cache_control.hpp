@@ -69,7 +69,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   static void push(front& into, void* slot, const Transit&... mine) noexcept {
     bool stored;
     {
-      const lock_holder<Lock> guard(into.lock);
+      const lock_holder guard(into.lock);
       stored = into.loaded.push(slot);
       if (stored) (into.leave(mine), ...);
     }
@@ -89,7 +89,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
   }
 
   void add_handle() noexcept {
-    const lock_holder<Lock> guard(this->lock);
+    const lock_holder guard(this->lock);
     stock.add_handle();
   }
   void drop_handle() noexcept {
@@ -119,7 +119,7 @@ class QUARRY_EXCEPTION_MODE cache_control : public locked_front<Lock>, private a
     bool ended;
     [[maybe_unused]] bool watched = false;
     {
-      const lock_holder<Lock> guard(this->lock);
+      const lock_holder guard(this->lock);
       if (QUARRY_MAY_BE_WATCHED) watched = this->checks != nullptr;
       surplus = verb();
       ended = stock.ended();
@@ -202,7 +202,7 @@ void* cache_control<Lock, PageSource, MagazineSlots, MarksKept>::allocate(const 
   if (this->checks != nullptr) return this->checks->allocate(*this, address_of(mine...));
   for (;;) {
     {
-      const lock_holder<Lock> guard(this->lock);
+      const lock_holder guard(this->lock);
       bound_magazine();
       if (void* const slot = stock.allocate(*this)) {
         (this->enter(mine, slot), ...);
@@ -218,7 +218,7 @@ bool cache_control<Lock, PageSource, MagazineSlots, MarksKept>::grow(const cache
   slab* const fresh = take_slab(*this, layout, layout.extension);
   if (fresh == nullptr) return false;
   fresh->owner = static_cast<front*>(this);
-  const lock_holder<Lock> guard(this->lock);
+  const lock_holder guard(this->lock);
   stock.add(fresh);
   return true;
 }

@@ -7,6 +7,7 @@
 
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/magazines/magazine.hpp>
+#include <quarry/core/typed/visited_lock.hpp>
 #include <quarry/portability.hpp>
 
 #include <atomic>
@@ -65,7 +66,7 @@ struct cache_front : hit_front {
 /// The front together with the lock that guards the whole block.
 template <class Lock>
 struct locked_front : cache_front {
-  Lock lock{};
+  lock_of_cache<Lock> lock{};
 };
 
 /// A handle's pointer to its cache, null at first; Shared when several threads may use one handle.
@@ -133,7 +134,7 @@ class front_pointer<Lock, true> {
   void* pop(Transit&... mine) const {
     locked_front<Lock>* const from = load();
     if (QUARRY_UNLIKELY(from == nullptr)) return nullptr;
-    const lock_holder<Lock> guard(from->lock);
+    const lock_holder guard(from->lock);
     void* const slot = from->loaded.pop();
     if (sizeof...(mine) != 0 && QUARRY_LIKELY(slot != nullptr)) (from->enter(mine, slot), ...);
     return slot;

@@ -141,7 +141,7 @@ void* checked_calls<Kind, Control>::allocate(cache_front& of, transit* mine) {
     fault_report wrong;
     bool may_grow = true;
     {
-      const lock_holder<decltype(block.lock)> guard(block.lock);
+      const lock_holder guard(block.lock);
       slot_checks* const state = of.checks->state;
       if (state != nullptr) {
         wrong = state->target();
@@ -219,7 +219,7 @@ void checked_calls<Kind, Control>::destroy(front& of, void* slot) noexcept {
   transit mine;
   fault_report wrong;
   {
-    const lock_holder<decltype(of.lock)> guard(of.lock);
+    const lock_holder guard(of.lock);
     look_at(of, slot, wrong);
     if (wrong.found.fault == slot_fault::none && of.is_in_transit(slot)) wrong.found.fault = slot_fault::free;
     if (Kind::has_destructor && wrong.found.fault == slot_fault::none) enter(of, mine, slot);
@@ -280,7 +280,7 @@ bool checked_calls<Kind, Control>::take_extension(Control& block) {
   if (QUARRY_MAY_BE_WATCHED && is_watched()) poison_free(*fresh);
   for (;;) {
     {
-      const lock_holder<decltype(block.lock)> guard(block.lock);
+      const lock_holder guard(block.lock);
       slot_checks* const state = block.checks->state;
       if (state == nullptr || state->add(*fresh, false, false)) {
         block.stock.add(fresh);
@@ -293,7 +293,7 @@ bool checked_calls<Kind, Control>::take_extension(Control& block) {
       block.finish([&] { return fresh; });
       return false;
     }
-    const lock_holder<decltype(block.lock)> guard(block.lock);
+    const lock_holder guard(block.lock);
     block.checks->state->slabs().add_block(memory, Kind::layout.slabs.slab_bytes);
   }
 }

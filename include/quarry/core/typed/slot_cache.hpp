@@ -101,11 +101,11 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
 
   /// The object in `slot` is destroyed from now on, until push(); or it is constructed now.
   static void begin_transit(front& of, transit& mine, void* slot) noexcept {
-    const lock_holder<Lock> guard(of.lock);
+    const lock_holder guard(of.lock);
     of.enter(mine, slot);
   }
   static void end_transit(front& of, const transit& mine) noexcept {
-    const lock_holder<Lock> guard(of.lock);
+    const lock_holder guard(of.lock);
     of.leave(mine);
   }
 
@@ -147,7 +147,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   /// destroy it.
   static bool keep(void* slot) noexcept {
     auto& block = control_of<LateKind>::of(*front_of(slot));
-    const lock_holder<Lock> guard(block.lock);
+    const lock_holder guard(block.lock);
     if (block.stock.orphaned()) return false;
     block.stock.keep(slot);
     return true;
@@ -161,7 +161,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
 
   /// Returns number of slab * slots of an extension slab + slot. Requires a slot of this cache.
   std::uint32_t index_of(const void* slot) noexcept {
-    const lock_holder<Lock> guard(opened().lock);
+    const lock_holder guard(opened().lock);
     return number_of_slot(opened().stock, kind_of<LateKind>::layout, slot);
   }
   /// Returns the slot that index_of() gives `index` for, or null when there is none.
@@ -182,7 +182,7 @@ class QUARRY_EXCEPTION_MODE slot_cache : private attached_source<PageSource> {
   template <class F>
   void inspect(F f) const {
     if (!is_open()) return;
-    const lock_holder<Lock> guard(opened().lock);
+    const lock_holder guard(opened().lock);
     const check_hooks* const checks = opened().checks;
     const std::size_t waiting = checks != nullptr && checks->state != nullptr ? checks->state->waiting() : 0;
     f(static_cast<const cache_stock&>(opened().stock), opened().stock.cached_slots(opened()) + waiting);
@@ -265,7 +265,7 @@ bool slot_cache<LateKind, Lock, Shared, PageSource>::may_keep(const void* slot) 
   if (opened().checks == nullptr) return true;
   fault_report wrong;
   {
-    const lock_holder<Lock> guard(opened().lock);
+    const lock_holder guard(opened().lock);
     opened().checks->look_at(opened(), slot, wrong);
   }
   wrong.send();
@@ -275,7 +275,7 @@ bool slot_cache<LateKind, Lock, Shared, PageSource>::may_keep(const void* slot) 
 template <class LateKind, class Lock, bool Shared, class PageSource>
 void* slot_cache<LateKind, Lock, Shared, PageSource>::take_kept() noexcept {
   if (!is_open()) return nullptr;
-  const lock_holder<Lock> guard(opened().lock);
+  const lock_holder guard(opened().lock);
   return opened().stock.take_kept();
 }
 
@@ -292,7 +292,7 @@ bool slot_cache<LateKind, Lock, Shared, PageSource>::reserve(std::size_t slots) 
   for (;;) {
     if (!try_open()) return false;
     {
-      const lock_holder<Lock> guard(opened().lock);
+      const lock_holder guard(opened().lock);
       cache_stock& stock = opened().stock;
       const std::size_t all = kind_of<LateKind>::layout.root.slots +
                               (stock.slab_count() - 1) * kind_of<LateKind>::layout.extension.slots;
@@ -313,7 +313,7 @@ std::size_t slot_cache<LateKind, Lock, Shared, PageSource>::trim(std::size_t kee
   if (!is_open()) return 0;
   if (kind_of<LateKind>::marks_kept) {
     {
-      const lock_holder<Lock> guard(opened().lock);
+      const lock_holder guard(opened().lock);
       opened().stock.begin_reserve();  // until trim_all(), so that all that goes back is counted
     }
     destroy_kept();
@@ -346,7 +346,7 @@ bool slot_cache<LateKind, Lock, Shared, PageSource>::owns(const void* pointer) c
 template <class LateKind, class Lock, bool Shared, class PageSource>
 void* slot_cache<LateKind, Lock, Shared, PageSource>::at(std::uint32_t index) noexcept {
   if (!is_open()) return nullptr;
-  const lock_holder<Lock> guard(opened().lock);
+  const lock_holder guard(opened().lock);
   return slot_of_number(opened().stock, kind_of<LateKind>::layout, index);
 }
 

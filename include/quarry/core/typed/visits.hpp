@@ -24,7 +24,7 @@ template <class Kind, class Control>
 class QUARRY_EXCEPTION_MODE visits {
  public:
   /// Calls f(void* slot) for each slot in the users' hands that is not in transit, under the lock; f may free that slot where the
-  /// lock does nothing. Flushes the magazine first. Errors: what f throws.
+  /// lock does nothing or is a visited_lock. Flushes the magazine first. Errors: what f throws.
   /// Complexity  O(slots).
   template <class F>
   static void for_each_live(Control& block, F&& f);
@@ -44,13 +44,13 @@ class QUARRY_EXCEPTION_MODE visits {
   struct look {
     explicit look(Control& of) : block(of) {
       Control::forks::let_forks_pass();
-      block.lock.lock();
+      outer = begin_visit(block.lock);
       reserved = block.stock.begin_visit(block);
       if (block.checks != nullptr) block.checks->end_quarantine(block, late);
     }
     ~look() {
       block.stock.end_visit(reserved);
-      block.lock.unlock();
+      end_visit(block.lock, outer);
       block.finish([&] { return block.leave_checked(block.stock.flush(block), late); });
       late.send();
     }
@@ -59,6 +59,7 @@ class QUARRY_EXCEPTION_MODE visits {
     }
 
     Control& block;
+    std::uintptr_t outer;  // a visit that this one is part of
     std::size_t reserved;
     fault_report late;
   };

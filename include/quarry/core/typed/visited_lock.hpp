@@ -1,0 +1,96 @@
+// A typed cache's lock, which lets pass whoever holds it for a visit: so a visitor may free what it is shown.
+//
+// Layer      5. Freestanding, where it is the lock itself: there is nothing that tells one thread from another.
+// Threads    As the lock's.
+#pragma once
+
+#include <quarry/locks.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <type_traits>
+
+#if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__) || defined(_WIN32))
+#include <cerrno>
+#define QUARRY_TELLS_THREADS 1
+#else
+#define QUARRY_TELLS_THREADS 0
+#endif
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
+
+#if QUARRY_TELLS_THREADS
+/// Lock is a BasicLockable.
+template <class Lock>
+class visited_lock {
+ public:
+  void lock() {
+    if (QUARRY_UNLIKELY(is_passed())) return;
+    lock_.lock();
+  }
+  // What holds the lock during a visit is the visit, and whoever comes here then was let pass.
+  void unlock() {
+    if (QUARRY_UNLIKELY(visitor() != 0)) return;
+    lock_.unlock();
+  }
+  bool try_lock() { return is_passed() || lock_.try_lock(); }
+
+  /// Takes the lock for a visit. Returns what end_visit() wants to know: the visit around this one.
+  std::uintptr_t begin_visit() {
+    lock();
+    const std::uintptr_t outer = visitor();
+    set_visitor(this_thread());
+    return outer;
+  }
+  void end_visit(std::uintptr_t outer) {
+    set_visitor(outer);
+    unlock();
+  }
+
+ private:
+  // The same in every module of the process, and no other thread's while this one lives.
+  static std::uintptr_t this_thread() noexcept { return reinterpret_cast<std::uintptr_t>(&errno); }
+
+  // Relaxed: it is this thread's number only if this thread wrote it, and changes under the lock.
+  std::uintptr_t visitor() const noexcept { return visitor_.load(std::memory_order_relaxed); }
+  void set_visitor(std::uintptr_t thread) noexcept { visitor_.store(thread, std::memory_order_relaxed); }
+  bool is_passed() const noexcept {
+    const std::uintptr_t seen = visitor();
+    return seen != 0 && seen == this_thread();
+  }
+
+  Lock lock_{};
+  std::atomic<std::uintptr_t> visitor_{0};  // 0: nobody; any thread
+};
+
+template <class Lock>
+std::uintptr_t begin_visit(visited_lock<Lock>& lock) {
+  return lock.begin_visit();
+}
+template <class Lock>
+void end_visit(visited_lock<Lock>& lock, std::uintptr_t outer) {
+  lock.end_visit(outer);
+}
+
+template <class Lock>
+using lock_of_cache = std::conditional_t<std::is_same_v<Lock, null_lock>, Lock, visited_lock<Lock>>;
+#else
+template <class Lock>
+using lock_of_cache = Lock;
+#endif
+
+template <class Lock>
+std::uintptr_t begin_visit(Lock& lock) {
+  lock.lock();
+  return 0;
+}
+template <class Lock>
+void end_visit(Lock& lock, std::uintptr_t) {
+  lock.unlock();
+}
+
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry
