@@ -66,7 +66,7 @@ core::cache* thread_caches::find_slow() noexcept {
   cache_node* node = record.find(id_);
   if (node == nullptr) {
     if (record.bucket_count == 0) record.start();
-    node = open(this_thread(), engine_.open_cache());
+    node = open(this_thread(), engine_.open_cache(false));
     if (node == nullptr) return nullptr;
     record.insert(*node);
   }

@@ -416,6 +416,23 @@ TYPED_TEST(Limits, AFirstBlockOfAClassThatIsRefusedCostsTheOthersNextToNothing) 
   EXPECT_GT(refusals, 300U);
 }
 
+TYPED_TEST(Limits, AFirstRequestThatMaxBytesCannotHoldTakesNothing) {
+  std::size_t served = 0, refused = 0;
+  for (std::size_t max_bytes = 2 * kibibyte; max_bytes <= 10 * kibibyte; max_bytes += 512)
+    for (std::size_t missing = 0; missing <= 400; missing += 20) {
+      slab_options options;
+      options.max_bytes = max_bytes;
+      TypeParam resource(options);
+      void* const block = resource.try_allocate(max_bytes - missing);
+      ++(block != nullptr ? served : refused);
+      if (block != nullptr) continue;
+      EXPECT_EQ(resource.stats().upstream_bytes, 0U) << max_bytes << " but " << missing;
+      EXPECT_EQ(resource.stats().upstream_peak_bytes, 0U) << max_bytes << " but " << missing;
+    }
+  EXPECT_GT(served, 20U);
+  EXPECT_GT(refused, 200U);
+}
+
 TYPED_TEST(Limits, MaxBytesRefusesWithoutTakingAnything) {
   for (const std::size_t bytes : {24U, 64U, 1000U, 8000U, 100'000U}) {
     SCOPED_TRACE(testing::Message() << bytes << " bytes");

@@ -77,8 +77,8 @@ class QUARRY_EXPORT engine {
   }
 
   /// Returns a cache whose magazines are empty, or null when memory is short. Where calls are watched, it has another behind it,
-  /// and is never loaded; the verbs above take that one, those below this one.
-  cache* open_cache() noexcept;
+  /// and is never loaded; the verbs above take that one, those below this one. One that is not needed is refused near a limit, too.
+  cache* open_cache(bool is_needed = true) noexcept;
 
   /// As open_cache(), after everything that rests was tried. Errors: what the supply throws.
   cache* insist_on_cache() {
@@ -217,6 +217,7 @@ class QUARRY_EXPORT engine {
   shelf_type* shelf_or_open(class_index index, cache* own);
   QUARRY_NOINLINE shelf_type* first_shelf_of(class_index index, cache* own);
   shelf_type& open_shelf(unopened_shelf& opening, slab& first) noexcept;
+  bool may_open(class_index index) const noexcept;
   shelf_type* make_shelf(class_index index) noexcept;
   void keep_room(shelf_type& unused) noexcept;
   slab_layout layout_of(class_index index) const noexcept;

@@ -20,6 +20,10 @@ auto engine<Supply, Lock>::shelf_or_open(class_index index, cache* own) -> shelf
 template <class Supply, class Lock>
 auto engine<Supply, Lock>::first_shelf_of(class_index index, cache* own) -> shelf_type* {
   for (bool has_insisted = false;; has_insisted = true) {
+    if (!may_open(index)) {  // nor does it take a part then, that others would miss
+      if (!has_insisted) reclaim(own);
+      if (!may_open(index)) return shelf_of(index);
+    }
     unopened_shelf opening(*this, index);
     slab* first = opening.shelf != nullptr ? next_slab(*opening.shelf) : nullptr;
     if (first == nullptr) {
@@ -33,6 +37,18 @@ auto engine<Supply, Lock>::first_shelf_of(class_index index, cache* own) -> shel
   }
 }
 
+// Whether the limit leaves room for the smallest slab of the class, and for its shelf.
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::may_open(class_index index) const noexcept {
+  bool has_room = false;
+  {
+    const lock_holder<Lock> held(cache_lock_);
+    has_room = shelf_rooms_ != nullptr;
+  }
+  const std::size_t slab_bytes = store_type::least_slab_bytes(slot_bytes_of(index));
+  return store_.may_begin(has_room ? 0 : sizeof(shelf_type), line_bytes, slab_bytes);
+}
+
 template <class Supply, class Lock>
 auto engine<Supply, Lock>::make_shelf(class_index index) noexcept -> shelf_type* {
   void* place = nullptr;
@@ -41,7 +57,9 @@ auto engine<Supply, Lock>::make_shelf(class_index index) noexcept -> shelf_type*
     place = shelf_rooms_;
     if (place != nullptr) shelf_rooms_ = shelf_rooms_->next;
   }
-  if (place == nullptr) place = store_.take_part(sizeof(shelf_type), line_bytes, true);
+  if (place == nullptr)
+    place = store_.take_part(sizeof(shelf_type), line_bytes, true,
+                             store_type::least_slab_bytes(slot_bytes_of(index)));
   return place == nullptr ? nullptr : ::new (place) shelf_type(index, layout_of(index));
 }
 
@@ -91,7 +109,7 @@ magazine* engine<Supply, Lock>::take_magazine() noexcept {
 }
 
 template <class Supply, class Lock>
-cache* engine<Supply, Lock>::open_cache() noexcept {
+cache* engine<Supply, Lock>::open_cache(bool is_needed) noexcept {
   for (void* place = nullptr;;) {
     {
       const lock_holder<Lock> held(cache_lock_);
@@ -107,6 +125,10 @@ cache* engine<Supply, Lock>::open_cache() noexcept {
         return opened;
       }
     }
+    // Near a limit the slots that a cache would take the place of are of more use.
+    if (!is_needed && !is_watched_ &&
+        !store_.may_begin(cache_part_bytes(), alignof(cache), 3 * cache_part_bytes()))
+      return nullptr;
     place = store_.take_part(cache_part_bytes(), alignof(cache));
     if (place == nullptr) return nullptr;
   }

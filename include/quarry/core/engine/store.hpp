@@ -84,9 +84,10 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   }
 
   /// Returns `bytes` bytes that live until release(), or null when the supply refuses or the limit is reached. `insists`: where
-  /// nobody takes memory back, what rests serves then, too.
+  /// nobody takes memory back, what rests serves then, too. `beside`: bytes for which the limit is to leave room, if it can.
   /// Complexity  O(1), at most two calls of the supply.
-  void* take_part(std::size_t bytes, std::size_t alignment, bool insists = false) noexcept {
+  void* take_part(std::size_t bytes, std::size_t alignment, bool insists = false,
+                  std::size_t beside = 0) noexcept {
     for (;;) {
       std::size_t wished = 0;
       {
@@ -95,6 +96,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
         wished = parts_.wished_block_bytes(bytes, alignment);
       }
       const std::size_t least = arena::block_bytes_of_one(bytes, alignment);
+      if (!may_charge(wished + beside)) wished = least;
       if (!add_block(wished, least) && !(insists && add_rest_of_blocks(least))) return nullptr;
     }
   }
@@ -147,6 +149,21 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   bool has_idle(std::size_t bytes) const noexcept {
     const lock_holder<Lock> held(lock_);
     return extents_.idle_bytes() >= bytes;
+  }
+
+  /// Returns the bytes of a block for the smallest slab there is. Complexity O(1).
+  static std::size_t least_slab_bytes(std::size_t slot_bytes) noexcept {
+    return arena::block_bytes_of_one(
+        slab::header_bytes_for(1) + alignment_of(slot_bytes) - sizeof(void*) + slot_bytes, sizeof(void*));
+  }
+  /// Whether the limit leaves room for a part of `part_bytes` bytes and for `bytes` more, or what rests may serve. Where not, no part
+  /// is to be taken for them. Complexity O(1).
+  bool may_begin(std::size_t part_bytes, std::size_t alignment, std::size_t bytes) const noexcept {
+    const std::size_t block_bytes = part_bytes == 0 ? 0 : arena::block_bytes_of_one(part_bytes, alignment);
+    if (may_charge(block_bytes + bytes) || !supply_.takes_back()) return true;
+    const lock_holder<Lock> held(lock_);
+    if (extents_.has_free() || parts_.room_bytes() >= bytes) return true;
+    return parts_.room_bytes() >= part_bytes && may_charge(bytes);
   }
 
   /// The fewest granules of a slab. More than one: memory is short, and no slab lies apart.
@@ -382,7 +399,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
 
   using shard = oversize_shard<Lock>;
   shard& shard_of(std::size_t home) noexcept;
-  oversize_block* take_record(shard& to) noexcept;
+  std::size_t missing_bytes_of(const shard& of) const noexcept;
+  oversize_block* take_record(shard& to, std::size_t bytes) noexcept;
   bool take_from_others(shard& own, std::size_t bytes, std::size_t alignment,
                         oversize_block& record) noexcept;
   bool give_back_oversize(shard& from, void* memory, std::size_t bytes, bool looks_everywhere) noexcept;

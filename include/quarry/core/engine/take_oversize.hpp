@@ -19,9 +19,19 @@ auto store<Supply, Lock>::shard_of(std::size_t home) noexcept -> shard& {
   return come != nullptr ? *come : oversize_.first();
 }
 
-// Returns a record for a block, with room in the index; null when there is no memory for it.
+// Returns the bytes of parts that the next record of a shard takes.
 template <class Supply, class Lock>
-oversize_block* store<Supply, Lock>::take_record(shard& to) noexcept {
+std::size_t store<Supply, Lock>::missing_bytes_of(const shard& of) const noexcept {
+  const lock_holder<Lock> held(of.lock);
+  const std::size_t index_bytes = of.blocks.missing_bytes();
+  const std::size_t record_bytes = of.blocks.has_spare() ? 0 : sizeof(oversize_block);
+  return index_bytes == 0 || record_bytes == 0 ? index_bytes + record_bytes
+                                               : arena::block_bytes_of_one(index_bytes, 1) + record_bytes;
+}
+
+// Returns a record for a block of `bytes` bytes, with room in the index; null when there is no memory for it.
+template <class Supply, class Lock>
+oversize_block* store<Supply, Lock>::take_record(shard& to, std::size_t bytes) noexcept {
   oversize_blocks& blocks = to.blocks;
   for (void* record = nullptr;;) {
     std::size_t index_bytes = 0;
@@ -33,11 +43,12 @@ oversize_block* store<Supply, Lock>::take_record(shard& to) noexcept {
     }
     record = nullptr;
     if (index_bytes == 0) {
-      record = take_part(sizeof(oversize_block), alignof(oversize_block));
+      record = take_part(sizeof(oversize_block), alignof(oversize_block), false, bytes);
       if (record == nullptr) return nullptr;
       continue;
     }
-    void* const index = take_part(index_bytes, alignof(oversize_block*));
+    void* const index =
+        take_part(index_bytes, alignof(oversize_block*), false, bytes + sizeof(oversize_block));
     const lock_holder<Lock> held(to.lock);
     if (index != nullptr && blocks.missing_bytes() == index_bytes) blocks.bring(index);
     if (index == nullptr) return blocks.has_index() && blocks.has_spare() ? &blocks.take_spare() : nullptr;
@@ -99,11 +110,12 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
   shard& into = shard_of(home);
   if (oversize_.at(home) == nullptr)  // for want of memory
     if (void* const kept = reuse_oversize(bytes, alignment, 0)) return kept;
-  oversize_block* record = take_record(into);
+  if (!may_begin(missing_bytes_of(into), alignof(oversize_block), bytes)) return nullptr;
+  oversize_block* record = take_record(into, bytes);
   if constexpr (sizeof...(Insist) != 0) {
     if (record == nullptr) {
       insist_on_part(sizeof(oversize_block) + oversize_blocks::first_index_bytes, alignof(oversize_block));
-      record = take_record(into);
+      record = take_record(into, bytes);
     }
   }
   if (record == nullptr) return nullptr;
@@ -126,7 +138,7 @@ void* store<Supply, Lock>::take_oversize(std::size_t bytes, std::size_t alignmen
     }
     memory = ask();
     if (memory == nullptr) return nullptr;
-    record = take_record(into);
+    record = take_record(into, bytes);
     if (record == nullptr) {  // another thread took the last one
       const lock_holder supplied(supply_lock_);
       supply_.deallocate_pages(memory, asked_bytes, alignment);
