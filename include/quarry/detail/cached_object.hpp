@@ -8,6 +8,7 @@
 #include <quarry/detail/check_report.hpp>
 #include <quarry/detail/environment_checks.hpp>
 #include <quarry/detail/fork_part.hpp>
+#include <quarry/detail/visited_lock.hpp>
 #include <quarry/object_access.hpp>
 #include <quarry/slab_ptr.hpp>
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <quarry/core/typed/visits.hpp>
+#include <quarry/detail/visited_lock.hpp>
 #include <set>
 #include <stdexcept>
 #include <vector>

@@ -7,7 +7,7 @@
 
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/magazines/magazine.hpp>
-#include <quarry/core/typed/visited_lock.hpp>
+#include <quarry/core/typed/cache_lock.hpp>
 #include <quarry/portability.hpp>
 
 #include <atomic>
@@ -66,7 +66,7 @@ struct cache_front : hit_front {
 /// The front together with the lock that guards the whole block.
 template <class Lock>
 struct locked_front : cache_front {
-  lock_of_cache<Lock> lock{};
+  typename cache_lock<Lock>::type lock{};
 };
 
 /// A handle's pointer to its cache, null at first; Shared when several threads may use one handle.

@@ -1,10 +1,12 @@
-// A typed cache's lock, which lets pass whoever holds it for a visit: so a visitor may free what it is shown.
+// A typed cache's lock where a system tells threads apart: during a visit it lets the visiting thread pass, so that a visitor may free
+// what it is shown.
 //
-// Layer      5. Freestanding, where it is the lock itself: there is nothing that tells one thread from another.
 // Threads    As the lock's.
 #pragma once
 
+#include <quarry/core/typed/cache_lock.hpp>
 #include <quarry/locks.hpp>
+#include <quarry/portability.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -12,16 +14,11 @@
 
 #if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__) || defined(_WIN32))
 #include <cerrno>
-#define QUARRY_TELLS_THREADS 1
-#else
-#define QUARRY_TELLS_THREADS 0
-#endif
 
 namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-#if QUARRY_TELLS_THREADS
 /// Lock is a BasicLockable.
 template <class Lock>
 class visited_lock {
@@ -75,22 +72,11 @@ void end_visit(visited_lock<Lock>& lock, std::uintptr_t outer) {
 }
 
 template <class Lock>
-using lock_of_cache = std::conditional_t<std::is_same_v<Lock, null_lock>, Lock, visited_lock<Lock>>;
-#else
-template <class Lock>
-using lock_of_cache = Lock;
-#endif
-
-template <class Lock>
-std::uintptr_t begin_visit(Lock& lock) {
-  lock.lock();
-  return 0;
-}
-template <class Lock>
-void end_visit(Lock& lock, std::uintptr_t) {
-  lock.unlock();
-}
+struct cache_lock<Lock, std::enable_if_t<!std::is_same_v<Lock, null_lock>>> {
+  using type = visited_lock<Lock>;
+};
 
 }  // namespace core
 }  // namespace QUARRY_ABI
 }  // namespace quarry
+#endif
