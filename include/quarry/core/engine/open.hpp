@@ -37,7 +37,7 @@ auto engine<Supply, Lock>::first_shelf_of(class_index index, cache* own) -> shel
   }
 }
 
-// Whether the limit leaves room for the smallest slab of the class, and for its shelf.
+// Whether the limit leaves room for a slot of the class, and for its shelf. More than that is not always taken: headers may rest.
 template <class Supply, class Lock>
 bool engine<Supply, Lock>::may_open(class_index index) const noexcept {
   bool has_room = false;
@@ -45,8 +45,7 @@ bool engine<Supply, Lock>::may_open(class_index index) const noexcept {
     const lock_holder<Lock> held(cache_lock_);
     has_room = shelf_rooms_ != nullptr;
   }
-  const std::size_t slab_bytes = store_type::least_slab_bytes(slot_bytes_of(index));
-  return store_.may_begin(has_room ? 0 : sizeof(shelf_type), line_bytes, slab_bytes);
+  return store_.may_begin(has_room ? 0 : sizeof(shelf_type), line_bytes, slot_bytes_of(index));
 }
 
 template <class Supply, class Lock>
@@ -57,9 +56,7 @@ auto engine<Supply, Lock>::make_shelf(class_index index) noexcept -> shelf_type*
     place = shelf_rooms_;
     if (place != nullptr) shelf_rooms_ = shelf_rooms_->next;
   }
-  if (place == nullptr)
-    place = store_.take_part(sizeof(shelf_type), line_bytes, true,
-                             store_type::least_slab_bytes(slot_bytes_of(index)));
+  if (place == nullptr) place = store_.take_part(sizeof(shelf_type), line_bytes, true, slot_bytes_of(index));
   return place == nullptr ? nullptr : ::new (place) shelf_type(index, layout_of(index));
 }
 

@@ -151,11 +151,6 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     return extents_.idle_bytes() >= bytes;
   }
 
-  /// Returns the bytes of a block for the smallest slab there is. Complexity O(1).
-  static std::size_t least_slab_bytes(std::size_t slot_bytes) noexcept {
-    return arena::block_bytes_of_one(
-        slab::header_bytes_for(1) + alignment_of(slot_bytes) - sizeof(void*) + slot_bytes, sizeof(void*));
-  }
   /// Whether the limit leaves room for a part of `part_bytes` bytes and for `bytes` more, or what rests may serve. Where not, no part
   /// is to be taken for them. Complexity O(1).
   bool may_begin(std::size_t part_bytes, std::size_t alignment, std::size_t bytes) const noexcept {
