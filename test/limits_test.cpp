@@ -433,6 +433,27 @@ TYPED_TEST(Limits, AFirstRequestThatMaxBytesCannotHoldTakesNothing) {
   EXPECT_GT(refused, 200U);
 }
 
+// Checked or not: the first one is refused, and the second is served as by a fresh resource. From 7 KiB on what a checked one keeps
+// for its calls may be all that it holds.
+TYPED_TEST(Limits, ASmallerRequestIsServedAfterOneThatMaxBytesCouldNotHold) {
+  std::size_t refused = 0;
+  for (const quarry::check_level level : {quarry::check_level::off, quarry::check_level::pointers})
+    for (std::size_t max_bytes = 4 * kibibyte; max_bytes <= 8 * kibibyte; max_bytes += 51)
+      for (std::size_t bytes = max_bytes / 2; bytes < max_bytes; bytes += 97) {
+        slab_options options;
+        options.max_bytes = max_bytes;
+        options.checks = level;
+        TypeParam resource(options);
+        if (level != quarry::check_level::off && max_bytes > 7 * kibibyte - 64) continue;
+        if (resource.try_allocate(bytes, 8) != nullptr) continue;
+        ++refused;
+        void* const block = resource.try_allocate(40, 8);
+        EXPECT_NE(block, nullptr) << bytes << " of " << max_bytes;
+        if (block != nullptr) resource.deallocate(block, 40, 8);
+      }
+  EXPECT_GT(refused, 500U);
+}
+
 TYPED_TEST(Limits, MaxBytesRefusesWithoutTakingAnything) {
   for (const std::size_t bytes : {24U, 64U, 1000U, 8000U, 100'000U}) {
     SCOPED_TRACE(testing::Message() << bytes << " bytes");

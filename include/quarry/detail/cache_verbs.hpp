@@ -157,7 +157,7 @@ class cache_verbs {
   /// Checks from now on what the cache is given, by deallocate() and by owners: docs/checks.md. Each call takes the slow path
   /// then; the checks take a slab of the page source for themselves, and at full no empty slab goes back before trim().
   /// Requires    Nobody else uses the cache meanwhile.
-  /// Effects     Where the environment's QUARRY_CHECKS asks for more than `level`, that. Where a check fails, `handler` is called outside the lock; without one the program ends in a trap.
+  /// Effects     Where the environment's QUARRY_CHECKS asks for more than `level`, that. Where a check fails, `handler` is called outside the lock, but in a visit under it; without one the program ends in a trap.
   /// Returns     ok or out_of_memory; then nothing has changed.
   /// Complexity  O(slots).
   QUARRY_EXCEPTION_MODE slab_errc set_checks(check_level level, violation_handler handler) noexcept {
@@ -181,7 +181,7 @@ class cache_verbs {
   /// Calls f(T&) for every object whose constructor has ended and whose destructor has not begun, also beside threads that
   /// make and destroy others; recycled ones excepted. A slot that allocate() returned must hold an object.
   /// Requires    f does not use the cache, but for destroying the object that it is called with, where that object's destructor
-  ///             destroys no other one of this cache. With a lock, which is held meanwhile, that needs a system
+  ///             destroys no other one of this cache: else objects are missed or shown twice. With a lock, which is held meanwhile, that needs a system
   ///             that tells threads apart: in a freestanding build erase_if() destroys them, or note them and destroy them afterwards.
   /// Errors      What f throws; then the rest is not visited.
   /// Complexity  O(slots).

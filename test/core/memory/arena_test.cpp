@@ -123,6 +123,15 @@ TEST(Arena, APartFitsIntoABlockOfTheLeastBytesWhereverThatLies) {
   }
 }
 
+TEST(Arena, ABlockThatIsSmallerThanWishedForMakesTheNextOneNoLarger) {
+  supplied_arena supplied;
+  const std::size_t wished = supplied.parts.wished_block_bytes(1, 1);
+  supplied.add(arena::block_bytes_of_one(100, 1));
+  EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), wished);
+  supplied.add(wished);
+  EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), 2 * wished);
+}
+
 TEST(Arena, OnePartFitsInTheSmallestBlockForIt) {
   for (std::size_t alignment = 1; alignment <= 64; alignment *= 2)
     for (const std::size_t bytes : {1U, 7U, 16U, 100U, 1001U}) {
@@ -307,8 +316,8 @@ TEST(Arena, LetsBlocksDoubleFurtherWhereFewAreWished) {
   few.wish_doubling_blocks();
   alignas(16) static std::byte memory[2][20][64];
   for (std::size_t i = 0; i < 20; ++i) {
-    parts.add(memory[0][i], 64);
-    few.add(memory[1][i], 64);
+    parts.add(memory[0][i], parts.wished_block_bytes(1, 1));  // no byte behind its header is used
+    few.add(memory[1][i], few.wished_block_bytes(1, 1));
   }
   EXPECT_EQ(parts.wished_block_bytes(1, 1), 65536U);
   EXPECT_EQ(few.wished_block_bytes(1, 1), std::size_t{4} << 20);

@@ -108,6 +108,7 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
     }
     if (ahead != 0) add_block(ahead, ahead);
     const std::size_t least = arena::least_block_bytes(part_bytes, headers_.unit_bytes());
+    if (!may_charge(wished + (has_run ? 0 : granules * granule_bytes()))) wished = least;
     const bool has_more = part_bytes == 0 ? grow(layout) : add_block(wished, least);
     if (!has_more && !(has_run && add_rest_of_blocks(least))) return nullptr;
   }

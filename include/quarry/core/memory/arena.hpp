@@ -73,7 +73,7 @@ class arena {
     if (newest_.bytes() > older_.bytes()) older_ = newest_;
     newest_ = {reinterpret_cast<std::uintptr_t>(memory) + sizeof(block),
                reinterpret_cast<std::uintptr_t>(memory) + bytes};
-    if (next_bytes_ < largest_bytes_) next_bytes_ *= 2;
+    if (bytes >= next_bytes_ && next_bytes_ < largest_bytes_) next_bytes_ *= 2;
   }
 
   /// Adds memory of the buffer that start_in() got: to the newest range where it follows that, else as a block.
