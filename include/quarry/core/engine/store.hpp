@@ -84,7 +84,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   }
 
   /// Returns `bytes` bytes that live until release(), or null when the supply refuses or the limit is reached. `insists`: where
-  /// nobody takes memory back, what rests serves then, too. `beside`: bytes for which the limit is to leave room, if it can.
+  /// nobody takes memory back, what rests serves then, too. `beside`: bytes for which the limit is to leave room,
+  /// if it can, in the same block or besides.
   /// Complexity  O(1), at most two calls of the supply.
   void* take_part(std::size_t bytes, std::size_t alignment, bool insists = false,
                   std::size_t beside = 0) noexcept {
@@ -96,7 +97,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
         wished = parts_.wished_block_bytes(bytes, alignment);
       }
       const std::size_t least = arena::block_bytes_of_one(bytes, alignment);
-      if (!may_charge(wished + beside)) wished = least;
+      if (wished < least + beside && !may_charge(wished + beside)) wished = least;
       if (!add_block(wished, least) && !(insists && add_rest_of_blocks(least))) return nullptr;
     }
   }
