@@ -64,4 +64,41 @@ TEST(VisitedLock, LetsNoOtherThreadPass) {
   EXPECT_TRUE(is_taken);
 }
 
+// A holder tries first, which succeeds again for the same thread.
+TEST(VisitedLock, IsOpenAfterVisitsAndHoldersOfALockThatAThreadMayTakeAgain) {
+  visited_lock<std::recursive_mutex> lock;
+  const auto is_open = [&] {
+    bool is_taken = false;
+    std::thread([&] {
+      is_taken = lock.try_lock();
+      if (is_taken) lock.unlock();
+    }).join();
+    return is_taken;
+  };
+  const auto none = begin_visit(lock);
+  {
+    const quarry::core::lock_holder guard(lock);
+    const auto outer = begin_visit(lock);
+    const quarry::core::lock_holder inner(lock);
+    EXPECT_FALSE(is_open());
+    end_visit(lock, outer);
+  }
+  EXPECT_FALSE(is_open());
+  end_visit(lock, none);
+  EXPECT_TRUE(is_open());
+}
+
+TEST(VisitedLock, LetsAHolderPassInAVisitAndNobodyElse) {
+  visited_lock<std::mutex> lock;
+  const auto none = begin_visit(lock);
+  { const quarry::core::lock_holder passed(lock); }
+  bool is_taken = false;
+  std::thread([&] { is_taken = lock.try_lock(); }).join();
+  EXPECT_FALSE(is_taken) << "what was let pass opens nothing";
+  end_visit(lock, none);
+  const quarry::core::lock_holder guard(lock);
+  std::thread([&] { is_taken = lock.try_lock(); }).join();
+  EXPECT_FALSE(is_taken);
+}
+
 }  // namespace

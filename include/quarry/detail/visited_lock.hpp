@@ -4,6 +4,7 @@
 // Threads    As the lock's.
 #pragma once
 
+#include <quarry/core/lock_holder.hpp>
 #include <quarry/core/typed/cache_lock.hpp>
 #include <quarry/locks.hpp>
 #include <quarry/portability.hpp>
@@ -11,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__) || defined(_WIN32))
 #include <cerrno>
@@ -19,20 +21,34 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
+/// Whether a Lock can be tried, so that only who finds it taken need ask whether a visit of its own has it.
+template <class Lock, class = void>
+inline constexpr bool can_be_tried = false;
+template <class Lock>
+inline constexpr bool can_be_tried<Lock, std::void_t<decltype(bool(std::declval<Lock&>().try_lock()))>> =
+    true;
+
 /// Lock is a BasicLockable.
 template <class Lock>
 class visited_lock {
  public:
   void lock() {
-    if (QUARRY_UNLIKELY(is_passed())) return;
-    lock_.lock();
+    if (!is_passed()) lock_.lock();
   }
   // What holds the lock during a visit is the visit, and whoever comes here then was let pass.
   void unlock() {
-    if (QUARRY_UNLIKELY(visitor() != 0)) return;
-    lock_.unlock();
+    if (visitor() == 0) leave();
   }
   bool try_lock() { return is_passed() || lock_.try_lock(); }
+
+  /// Takes the lock, for leave(), and returns true; or lets this thread pass, which then does not leave, and returns false.
+  bool enter() {
+    if constexpr (can_be_tried<Lock>) {
+      if (QUARRY_LIKELY(lock_.try_lock())) return true;
+    }
+    return enter_slow();
+  }
+  void leave() { lock_.unlock(); }
 
   /// Takes the lock for a visit. Returns what end_visit() wants to know: the visit around this one.
   std::uintptr_t begin_visit() {
@@ -47,6 +63,12 @@ class visited_lock {
   }
 
  private:
+  QUARRY_NOINLINE bool enter_slow() {
+    if (is_passed()) return false;
+    lock_.lock();
+    return true;
+  }
+
   // The same in every module of the process, and no other thread's while this one lives.
   static std::uintptr_t this_thread() noexcept { return reinterpret_cast<std::uintptr_t>(&errno); }
 
@@ -60,6 +82,21 @@ class visited_lock {
 
   Lock lock_{};
   std::atomic<std::uintptr_t> visitor_{0};  // 0: nobody; any thread
+};
+
+template <class Lock>
+class [[nodiscard]] lock_holder<visited_lock<Lock>> {
+ public:
+  explicit lock_holder(visited_lock<Lock>& lock) : lock_(lock), entered_(lock.enter()) {}
+  ~lock_holder() {
+    if (QUARRY_LIKELY(entered_)) lock_.leave();
+  }
+  lock_holder(const lock_holder&) = delete;
+  lock_holder& operator=(const lock_holder&) = delete;
+
+ private:
+  visited_lock<Lock>& lock_;
+  const bool entered_;
 };
 
 template <class Lock>
