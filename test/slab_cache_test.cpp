@@ -488,7 +488,15 @@ TEST_F(SlabCache, ForEachLiveVisitsEveryLivingObjectOnce) {
 template <class Lock>
 class SlabCacheVisitor : public SlabCache {};
 using locks_of_visits = ::testing::Types<null_lock, spin_lock, std::mutex>;
-TYPED_TEST_SUITE(SlabCacheVisitor, locks_of_visits);
+struct lock_names {
+  template <class Lock>
+  static std::string GetName(int) {
+    return std::is_same_v<Lock, null_lock>   ? "NullLock"
+           : std::is_same_v<Lock, spin_lock> ? "SpinLock"
+                                             : "Mutex";
+  }
+};
+TYPED_TEST_SUITE(SlabCacheVisitor, locks_of_visits, lock_names);
 
 TYPED_TEST(SlabCacheVisitor, MayDestroyTheObjectsThatItIsCalledWith) {
   test_cache<counted, TypeParam> cache(this->pages);
