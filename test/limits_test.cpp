@@ -454,6 +454,31 @@ TYPED_TEST(Limits, ASmallerRequestIsServedAfterOneThatMaxBytesCouldNotHold) {
   EXPECT_GT(refused, 500U);
 }
 
+TYPED_TEST(Limits, PartsLeaveRoomForWhatTheyAreFor) {
+  struct requests {
+    std::size_t max_bytes, first, second;
+  };
+  for (const requests each : {requests{4557, 3281, 1536}, requests{13824, 5000, 3000},
+                              requests{3264, 2000, 1000}, requests{23554, 8000, 3000}}) {
+    slab_options options;
+    options.max_bytes = each.max_bytes;
+    options.checks = quarry::check_level::pointers;
+    TypeParam resource(options);
+    if (void* const block = resource.try_allocate(each.first, 1)) resource.deallocate(block, each.first, 1);
+    void* const block = resource.try_allocate(each.second, 1);
+    EXPECT_NE(block, nullptr) << each.second << " of " << each.max_bytes << " after " << each.first;
+    if (block != nullptr) resource.deallocate(block, each.second, 1);
+  }
+}
+
+TYPED_TEST(Limits, TwoClassesShareTwoKibibytes) {
+  slab_options options;
+  options.max_bytes = 2 * kibibyte;
+  TypeParam resource(options);
+  EXPECT_NE(resource.try_allocate(300, 8), nullptr);
+  EXPECT_NE(resource.try_allocate(8, 8), nullptr);
+}
+
 TYPED_TEST(Limits, MaxBytesRefusesWithoutTakingAnything) {
   for (const std::size_t bytes : {24U, 64U, 1000U, 8000U, 100'000U}) {
     SCOPED_TRACE(testing::Message() << bytes << " bytes");

@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <mutex>
-#include <thread>
 #include <type_traits>
 
+#include "support/another_thread.hpp"
 #include "support/watching_lock.hpp"
 
 namespace {
@@ -17,6 +17,7 @@ using quarry::core::begin_visit;
 using quarry::core::cache_lock;
 using quarry::core::end_visit;
 using quarry::core::visited_lock;
+using quarry_test::another_thread_gets;
 using quarry_test::watching_lock;
 
 static_assert(std::is_same_v<cache_lock<null_lock>::type, null_lock>);
@@ -53,52 +54,34 @@ TEST(VisitedLock, LetsNoOtherThreadPass) {
   const auto none = begin_visit(lock);
   EXPECT_TRUE(lock.try_lock()) << "this thread's visit";
   lock.unlock();
-  bool is_taken = false;
-  std::thread([&] { is_taken = lock.try_lock(); }).join();
-  EXPECT_FALSE(is_taken);
+  EXPECT_FALSE(another_thread_gets(lock));
   end_visit(lock, none);
-  std::thread([&] {
-    is_taken = lock.try_lock();
-    if (is_taken) lock.unlock();
-  }).join();
-  EXPECT_TRUE(is_taken);
+  EXPECT_TRUE(another_thread_gets(lock));
 }
 
-// A holder tries first, which succeeds again for the same thread.
 TEST(VisitedLock, IsOpenAfterVisitsAndHoldersOfALockThatAThreadMayTakeAgain) {
   visited_lock<std::recursive_mutex> lock;
-  const auto is_open = [&] {
-    bool is_taken = false;
-    std::thread([&] {
-      is_taken = lock.try_lock();
-      if (is_taken) lock.unlock();
-    }).join();
-    return is_taken;
-  };
   const auto none = begin_visit(lock);
   {
     const quarry::core::lock_holder guard(lock);
     const auto outer = begin_visit(lock);
     const quarry::core::lock_holder inner(lock);
-    EXPECT_FALSE(is_open());
+    EXPECT_FALSE(another_thread_gets(lock));
     end_visit(lock, outer);
   }
-  EXPECT_FALSE(is_open());
+  EXPECT_FALSE(another_thread_gets(lock));
   end_visit(lock, none);
-  EXPECT_TRUE(is_open());
+  EXPECT_TRUE(another_thread_gets(lock));
 }
 
 TEST(VisitedLock, LetsAHolderPassInAVisitAndNobodyElse) {
   visited_lock<std::mutex> lock;
   const auto none = begin_visit(lock);
   { const quarry::core::lock_holder passed(lock); }
-  bool is_taken = false;
-  std::thread([&] { is_taken = lock.try_lock(); }).join();
-  EXPECT_FALSE(is_taken) << "what was let pass opens nothing";
+  EXPECT_FALSE(another_thread_gets(lock)) << "what was let pass opens nothing";
   end_visit(lock, none);
   const quarry::core::lock_holder guard(lock);
-  std::thread([&] { is_taken = lock.try_lock(); }).join();
-  EXPECT_FALSE(is_taken);
+  EXPECT_FALSE(another_thread_gets(lock));
 }
 
 }  // namespace

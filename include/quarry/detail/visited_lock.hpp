@@ -12,7 +12,6 @@
 #include <atomic>
 #include <cstdint>
 #include <type_traits>
-#include <utility>
 
 #if __STDC_HOSTED__ && (defined(__unix__) || defined(__APPLE__) || defined(_WIN32))
 #include <cerrno>
@@ -21,20 +20,11 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-/// Whether a Lock can be tried, so that only who finds it taken need ask whether a visit of its own has it.
-template <class Lock, class = void>
-inline constexpr bool can_be_tried = false;
-template <class Lock>
-inline constexpr bool can_be_tried<Lock, std::void_t<decltype(bool(std::declval<Lock&>().try_lock()))>> =
-    true;
-
 /// Lock is a BasicLockable.
 template <class Lock>
 class visited_lock {
  public:
-  void lock() {
-    if (!is_passed()) lock_.lock();
-  }
+  void lock() { (void)enter(); }
   // What holds the lock during a visit is the visit, and whoever comes here then was let pass.
   void unlock() {
     if (visitor() == 0) leave();
@@ -43,10 +33,9 @@ class visited_lock {
 
   /// Takes the lock, for leave(), and returns true; or lets this thread pass, which then does not leave, and returns false.
   bool enter() {
-    if constexpr (can_be_tried<Lock>) {
-      if (QUARRY_LIKELY(lock_.try_lock())) return true;
-    }
-    return enter_slow();
+    if (QUARRY_UNLIKELY(visitor() != 0) && is_passed()) return false;
+    lock_.lock();
+    return true;
   }
   void leave() { lock_.unlock(); }
 
@@ -63,22 +52,13 @@ class visited_lock {
   }
 
  private:
-  QUARRY_NOINLINE bool enter_slow() {
-    if (is_passed()) return false;
-    lock_.lock();
-    return true;
-  }
-
   // The same in every module of the process, and no other thread's while this one lives.
   static std::uintptr_t this_thread() noexcept { return reinterpret_cast<std::uintptr_t>(&errno); }
 
   // Relaxed: it is this thread's number only if this thread wrote it, and changes under the lock.
   std::uintptr_t visitor() const noexcept { return visitor_.load(std::memory_order_relaxed); }
   void set_visitor(std::uintptr_t thread) noexcept { visitor_.store(thread, std::memory_order_relaxed); }
-  bool is_passed() const noexcept {
-    const std::uintptr_t seen = visitor();
-    return seen != 0 && seen == this_thread();
-  }
+  QUARRY_NOINLINE bool is_passed() const noexcept { return visitor() == this_thread(); }
 
   Lock lock_{};
   std::atomic<std::uintptr_t> visitor_{0};  // 0: nobody; any thread

@@ -17,6 +17,7 @@
 #include <quarry/core/engine/supply_lock_of.hpp>
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/page_source.hpp>
+#include <quarry/core/memory/supply_row.hpp>
 #include <quarry/core/poison.hpp>
 #include <quarry/core/slabs/slab.hpp>
 #include <quarry/core/slabs/slot_states.hpp>
@@ -288,7 +289,6 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   using holdings::peak_bytes_;
 
   static constexpr std::size_t headers_at_once = 4;
-  static constexpr std::size_t most_between = 64;  // bytes between blocks of a row: what aligns or heads them
   static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it
   // No address has this alignment: asking for it shows the supply's own error, as libstdc++'s pools do and its tests demand.
   static constexpr std::size_t impossible_bytes = SIZE_MAX;
@@ -337,21 +337,13 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     if (!may_charge(bytes)) return nullptr;
     void* const memory = ask();
     if (memory == nullptr) return nullptr;
-    note_row(reinterpret_cast<std::uintptr_t>(memory), bytes);
+    row_.note(memory, bytes);
     const std::size_t held =
         held_bytes() + bytes;  // the supply may have given something back to this store meanwhile
     if (held > peak_bytes())
       peak_bytes_.store(held, std::memory_order_relaxed);  // Relaxed: the next store orders it.
     held_bytes_.store(held, std::memory_order_release);    // Release: pairs with the acquire in held_bytes().
     return memory;
-  }
-  // Tells whether the supply hands out its memory in a row, from what it gave and what it gave before.
-  void note_row(std::uintptr_t begin, std::size_t bytes) noexcept {
-    row_ = begin - last_end_ <= most_between               ? row::upward
-           : last_begin_ - (begin + bytes) <= most_between ? row::downward
-                                                           : row::none;
-    last_begin_ = begin;
-    last_end_ = begin + bytes;
   }
   void discharge(std::size_t bytes) noexcept {
     held_bytes_.store(held_bytes() - bytes, std::memory_order_release);  // Release: as in charge().
@@ -419,11 +411,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
 
   typename supply_lock_of<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_
   Supply supply_;                                    // under supply_lock_
-  enum class row : unsigned char { none, upward, downward };
-  std::uintptr_t last_begin_ = 0;  // of what the supply gave last; under supply_lock_
-  std::uintptr_t last_end_ = 0;    // the same
-  row row_ = row::none;            // whether it lay beside what came before; the same
-  const std::size_t max_bytes_;    // 0: no limit
+  supply_row row_;                                   // the same
+  const std::size_t max_bytes_;                      // 0: no limit
   const std::size_t retain_bytes_;
   const bool keeps_blocks_;  // freed ones may wait for the next request
   const std::size_t slab_granules_;

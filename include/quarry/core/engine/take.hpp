@@ -71,8 +71,7 @@ std::size_t store<Supply, Lock>::gap_before_extent(const slab_layout& layout) no
   }
   if (ahead != 0) add_block(ahead, ahead);
   const lock_holder supplied(supply_lock_);
-  if (row_ == row::none) return 0;
-  const std::size_t gap = (row_ == row::upward ? ~last_end_ + 1 : last_begin_) & (extent_alignment() - 1);
+  const std::size_t gap = row_.gap_before(extent_alignment());
   const std::size_t other = slab::header_bytes_for(gap / layout.slot_bytes) +
                             alignment_of(layout.slot_bytes) + arena::block_alignment;
   return gap >= other + least_bytes ? gap - other : 0;

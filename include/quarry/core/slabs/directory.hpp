@@ -18,6 +18,7 @@
 #include <quarry/portability.hpp>
 #include <utility>
 
+#include "directory_table.hpp"
 #include "slab.hpp"
 
 namespace quarry {
@@ -53,7 +54,7 @@ class directory {
       // Acquire and fence: as in find().
       const std::uint32_t generation = generation_.load(std::memory_order_acquire);
       const table* const newest = newest_.load(std::memory_order_acquire);  // Acquire: as in probe().
-      const bool are_all_found = newest != nullptr ? find_all(*newest, slots, count, homes) : false;
+      const bool are_all_found = newest != nullptr && newest->find_all(slots, count, homes, granule_shift_);
       for (std::size_t i = 0; newest == nullptr && i < count; ++i) homes[i] = nullptr;
       std::atomic_thread_fence(std::memory_order_acquire);
       // Relaxed: ordered by the fence.
@@ -85,7 +86,7 @@ class directory {
     const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(begin) >> granule_shift_;
     for (std::uintptr_t each = first; each != first + granules; ++each)
       // Relaxed: the writer's own.
-      if (place_of(*newest(), each).granule.load(std::memory_order_relaxed) != each) return false;
+      if (newest()->place_of(each).granule.load(std::memory_order_relaxed) != each) return false;
     return true;
   }
 
@@ -113,11 +114,11 @@ class directory {
     const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(begin) >> granule_shift_;
     for (std::uintptr_t each = first; each != first + granules; ++each) {
       advance();
-      entry* place = &place_of(*newest(), each);
+      entry* place = &newest()->place_of(each);
       // Relaxed: the writer's own.
       if (place->granule.load(std::memory_order_relaxed) != each) {
         table* const older = newest()->older.load(std::memory_order_relaxed);
-        if (older != nullptr) place = &place_of(*older, each);  // null: something has written over the entry
+        if (older != nullptr) place = &older->place_of(each);  // null: something has written over the entry
       }
       place->home.store(nullptr, std::memory_order_release);  // Release: pairs with the acquire in find().
       --live_;
@@ -158,119 +159,26 @@ class directory {
   bool check_invariants() const noexcept;
 
  private:
-  static constexpr std::uintptr_t no_granule = UINTPTR_MAX;
-  static constexpr std::size_t block_entries = 8;
+  using entry = directory_entry;
+  using table = directory_table;
+  static constexpr std::uintptr_t no_granule = directory_entry::no_granule;
   static constexpr std::size_t first_entries = 16;
   static constexpr std::size_t moved_at_once = 8;  // entries of the table before
-
-  struct entry {
-    std::atomic<std::uintptr_t> granule;
-    std::atomic<slab*> home;  // null: no slab covers the granule now
-  };
-
-  // Where the entry of a granule may lie first.
-  struct places {
-    explicit places(std::size_t entries) noexcept : mask(entries - 1), block_mask(mask & ~in_block) {}
-
-    // Neighbours share a block, and who finds its place taken goes to the same place of the next block: so one extent's
-    // granules meet another's together or not at all.
-    std::size_t start_of(std::uintptr_t granule) const noexcept {
-      constexpr auto golden = static_cast<std::uintptr_t>(0x9E3779B97F4A7C15U);
-      constexpr std::uint32_t half_a_word = sizeof(std::uintptr_t) * 4;
-      const std::uintptr_t hash = granule / block_entries * golden >> half_a_word;
-      return static_cast<std::size_t>((hash & block_mask) | (granule & in_block));
-    }
-    std::size_t after(std::size_t at) const noexcept {
-      const std::size_t next = at + block_entries;
-      return QUARRY_LIKELY(next <= mask) ? next : (at + 1) % block_entries;
-    }
-
-    static constexpr std::size_t in_block = block_entries - 1;
-
-    std::size_t mask;        // entries - 1
-    std::size_t block_mask;  // of the first entries of blocks
-  };
-
-  struct table : places {
-    explicit table(std::size_t entries) noexcept : places(entries) {}
-    static constexpr std::size_t bytes_of(std::size_t entries) noexcept {
-      return sizeof(table) + entries * sizeof(entry);
-    }
-    entry* entries() noexcept { return reinterpret_cast<entry*>(this + 1); }
-    const entry* entries() const noexcept { return reinterpret_cast<const entry*>(this + 1); }
-
-    std::atomic<table*> older{nullptr};  // the table that entries still move from; null when all have moved
-    std::size_t moved = 0;               // entries of `older` that were looked at
-  };
 
   table* newest() const noexcept {
     return newest_.load(std::memory_order_relaxed);
   }  // Relaxed: the writer's own.
   std::size_t capacity() const noexcept { return newest() == nullptr ? 0 : newest()->mask + 1; }
 
-  // Returns the entry of `granule`, or the free one where it would go.
-  static entry& place_of(table& in, std::uintptr_t granule) noexcept {
-    for (std::size_t at = in.start_of(granule);; at = in.after(at)) {
-      entry& each = in.entries()[at];
-      const std::uintptr_t seen = each.granule.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
-      if (seen == granule || seen == no_granule) return each;
-    }
-  }
-
   // Returns the slab of a granule; what it says counts only if the generation is the same afterwards.
   slab* probe(std::uintptr_t granule) const noexcept {
     // Acquire: pairs with the release in begin_moving(), so that the table is seen cleared.
     const table* const newest = newest_.load(std::memory_order_acquire);
-    return QUARRY_UNLIKELY(newest == nullptr) ? nullptr : probe(*newest, granule);
-  }
-
-  static slab* probe(const table& newest, std::uintptr_t granule) noexcept {
-    for (std::size_t at = newest.start_of(granule);; at = newest.after(at)) {
-      const entry& each = newest.entries()[at];
-      // Acquire: pairs with the release in set(): an entry is seen with its slab.
-      const std::uintptr_t seen = each.granule.load(std::memory_order_acquire);
-      if (QUARRY_LIKELY(seen == granule))
-        return each.home.load(std::memory_order_acquire);  // Acquire: as above.
-      if (seen == no_granule) return probe_older(newest, granule);
-    }
-  }
-
-  bool find_all(const table& newest, void* const* slots, std::size_t count, slab** homes) const noexcept {
-    const places at = newest;
-    const entry* const entries = newest.entries();
-    const std::uint32_t granule_shift = granule_shift_;
-    bool are_all_found = true;
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uintptr_t granule = reinterpret_cast<std::uintptr_t>(slots[i]) >> granule_shift;
-      const entry& first = entries[at.start_of(granule)];
-      slab* home = nullptr;
-      // Acquire: as in probe().
-      if (QUARRY_LIKELY(first.granule.load(std::memory_order_acquire) == granule))
-        home = first.home.load(std::memory_order_acquire);  // Acquire: as in probe().
-      if (QUARRY_UNLIKELY(home == nullptr) && (home = probe(newest, granule)) == nullptr)
-        are_all_found = false;
-      homes[i] = home;
-      QUARRY_PREFETCH_FOR_WRITE(home);
-    }
-    return are_all_found;
-  }
-
-  QUARRY_NOINLINE static slab* probe_older(const table& newest, std::uintptr_t granule) noexcept {
-    // Acquire: pairs with the release in begin_moving().
-    const table* const older = newest.older.load(std::memory_order_acquire);
-    if (older == nullptr) return nullptr;
-    for (std::size_t at = older->start_of(granule), left = older->mask + 1; left != 0;
-         --left, at = older->after(at)) {
-      const entry& each = older->entries()[at];
-      const std::uintptr_t seen = each.granule.load(std::memory_order_acquire);  // Acquire: as in probe().
-      if (seen == granule) return each.home.load(std::memory_order_acquire);     // Acquire: as in probe().
-      if (seen == no_granule) return nullptr;
-    }
-    return nullptr;
+    return QUARRY_UNLIKELY(newest == nullptr) ? nullptr : newest->probe(granule);
   }
 
   // What stands in the newest table goes before what stands in an older one.
-  void set(std::uintptr_t granule, slab* home) noexcept { set(place_of(*newest(), granule), granule, home); }
+  void set(std::uintptr_t granule, slab* home) noexcept { set(newest()->place_of(granule), granule, home); }
   void set(entry& each, std::uintptr_t granule, slab* home) noexcept {
     if (each.granule.load(std::memory_order_relaxed) == no_granule) ++used_;  // Relaxed: the writer's own.
     each.home.store(home, std::memory_order_release);        // Release: pairs with the acquire in find().
@@ -337,7 +245,7 @@ class directory {
     slab* const home = from.home.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
     if (home == nullptr) return;
     const std::uintptr_t granule = from.granule.load(std::memory_order_relaxed);  // Relaxed: as above.
-    entry& place = place_of(current, granule);
+    entry& place = current.place_of(granule);
     if (place.granule.load(std::memory_order_relaxed) == no_granule)
       set(place, granule, home);  // Relaxed: as above.
   }
@@ -401,7 +309,7 @@ inline bool directory::check_invariants() const noexcept {
           each.granule.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
       if (granule == no_granule || each.home.load(std::memory_order_relaxed) == nullptr) continue;
       live +=
-          place_of(const_cast<table&>(*current), granule).granule.load(std::memory_order_relaxed) != granule;
+          const_cast<table&>(*current).place_of(granule).granule.load(std::memory_order_relaxed) != granule;
     }
   }
   return live == live_ && used == used_ && (capacity() == 0 || used_ < capacity());
