@@ -29,11 +29,21 @@ void* slab_face<Derived>::try_allocate(std::size_t bytes, std::size_t alignment)
 #endif
 }
 
+// The cache at hand, whose cursor of the class of `key` is `missed`.
+template <class Derived>
+core::cache& slab_face<Derived>::cache_missed(core::cursor& missed, core::class_key key) noexcept {
+  if constexpr (Derived::is_for_one_thread) {
+    return *self().cache_at_hand();
+  } else {
+    return core::cache::of(missed, key);
+  }
+}
+
 // Where calls are watched, all of them come here, and most end in the first step.
 template <class Derived>
 void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key,
                                         core::cursor& missed) {
-  core::watched_cache* const watched = core::cache::of(missed, key).behind;
+  core::watched_cache* const watched = cache_missed(missed, key).behind;
   if (watched == nullptr) return allocate_pooled(bytes, alignment, key, missed);
   void* slot = nullptr;
   if (QUARRY_LIKELY(allocate_remembered(*watched, key, self().host().engine().memory(), slot))) return slot;
@@ -44,7 +54,7 @@ void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment
 template <class Derived>
 void* slab_face<Derived>::allocate_pooled(std::size_t bytes, std::size_t alignment, core::class_key key,
                                           core::cursor& missed) {
-  core::cache& own = core::cache::of(missed, key);
+  core::cache& own = cache_missed(missed, key);
   const core::class_index index = core::class_of_key(key);
   if (QUARRY_LIKELY(own.class_cache_of(index) != nullptr && is_alignment(alignment)))
     if (void* const slot = self().host().engine().allocate_slow(own, index)) return slot;
@@ -90,7 +100,7 @@ void* slab_face<Derived>::serve(std::size_t bytes, std::size_t alignment) {
 template <class Derived>
 void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::size_t alignment,
                                          core::class_key key, core::cursor& missed) noexcept {
-  core::watched_cache* const watched = core::cache::of(missed, key).behind;
+  core::watched_cache* const watched = cache_missed(missed, key).behind;
   if (watched == nullptr) return deallocate_pooled(pointer, bytes, alignment, key, missed);
   if (QUARRY_LIKELY(deallocate_remembered(*watched, key, self().host().engine().memory(), pointer))) return;
   deallocate_watched(pointer, bytes, alignment, key);
@@ -100,7 +110,7 @@ void slab_face<Derived>::deallocate_slow(void* pointer, std::size_t bytes, std::
 template <class Derived>
 void slab_face<Derived>::deallocate_pooled(void* pointer, std::size_t bytes, std::size_t alignment,
                                            core::class_key key, core::cursor& missed) noexcept {
-  core::cache& own = core::cache::of(missed, key);
+  core::cache& own = cache_missed(missed, key);
   const core::class_index index = core::class_of_key(key);
   if (QUARRY_LIKELY(own.class_cache_of(index) != nullptr))
     return self().host().engine().deallocate_slow(own, pointer, index);

@@ -41,6 +41,8 @@ class QUARRY_EXPORT slab_thread_view final : public detail::slab_face<slab_threa
   template <class>
   friend class detail::slab_face;
 
+  static constexpr bool is_for_one_thread = false;
+
   core::cache* cache_at_hand() const noexcept { return resource_->caches_.find_in(tie_.entry); }
   core::cache* cache_or_open() noexcept { return resource_->caches_.find_slow(tie_); }
   auto& host() noexcept { return resource_->host(); }

@@ -52,6 +52,29 @@ TEST(Bits, SetBitsAreCounted) {
   }
 }
 
+TEST(Bits, AProductIsWholeInTwoWords) {
+  constexpr std::uint64_t ones = ~std::uint64_t{0};
+  const std::uint64_t words[] = {0, 1, 3, 0xFFFFFFFF, 0x100000000, 0x123456789ABCDEF0, ones - 1, ones};
+  for (const std::uint64_t a : words) {
+    for (const std::uint64_t b : words) {
+      std::uint64_t high = 7, portable_high = 7;
+      EXPECT_EQ(core::multiply(a, b, high), a * b);
+      EXPECT_EQ(portable::multiply(a, b, portable_high), a * b);
+      EXPECT_EQ(high, portable_high) << a << " " << b;
+    }
+    std::uint64_t high = 7;
+    EXPECT_EQ(core::multiply(a, std::uint64_t{1} << 60, high), a << 60);
+    EXPECT_EQ(high, a >> 4);
+    EXPECT_EQ(portable::multiply(a, std::uint64_t{1} << 60, high), a << 60);
+    EXPECT_EQ(high, a >> 4);
+  }
+  std::uint64_t high = 0;
+  EXPECT_EQ(core::multiply(ones, ones, high), 1U);
+  EXPECT_EQ(high, ones - 1);
+  EXPECT_EQ(portable::multiply(ones, ones, high), 1U);
+  EXPECT_EQ(high, ones - 1);
+}
+
 TEST(Bits, PositionsAreConstants) {
   static_assert(core::bit_width(5) == 3 && portable::bit_width(5) == 3);
   static_assert(core::lowest_bit(std::size_t{12}) == 2 && portable::lowest_bit(12) == 2);

@@ -33,7 +33,28 @@ constexpr std::uint32_t bit_width(std::uint64_t word) noexcept {
   return count_bits(word);
 }
 
+constexpr std::uint64_t multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& high) noexcept {
+  constexpr std::uint64_t low_half = 0xFFFFFFFF;
+  const std::uint64_t low = (a & low_half) * (b & low_half);
+  const std::uint64_t first = (a >> 32) * (b & low_half) + (low >> 32);
+  const std::uint64_t second = (a & low_half) * (b >> 32) + (first & low_half);
+  high = (a >> 32) * (b >> 32) + (first >> 32) + (second >> 32);
+  return second << 32 | (low & low_half);
+}
+
 }  // namespace portable
+
+/// Returns the lower 64 bits of a product, and sets `high` to the upper ones.
+constexpr std::uint64_t multiply(std::uint64_t a, std::uint64_t b, std::uint64_t& high) noexcept {
+#if defined(__SIZEOF_INT128__)
+  __extension__ using wide = unsigned __int128;
+  const wide product = wide{a} * b;
+  high = static_cast<std::uint64_t>(product >> 64);
+  return static_cast<std::uint64_t>(product);
+#else
+  return portable::multiply(a, b, high);
+#endif
+}
 
 #if defined(__GNUC__) || defined(__clang__)
 

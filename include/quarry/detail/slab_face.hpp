@@ -39,7 +39,7 @@ template <std::size_t Bytes, std::size_t Alignment>
 inline constexpr bool has_class = core::last_byte_of(Bytes, Alignment) < core::largest_slot_bytes;
 
 /// Derived has: core::cache* cache_at_hand() const noexcept, null where the slow way must look; core::cache* cache_or_open(),
-/// null without memory for one; and a host() with a setup() and an engine().
+/// null without memory for one; is_for_one_thread, whether that is always the same one; and a host() with a setup() and an engine().
 template <class Derived>
 class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
  public:
@@ -174,6 +174,7 @@ class QUARRY_EXPORT slab_face : public std::pmr::memory_resource {
     deallocate_missed(pointer, bytes, alignment);
   }
 
+  core::cache& cache_missed(core::cursor& missed, core::class_key key) noexcept;
   // After a miss in the cache at hand, whose cursor of the class of `key` is `missed`.
   QUARRY_NOINLINE void* allocate_slow(std::size_t bytes, std::size_t alignment, core::class_key key,
                                       core::cursor& missed);

@@ -19,7 +19,7 @@ TEST(SlabMemo, FindsSlotsOfEverySizeAndTheirBegins) {
     slab_memo memo;
     memo.begin = slab_bytes.data();
     memo.bytes = static_cast<std::uint32_t>(slots * slot_bytes);
-    memo.reciprocal = slab::reciprocal_of(slot_bytes);
+    memo.reciprocal = slab_memo::reciprocal_of(slot_bytes);
     for (std::size_t i = 0; i < slots; i += slots / 16 + 1) {
       std::size_t slot = 0;
       const std::byte* const begin = memo.begin + i * slot_bytes;

@@ -21,7 +21,7 @@ namespace core {
 struct alignas(32) slab_memo {
   std::byte* begin = nullptr;
   std::byte* states = nullptr;   // where those of its slots begin
-  std::uint64_t reciprocal = 0;  // as in slab_layout: it tells the class, too
+  std::uint64_t reciprocal = 0;  // of the slots' size, as reciprocal_of(): it tells the class, too
   std::uint32_t bytes = 0;       // of slots; 0: no slab
   std::uint32_t epoch = 0;       // of the store when it was looked at
 
@@ -31,19 +31,20 @@ struct alignas(32) slab_memo {
     return offset < bytes && epoch == epoch_now;
   }
 
-  /// Returns the number of the slot that `pointer` lies in.
-  std::size_t slot_of(const void* pointer) const noexcept {
-    return static_cast<std::size_t>(
-        static_cast<std::uint64_t>(static_cast<const std::byte*>(pointer) - begin) * reciprocal >> 40);
+  /// Sets `slot` to the number of the slot that `pointer`, which the slab holds, lies in. Returns whether that is its begin.
+  bool find(const void* pointer, std::size_t& slot) const noexcept {
+    // The upper half of the product is the number; the lower one is less than the reciprocal exactly where the offset is a
+    // multiple of the slots' size.
+    std::uint64_t number = 0;
+    const auto offset = static_cast<std::uint64_t>(static_cast<const std::byte*>(pointer) - begin);
+    const std::uint64_t rest = multiply(offset, reciprocal, number);
+    slot = static_cast<std::size_t>(number);
+    return rest < reciprocal;
   }
 
-  /// Sets `slot` to the number of the slot that `pointer` lies in. Returns whether that is its begin.
-  bool find(const void* pointer, std::size_t& slot) const noexcept {
-    // What is left of the product is less than the reciprocal exactly where the offset is a multiple of the slots' size.
-    const std::uint64_t product =
-        static_cast<std::uint64_t>(static_cast<const std::byte*>(pointer) - begin) * reciprocal;
-    slot = static_cast<std::size_t>(product >> 40);
-    return (product << 24) < (reciprocal << 24);
+  /// Returns ceil(2^40 / slot_bytes) * 2^24: the same numbers as slab_layout's, where the product has 128 bits.
+  static constexpr std::uint64_t reciprocal_of(std::size_t slot_bytes) noexcept {
+    return slab::reciprocal_of(slot_bytes) << 24;
   }
 };
 
@@ -56,7 +57,7 @@ struct watched_cache : cache {
   std::size_t memo_mask = mask_of(first_memos);  // of the offset of a memo
   std::uint32_t memo_shift;                      // from an address to that
   std::uint32_t look_ups = 0;                    // visits of the way that looks slabs up
-  std::uint64_t reciprocals[class_count];        // as in slab_layout; by class
+  std::uint64_t reciprocals[class_count];        // as in slab_memo; by class
   slab_memo first[first_memos];
   quarantine* delayed = nullptr;  // null where freed slots may be handed out at once
 
@@ -66,7 +67,7 @@ struct watched_cache : cache {
     return *reinterpret_cast<slab_memo*>(reinterpret_cast<std::byte*>(memos) + offset);
   }
 
-  /// Returns what slab_layout has of the class of `key`. Complexity O(1).
+  /// Returns what a memo has of a slab of the class of `key`. Complexity O(1).
   std::uint64_t reciprocal_at(class_key key) const noexcept {
     return *reinterpret_cast<const std::uint64_t*>(reinterpret_cast<const std::byte*>(reciprocals) +
                                                    key * (sizeof(std::uint64_t) / 2));
@@ -88,7 +89,7 @@ struct watched_cache : cache {
   /// Units       bytes; as the directory's. Requires that a granule has more bytes than a memo.
   explicit watched_cache(std::size_t granule_bytes) noexcept
       : memo_shift(bit_width(granule_bytes - 1) - bit_width(sizeof(slab_memo) - 1)) {
-    for (class_index i = 0; i < class_count; ++i) reciprocals[i] = slab::reciprocal_of(slot_bytes_of(i));
+    for (class_index i = 0; i < class_count; ++i) reciprocals[i] = slab_memo::reciprocal_of(slot_bytes_of(i));
   }
 
  private:

@@ -73,16 +73,16 @@ class slot_states {
 
   slot_state operator[](std::size_t slot) const noexcept {
     const std::uint32_t bits = load(slot) >> shift_of(slot);
-    return (bits & is_live) != 0     ? slot_state::live
-           : (bits & was_freed) != 0 ? slot_state::freed
-                                     : slot_state::fresh;
+    return (bits & is_live) != 0    ? slot_state::live
+           : (bits & was_live) != 0 ? slot_state::freed
+                                    : slot_state::fresh;
   }
 
   /// Makes a slot live. Returns false, changing nothing, when it is.
   bool begin_life(std::size_t slot) const noexcept {
     const std::uint32_t all = load(slot), live = is_live << shift_of(slot);
     if (QUARRY_UNLIKELY((all & live) != 0)) return false;
-    store(slot, all | live);
+    store(slot, all | live * (is_live | was_live));
     return true;
   }
 
@@ -90,13 +90,13 @@ class slot_states {
   bool end_life(std::size_t slot) const noexcept {
     const std::uint32_t all = load(slot), live = is_live << shift_of(slot);
     if (QUARRY_UNLIKELY((all & live) == 0)) return false;
-    store(slot, (all ^ live) | live * (was_freed / is_live));
+    store(slot, all ^ live);
     return true;
   }
 
   /// Makes a slot that is not live fresh again.
   void forget(std::size_t slot) const noexcept {
-    store(slot, load(slot) & ~((is_live | was_freed) << shift_of(slot)));
+    store(slot, load(slot) & ~((is_live | was_live) << shift_of(slot)));
   }
 
   /// Requires    slot_detail::record; `slots` is how many the slab has.
@@ -109,7 +109,7 @@ class slot_states {
 
   static constexpr std::size_t in_byte = IsShared ? 1 : 4;  // states
   static constexpr std::uint32_t is_live = 1;
-  static constexpr std::uint32_t was_freed = 2;  // at least once
+  static constexpr std::uint32_t was_live = 2;  // at least once: so that a free has one bit to change
 
   static constexpr std::size_t state_bytes_of(std::size_t slots) noexcept {
     return (slots + in_byte - 1) / in_byte;
