@@ -74,9 +74,10 @@ template <class Derived>
 void* slab_face<Derived>::allocate_missed(std::size_t bytes, std::size_t alignment) {
   require_alignment(alignment);
   auto& host = self().host();
+  // A thread without a cache gets one first: else it would share the first shard with every other such thread, for good.
   if (bytes > core::largest_slot_bytes && !host.setup().is_watched())
-    if (void* const kept = host.engine().reuse_oversize(self().cache_at_hand(), bytes, alignment))
-      return kept;
+    if (core::cache* const own = self().cache_at_hand())
+      if (void* const kept = host.engine().reuse_oversize(*own, bytes, alignment)) return kept;
   void* const result = serve(bytes, alignment);
   if (result == nullptr) refuse_memory();  // past max_bytes or the budget
   return result;

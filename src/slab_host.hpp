@@ -115,7 +115,9 @@ slab_stats slab_host<Derived, Engine>::stats() const {
   slab_stats result;
   engine_.for_each_shelf([&](typename Engine::shelf_type& shelf) {
     slab_class_stats& row = result.classes[result.class_rows++];
-    const std::size_t in_caches = this->self().slots_in_caches(shelf.index);
+    std::size_t in_caches = 0;
+    this->self().for_each_cache(
+        [&](const core::cache& each) { in_caches += core::slots_resting_in(each, shelf.index); });
     std::size_t used_slots = 0;
     {
       const core::lock_holder held(shelf.lock);
@@ -132,9 +134,13 @@ slab_stats slab_host<Derived, Engine>::stats() const {
     result.cached_slots += row.cached_slots;
     result.slab_count += row.slab_count;
   });
+  core::resting_blocks resting;
+  this->self().for_each_cache([&](const core::cache& each) { each.last.add_to(resting); });
   const auto figures = engine_.memory().inspect();
-  result.oversize_blocks = figures.oversize_blocks;
-  result.oversize_bytes = figures.oversize_bytes;
+  // Blocks that another thread frees meanwhile may be seen twice.
+  if (figures.oversize_blocks > resting.blocks)
+    result.oversize_blocks = figures.oversize_blocks - resting.blocks;
+  if (figures.oversize_bytes > resting.bytes) result.oversize_bytes = figures.oversize_bytes - resting.bytes;
   result.discarded_bytes = figures.discarded_bytes;
   result.upstream_bytes = engine_.memory().held_bytes();
   result.upstream_peak_bytes = engine_.memory().peak_bytes();
@@ -164,9 +170,7 @@ void slab_host<Derived, Engine>::report_live(std::ostream& out) const {
 
 template <class Derived, class Engine>
 survey slab_host<Derived, Engine>::take_survey() const {
-  return survey_of(engine_, stats(), [this](core::class_index index, const void** into, std::size_t room) {
-    return this->self().copy_cached(index, into, room);
-  });
+  return survey_of(engine_, stats(), [this](auto f) { this->self().for_each_cache(f); });
 }
 
 }  // namespace detail

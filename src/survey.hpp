@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/lock_holder.hpp>
+#include <quarry/core/magazines/watched_cache.hpp>
 #include <quarry/core/memory/extents.hpp>
 #include <quarry/core/memory/oversize_blocks.hpp>
 #include <quarry/core/slabs/directory.hpp>
@@ -104,6 +105,14 @@ struct survey {
     cached_words.assign(free_words.size(), 0);
   }
 
+  /// Marks a block as kept, if it is one. Requires that the blocks are in order.
+  void mark_resting(const void* memory) noexcept {
+    const auto address = reinterpret_cast<std::uintptr_t>(memory);
+    const auto found = std::lower_bound(blocks.begin(), blocks.end(), address,
+                                        [](const block& each, std::uintptr_t at) { return each.begin < at; });
+    if (found != blocks.end() && found->begin == address) found->is_live = false;
+  }
+
   /// Marks a slot of class `index` as resting, if it is one that is not free. Requires that the slabs are in order.
   void mark_cached(core::class_index index, const void* slot) {
     const auto address = reinterpret_cast<std::uintptr_t>(slot);
@@ -121,10 +130,10 @@ struct survey {
   }
 };
 
-/// Returns what an engine holds; copy_cached(index, into, room) copies slots of a class that rest in caches, as cache::copy_slots().
+/// Returns what an engine holds; for_each_cache(f) calls f(const core::cache&) for each of its caches.
 /// Complexity  O(slots).
-template <class Engine, class CopyCached>
-survey survey_of(const Engine& engine, const slab_stats& stats, CopyCached copy_cached) {
+template <class Engine, class ForEachCache>
+survey survey_of(const Engine& engine, const slab_stats& stats, ForEachCache for_each_cache) {
   using shelf_type = typename Engine::shelf_type;
   survey result;
   const auto& store = engine.memory();
@@ -173,7 +182,10 @@ survey survey_of(const Engine& engine, const slab_stats& stats, CopyCached copy_
       if (stats.classes[i].slot_bytes == shelf.slots.layout().slot_bytes)
         count = stats.classes[i].cached_slots;
     resting.resize(count + spare_slots);
-    count = copy_cached(shelf.index, resting.data(), resting.size());
+    count = 0;
+    for_each_cache([&](const core::cache& each) {
+      count += core::copy_slots_resting_in(each, shelf.index, resting.data() + count, resting.size() - count);
+    });
     {
       const core::lock_holder held(shelf.lock);
       shelf.parked.for_each([&](const void* slot) {
@@ -210,6 +222,7 @@ survey survey_of(const Engine& engine, const slab_stats& stats, CopyCached copy_
             [](const survey::block& a, const survey::block& b) { return a.begin < b.begin; });
   const auto is_same = [](const survey::block& a, const survey::block& b) { return a.begin == b.begin; };
   result.blocks.erase(std::unique(result.blocks.begin(), result.blocks.end(), is_same), result.blocks.end());
+  for_each_cache([&](const core::cache& each) { result.mark_resting(each.last.look().memory); });
   return result;
 }
 

@@ -168,22 +168,10 @@ void thread_caches::take_id() noexcept {
   id_ = registry_.ids.take();
 }
 
-std::size_t thread_caches::cached_slots(core::class_index index) const noexcept {
+void thread_caches::visit_caches(void (*f)(const core::cache&, void*), void* visitor) const {
   const core::lock_holder held(engine_.cache_lock());
-  std::size_t slots = 0;
   for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->tie.may_hold_slots()) slots += core::slots_resting_in(*each->cache, index);
-  return slots;
-}
-
-std::size_t thread_caches::copy_cached(core::class_index index, const void** into,
-                                       std::size_t room) const noexcept {
-  const core::lock_holder held(engine_.cache_lock());
-  std::size_t slots = 0;
-  for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    if (each->tie.may_hold_slots())
-      slots += core::copy_slots_resting_in(*each->cache, index, into + slots, room - slots);
-  return slots;
+    if (each->tie.may_hold_slots()) f(*each->cache, visitor);
 }
 
 void thread_caches::flush_all() noexcept {

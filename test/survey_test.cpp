@@ -48,7 +48,7 @@ class surveyed_engine {
   void deallocate(void* pointer, std::size_t bytes) {
     const class_index index = setup_.pooled_class(bytes, 8);
     if (index == quarry::core::no_class) {
-      engine_.deallocate_oversize(nullptr, pointer, bytes);
+      engine_.deallocate_oversize(&own_, pointer, bytes);
     } else if (!own_.cursors[index].push(pointer)) {
       engine_.deallocate_slow(own_, pointer, index);
     }
@@ -64,9 +64,7 @@ class surveyed_engine {
       stats.classes[stats.class_rows].slot_bytes = each.slots.layout().slot_bytes;
       stats.classes[stats.class_rows++].cached_slots = resting(each.index);
     });
-    return quarry::survey_of(engine_, stats, [&](class_index index, const void** into, std::size_t room) {
-      return own_.copy_slots(index, into, room);
-    });
+    return quarry::survey_of(engine_, stats, [this](auto f) { f(own_); });
   }
 
  private:

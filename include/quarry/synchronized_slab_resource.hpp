@@ -95,9 +95,9 @@ class QUARRY_EXPORT synchronized_slab_resource final
   core::cache* cache_at_hand() const noexcept { return caches_.find(); }
   core::cache* cache_or_open() noexcept { return caches_.find_slow(); }
   core::cache* opened_cache() noexcept { return caches_.find_opened(); }
-  std::size_t slots_in_caches(core::class_index index) const noexcept { return caches_.cached_slots(index); }
-  std::size_t copy_cached(core::class_index index, const void** into, std::size_t room) const noexcept {
-    return caches_.copy_cached(index, into, room);
+  template <class F>
+  void for_each_cache(F f) const {
+    caches_.for_each_cache(f);
   }
   void forget_caches() noexcept { caches_.drop(); }
 

@@ -87,11 +87,9 @@ class QUARRY_EXPORT unsynchronized_slab_resource final
     return &cache_;
   }
   core::cache* opened_cache() const noexcept { return &cache_; }
-  std::size_t slots_in_caches(core::class_index index) const noexcept {
-    return core::slots_resting_in(cache_, index);
-  }
-  std::size_t copy_cached(core::class_index index, const void** into, std::size_t room) const noexcept {
-    return core::copy_slots_resting_in(cache_, index, into, room);
+  template <class F>
+  void for_each_cache(F f) const {
+    f(cache_);
   }
   void forget_caches() noexcept { cache_.reset(); }
 

@@ -246,6 +246,17 @@ class Resource:
         for shard in [shards["first_"]] + [other.dereference() for other in others if int(other) != 0]:
             yield from blocks_of(shard["blocks"])
 
+    def is_live(self, block):
+        """Whether an oversize block is the user's: one that rests in a cache is live only for its store."""
+        if not block["is_live"]:
+            return False
+        memory = int(block["memory"])
+        for cache, _ in self.caches:
+            last = cache["last"]
+            if int(load(last["bytes_"])) != 0 and int(load(last["memory_"])) == memory:
+                return False
+        return True
+
     def extents(self):
         groups = self.store["extents_"]["groups_"]
         for group in range(groups.type.range()[1] + 1):
@@ -257,8 +268,8 @@ class Resource:
     def beside_slots(self, address):
         """Returns what an address is that lies in no slot of this resource, or None."""
         for block in self.oversize():
-            memory, is_live = int(block["memory"]), bool(block["is_live"])
-            size = int(block["bytes"] if is_live else block["held_bytes"])
+            memory, is_live = int(block["memory"]), self.is_live(block)
+            size = int(block["bytes"] if block["is_live"] else block["held_bytes"])
             if memory <= address < memory + max(size, 1):
                 if block["is_slab"]:
                     return "lies beside the slots of a slab, in its block of {:,} bytes at {:#x}".format(size, memory)
@@ -639,7 +650,7 @@ def totals(each):
     if isinstance(each, TypedCache):
         kept = each.kept()
         return text + (", {} kept among the live".format(counted(kept, "object")) if kept else "")
-    blocks = [block for block in each.oversize() if block["is_live"] and not block["is_slab"]]
+    blocks = [block for block in each.oversize() if each.is_live(block) and not block["is_slab"]]
     if blocks:
         text += ", {} ({:,} bytes)".format(counted(len(blocks), "oversize block"), sum(int(b["bytes"]) for b in blocks))
     text += ", {:,} bytes from upstream".format(each.held_bytes())

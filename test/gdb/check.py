@@ -31,6 +31,8 @@ ORDERS = [
      r"0x[0-9a-f]+: live; " + AT),
     ("quarry info kept allocator", r"0x[0-9a-f]+ lies 0 bytes into an oversize block of 200,000 bytes at 0x[0-9a-f]+: "
      r"freed, and kept for the next request; " + AT),
+    ("quarry info last", r"0x[0-9a-f]+ lies 0 bytes into an oversize block of 300,000 bytes at 0x[0-9a-f]+: "
+     r"freed, and kept for the next request; " + AT),
     ("quarry info global", SLOT.format(0, 16, 64, "", "live") + r'unsynchronized_slab_resource "global" at 0x[0-9a-f]+'),
     ("quarry info foreign", r"0x[0-9a-f]+ lies in none of unsynchronized_slab_resource .*"),
     ("quarry info &resource", r"0x[0-9a-f]+ lies in the resource itself; " + AT),

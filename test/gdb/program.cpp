@@ -33,7 +33,9 @@ void ask_about_resources() {
   void* const second = resource.allocate(200);
   void* const block = resource.allocate(100'000);
   void* const kept = resource.allocate(200'000);
+  void* const last = resource.allocate(300'000);
   resource.deallocate(kept, 200'000);
+  resource.deallocate(last, 300'000);
   void* const global = global_resource.allocate(64);
   std::pmr::memory_resource* const face = &resource;
   const quarry::slab_allocator<order> allocator(&resource);
@@ -49,6 +51,7 @@ void ask_about_resources() {
   static_cast<void>(face);
   static_cast<void>(allocator);
   static_cast<void>(foreign);
+  static_cast<void>(last);
   global_resource.deallocate(global, 64);
   resource.deallocate(first, 48);
   resource.deallocate(second, 200);

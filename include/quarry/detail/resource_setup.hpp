@@ -44,8 +44,8 @@ class resource_setup {
 
   /// Returns what the engine is made with.
   core::engine_limits limits() const noexcept {
-    return {granule_bytes_, slab_granules_, has_directory_, options_.max_bytes, options_.retain_bytes,
-            cache_bytes_,   is_watched_,    detail(),       tells_tools_};
+    return {granule_bytes_, slab_granules_,     has_directory_, options_.max_bytes, options_.retain_bytes,
+            cache_bytes_,   last_block_bytes(), is_watched_,    detail(),           tells_tools_};
   }
 
   /// Returns the bytes that a request really gets.
@@ -60,6 +60,13 @@ class resource_setup {
     return options_.checks == check_level::full       ? core::slot_detail::record
            : options_.checks == check_level::pointers ? core::slot_detail::state
                                                       : core::slot_detail::none;
+  }
+
+  // Of the oversize block that rests in a cache. Where what all caches hold is limited none rests: nobody could have it back.
+  std::size_t last_block_bytes() const noexcept {
+    if (is_watched_ || options_.max_bytes != 0 || options_.budget != nullptr) return 0;
+    const std::size_t of_cache = cache_bytes_ / 4, of_retained = options_.retain_bytes / 32;
+    return of_cache < of_retained ? of_cache : of_retained;
   }
 
   slab_options options_;          // resolved

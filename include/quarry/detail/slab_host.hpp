@@ -27,8 +27,7 @@ namespace detail {
 struct owner_facts;  // what messages say of a resource; src/checked_owners.hpp
 
 /// Derived has, beside what slab_face asks for: core::cache* opened_cache() noexcept, the caller's if it has one;
-/// std::size_t slots_in_caches(core::class_index) const; std::size_t copy_cached(core::class_index, const void** into,
-/// std::size_t room) const, which tells some of these slots; void forget_caches() noexcept.
+/// for_each_cache(f) const, which calls f(const core::cache&) for each; void forget_caches() noexcept.
 template <class Derived, class Engine>
 class QUARRY_EXPORT slab_host : public slab_face<Derived> {
  public:

@@ -115,11 +115,12 @@ class QUARRY_EXPORT alignas(64) thread_caches : public thread_key {
   /// Requires    No other thread is inside a call of the resource.
   void drop() noexcept;
 
-  /// Returns the slots of class `index` that rest in caches; exact while no other thread is inside a call.
-  std::size_t cached_slots(core::class_index index) const noexcept;
-
-  /// Writes at most `room` of these slots from `into` on. Returns how many. Exact as cached_slots().
-  std::size_t copy_cached(core::class_index index, const void** into, std::size_t room) const noexcept;
+  /// Calls f(const core::cache&) for each cache in which something may rest, those of vanished threads among them. What f sees is exact
+  /// while no other thread is inside a call. Requires that f does not use the resource.
+  template <class F>
+  void for_each_cache(F f) const {
+    visit_caches([](const core::cache& each, void* visitor) { (*static_cast<F*>(visitor))(each); }, &f);
+  }
 
   /// Flushes every cache and depot. Threads that end afterwards move no slot.
   /// Requires    No other thread is inside a call of the resource; threads may be ending.
@@ -129,6 +130,7 @@ class QUARRY_EXPORT alignas(64) thread_caches : public thread_key {
   friend struct fork_handlers;
   friend struct thread_record;
 
+  void visit_caches(void (*f)(const core::cache&, void*), void* visitor) const;
   void take_id() noexcept;
 
   cache_node* open(const void* thread, core::cache* cache) noexcept;

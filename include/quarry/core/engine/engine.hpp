@@ -37,6 +37,7 @@ class QUARRY_EXPORT engine {
   engine(Supply supply, const engine_limits& limits, std::uint32_t growth_log2)
       : store_(supply, limits),
         cache_bytes_(limits.cache_bytes),
+        last_block_bytes_(supply.keeps_blocks() ? limits.last_block_bytes : 0),
         growth_log2_(growth_log2),
         is_watched_(limits.is_watched) {}
   engine(const engine&) = delete;
@@ -67,13 +68,17 @@ class QUARRY_EXPORT engine {
 
   /// Returns a block of its own, or null as allocate_slow() or where no memory is as large. Errors: as allocate_slow().
   void* allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment);
-  /// The same where a block rests that serves it; else null. Complexity O(1).
-  void* reuse_oversize(const cache* own, std::size_t bytes, std::size_t alignment) noexcept {
-    return store_.reuse_oversize(bytes, alignment, home_of(own));
+  /// The same where a block rests that serves it; else null. Requires that it is larger than any slot. Complexity O(1).
+  void* reuse_oversize(cache& own, std::size_t bytes, std::size_t alignment) noexcept {
+    if (void* const block = own.last.take(bytes, alignment)) return block;
+    give_last_back(own);  // the store may have it serve a smaller request
+    return store_.reuse_oversize(bytes, alignment, home_of(&own));
   }
   /// Takes back a block of its own, with the bytes it was asked for with, if known. Returns false when there is none.
-  bool deallocate_oversize(const cache* own, void* block, std::size_t bytes = 0) noexcept {
-    return store_.give_back_oversize(block, bytes, home_of(own));
+  bool deallocate_oversize(cache* own, void* block, std::size_t bytes = 0) noexcept {
+    resting_block freed{block, bytes};
+    if (own != nullptr && may_rest_in_cache(bytes)) freed = own->last.put(freed);
+    return freed.memory == nullptr || store_.give_back_oversize(freed.memory, freed.bytes, home_of(own));
   }
 
   /// Returns a cache whose magazines are empty, or null when memory is short. Where calls are watched, it has another behind it,
@@ -195,6 +200,7 @@ class QUARRY_EXPORT engine {
   static constexpr std::size_t portion_slots = 8;  // that one call moves to their slabs
   static constexpr std::size_t first_of_slab = 8;  // slots that the call which makes a slab takes from it
   static constexpr std::size_t most_empty = 4;     // magazines without slots that a depot keeps
+  static constexpr std::size_t few_caches = 8;     // each of which may hold as large a block as any
   static constexpr std::size_t magazines_at_once =
       4;  // taken from the store together, where there are many caches
 
@@ -231,6 +237,15 @@ class QUARRY_EXPORT engine {
   // The shard in which a cache's owner takes blocks of their own.
   static std::size_t home_of(const cache* own) noexcept {
     return is_shared && own != nullptr ? own->home : 0;
+  }
+  // Many caches together hold no more than a few.
+  bool may_rest_in_cache(std::size_t block_bytes) const noexcept {
+    return block_bytes > largest_slot_bytes && block_bytes <= last_block_bytes_ &&
+           block_bytes * open_caches() <= last_block_bytes_ * few_caches;
+  }
+  void give_last_back(cache& own) noexcept {
+    const resting_block last = own.last.put({});
+    if (last.memory != nullptr) store_.give_back_oversize(last.memory, last.bytes, home_of(&own));
   }
   static cache& used_of(cache& own) noexcept { return own.behind != nullptr ? *own.behind : own; }
   cache* make_watched(void* place) noexcept;
@@ -318,7 +333,8 @@ class QUARRY_EXPORT engine {
   magazine_stack magazines_;            // without slots
   std::atomic<std::uint32_t> open_caches_{0};  // written under cache_lock_, read by any thread
   store_type store_;
-  const std::size_t cache_bytes_;  // bytes of slots that one cache may hold
+  const std::size_t cache_bytes_;       // bytes of slots that one cache may hold
+  const std::size_t last_block_bytes_;  // of the oversize block that rests in a cache, at most
   const std::uint32_t growth_log2_;
   const bool is_watched_;
   std::atomic<std::uint32_t> copies_{0};   // slots that came back twice; any thread

@@ -317,6 +317,7 @@ void engine<Supply, Lock>::flush_cache(cache& given) noexcept {
   cache& own = used_of(given);
   for (class_index index = 0; index < class_count; ++index)
     if (class_cache* const local = own.class_cache_of(index)) flush_class(own, *shelf_of(index), *local);
+  give_last_back(own);
 }
 
 template <class Supply, class Lock>

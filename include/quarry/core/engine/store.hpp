@@ -36,6 +36,7 @@ struct engine_limits {
   std::size_t max_bytes = 0;               // held from the supply at most; 0: no limit
   std::size_t retain_bytes = 0;            // free memory that is kept
   std::size_t cache_bytes = 0;             // of slots that one cache may hold
+  std::size_t last_block_bytes = 0;        // of the oversize block that rests in a cache, at most
   bool is_watched = false;                 // every call takes the slow way
   slot_detail detail = slot_detail::none;  // what is kept of each slot; only where calls are watched
   bool tells_tools = false;                // which memory rests; only where calls are watched

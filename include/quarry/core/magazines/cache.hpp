@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <new>
 #include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/magazines/last_block.hpp>
 #include <quarry/core/magazines/magazine.hpp>
 #include <quarry/core/magazines/share.hpp>
 #include <quarry/portability.hpp>
@@ -74,6 +75,7 @@ struct alignas(64) cache {
   cursor cursors[class_count];      // by class; what a hit uses
   std::atomic<class_cache*> classes[class_count] = {};  // by class; what a miss uses; null: not used here
   watched_cache* behind = nullptr;  // where calls are watched: what they use, while this one is never loaded
+  last_block last;                  // in place of a magazine for blocks that no slab holds
 
   cache() noexcept {
     QUARRY_UNROLL(8)
