@@ -40,6 +40,7 @@ struct survey {
     std::uintptr_t begin = 0;
     std::size_t bytes = 0;  // as asked for; of a kept one, those that are held
     bool is_live = false;   // else it is kept for the next request
+    std::size_t held_bytes = 0;
 
     /// Whether it comes before another where the largest come first, those of a size by address.
     bool operator<(const block& other) const noexcept {
@@ -110,7 +111,9 @@ struct survey {
     const auto address = reinterpret_cast<std::uintptr_t>(memory);
     const auto found = std::lower_bound(blocks.begin(), blocks.end(), address,
                                         [](const block& each, std::uintptr_t at) { return each.begin < at; });
-    if (found != blocks.end() && found->begin == address) found->is_live = false;
+    if (found == blocks.end() || found->begin != address) return;
+    found->is_live = false;
+    found->bytes = found->held_bytes;
   }
 
   /// Marks a slot of class `index` as resting, if it is one that is not free. Requires that the slabs are in order.
@@ -215,7 +218,7 @@ survey survey_of(const Engine& engine, const slab_stats& stats, ForEachCache for
     has_more = store.visit_oversize(place, [&](const core::oversize_block& each) {
       if (result.blocks.size() == result.blocks.capacity()) return;
       result.blocks.push_back({reinterpret_cast<std::uintptr_t>(each.memory),
-                               each.is_live ? each.bytes : each.held_bytes, each.is_live});
+                               each.is_live ? each.bytes : each.held_bytes, each.is_live, each.held_bytes});
     });
   }
   std::sort(result.blocks.begin(), result.blocks.end(),

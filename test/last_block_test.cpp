@@ -1,15 +1,14 @@
 // The oversize block that a cache keeps: where it counts, and how it goes back.
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <memory_resource>
-#include <mutex>
+#include <memory>
 #include <quarry/memory_budget.hpp>
 #include <quarry/slab_thread_view.hpp>
 #include <quarry/synchronized_slab_resource.hpp>
 #include <quarry/unsynchronized_slab_resource.hpp>
+#include <set>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -19,6 +18,7 @@
 namespace {
 
 using quarry::slab_options;
+using quarry::slab_thread_view;
 using quarry::synchronized_slab_resource;
 using quarry::unsynchronized_slab_resource;
 
@@ -111,6 +111,38 @@ TYPED_TEST(LastBlock, ServesASmallerRequestToo) {
   resource.deallocate(as_before, bytes);
 }
 
+TYPED_TEST(LastBlock, WrongFreesDoNoHarmAsBefore) {
+  TypeParam resource;
+  int foreign[4] = {};
+  void* const first = resource.allocate(bytes);
+  void* const second = resource.allocate(bytes);
+  resource.deallocate(foreign, bytes);
+  resource.deallocate(static_cast<std::byte*>(first) + 64, bytes);
+  resource.deallocate(first, 2 * bytes);  // the store finds it by its address
+  resource.deallocate(second, bytes);
+  resource.deallocate(first, bytes);
+  resource.deallocate(second, bytes);
+  std::set<void*> owners;
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(owners.insert(resource.allocate(bytes)).second) << "two owners";
+  EXPECT_EQ(owners.count(foreign), 0U);
+  void* const larger = resource.allocate(2 * bytes);
+  EXPECT_EQ(resource.block_bytes(larger), 2 * bytes);
+  EXPECT_EQ(resource.stats().oversize_bytes, 6 * bytes);
+  resource.release();
+  resource.deallocate(larger, 2 * bytes);
+  EXPECT_NE(resource.allocate(2 * bytes), nullptr);
+  EXPECT_EQ(resource.stats().oversize_bytes, 2 * bytes);
+}
+
+TYPED_TEST(LastBlock, StandsInThePictureWithWhatIsHeldForIt) {
+  TypeParam resource;
+  resource.deallocate(resource.allocate(bytes), bytes);
+  resource.deallocate(resource.allocate(bytes - bytes / 8), bytes - bytes / 8);
+  std::ostringstream picture;
+  resource.report_svg(picture);
+  EXPECT_NE(picture.str().find("100,000 bytes, kept"), std::string::npos);
+}
+
 TYPED_TEST(LastBlock, ServesNoRequestThatItIsNotAlignedFor) {
   TypeParam resource;
   resource.deallocate(resource.allocate(1), 1);
@@ -168,7 +200,7 @@ TEST(LastBlockOfThreads, IsAnyThreadsWhoFreedIt) {
 TEST(LastBlockOfThreads, NoneRestsWhereMemoryIsLimitedOrNothingIsKept) {
   const auto rests_in_cache = [&](const slab_options& options) {
     synchronized_slab_resource resource(options);
-    quarry::slab_thread_view view(resource);
+    slab_thread_view view(resource);
     view.deallocate(view.allocate(bytes), bytes);
     void* const block = resource.allocate(bytes);  // out of another cache
     const bool is_another = resource.stats().upstream_bytes >= 2 * bytes;
@@ -197,46 +229,50 @@ TEST(LastBlockOfThreads, NoneRestsWhereMemoryIsLimitedOrNothingIsKept) {
   EXPECT_FALSE(rests_in_cache(options));
 }
 
-TEST(LastBlockOfThreads, ManyIdleThreadsTogetherKeepLittle) {
-  constexpr int threads = 64;
-  constexpr std::size_t large = std::size_t{1} << 20;
-  slab_options options;
-  options.retain_bytes = std::size_t{32} << 20;
-  synchronized_slab_resource resource(options);
-  std::mutex lock;
-  std::condition_variable changed;
-  int idle = 0;
-  bool is_over = false;
-  std::vector<std::thread> team;
-  for (int i = 0; i < threads; ++i) {
-    team.emplace_back([&] {
-      resource.deallocate(resource.allocate(1), 1);
-      std::unique_lock held(lock);
-      ++idle;
-      changed.notify_all();
-      changed.wait(held, [&] { return idle >= threads; });  // now there are as many caches
-      held.unlock();
-      void* const block = resource.allocate(large);
-      resource.deallocate(block, large);
-      held.lock();
-      ++idle;
-      changed.notify_all();
-      changed.wait(held, [&] { return is_over; });
-    });
-  }
-  {
-    std::unique_lock held(lock);
-    changed.wait(held, [&] { return idle == 2 * threads; });
+// What a resource holds once `views` caches have each taken and freed a block, some at a time.
+std::size_t held_by(std::size_t views, std::size_t block_bytes, std::size_t at_once) {
+  synchronized_slab_resource resource;
+  std::vector<std::unique_ptr<slab_thread_view>> caches;
+  while (caches.size() < views) {
+    for (std::size_t i = 0; i < at_once; ++i) caches.push_back(std::make_unique<slab_thread_view>(resource));
+    std::vector<void*> blocks;
+    for (std::size_t i = caches.size() - at_once; i < caches.size(); ++i)
+      blocks.push_back(caches[i]->allocate(block_bytes));
+    for (std::size_t i = 0; i < at_once; ++i)
+      caches[caches.size() - at_once + i]->deallocate(blocks[i], block_bytes);
   }
   EXPECT_EQ(resource.stats().oversize_blocks, 0U);
-  resource.trim();  // takes all that does not rest in caches of other threads
-  EXPECT_LE(resource.stats().upstream_bytes, 10 * large);
-  {
-    const std::lock_guard held(lock);
-    is_over = true;
+  resource.trim();  // takes all that rests in no other cache
+  return resource.stats().upstream_bytes;
+}
+
+TEST(LastBlockOfThreads, ManyIdleCachesTogetherKeepLittle) {
+  constexpr std::size_t mebibyte = std::size_t{1} << 20;
+  EXPECT_GE(held_by(8, mebibyte, 1), 8 * mebibyte) << "few may hold one of the largest each";
+  for (const std::size_t at_once : {1U, 8U, 64U})
+    for (const std::size_t block_bytes : {mebibyte, mebibyte / 2, mebibyte / 9})
+      EXPECT_LE(held_by(64, block_bytes, at_once), 9 * mebibyte) << at_once << " at once, " << block_bytes;
+}
+
+TEST(LastBlockOfThreads, WhatCachesMayKeepComesBackWithThem) {
+  constexpr std::size_t mebibyte = std::size_t{1} << 20;
+  synchronized_slab_resource resource;
+  for (int i = 0; i < 100; ++i) {
+    slab_thread_view view(resource);
+    view.deallocate(view.allocate(mebibyte), mebibyte);
+    resource.trim();
+    ASSERT_GE(resource.stats().upstream_bytes, mebibyte) << "the cache of view " << i << " has the block";
   }
-  changed.notify_all();
-  for (std::thread& each : team) each.join();
+  resource.trim();
+  EXPECT_LT(resource.stats().upstream_bytes, mebibyte);
+}
+
+TEST(LastBlockOfThreads, ServesAResourceAmongMoreThanAThreadsTableHolds) {
+  std::vector<std::unique_ptr<synchronized_slab_resource>> many;
+  for (int i = 0; i < 600; ++i) many.push_back(std::make_unique<synchronized_slab_resource>());
+  for (int round = 0; round < 4; ++round)
+    for (auto& each : many) each->deallocate(each->allocate(bytes), bytes);
+  for (auto& each : many) EXPECT_LT(each->stats().upstream_bytes, 2 * bytes);
 }
 
 }  // namespace

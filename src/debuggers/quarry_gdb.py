@@ -23,7 +23,7 @@ LIVE, CACHED, FREE = "live", "cached", "free"
 
 def load(atomic):
     """Returns what a std::atomic holds, of libstdc++ and libc++."""
-    for field in ("_M_b", "__a_"):
+    for field in ("_M_b", "_M_base", "__a_"):
         if field in {f.name for f in atomic.type.strip_typedefs().fields()}:
             return load(atomic[field])
     for field in ("_M_p", "_M_i", "__a_value"):
@@ -252,8 +252,7 @@ class Resource:
             return False
         memory = int(block["memory"])
         for cache, _ in self.caches:
-            last = cache["last"]
-            if int(load(last["bytes_"])) != 0 and int(load(last["memory_"])) == memory:
+            if bool(load(cache["last"]["rests_"])) and int(load(cache["last"]["memory_"])) == memory:
                 return False
         return True
 
@@ -269,7 +268,7 @@ class Resource:
         """Returns what an address is that lies in no slot of this resource, or None."""
         for block in self.oversize():
             memory, is_live = int(block["memory"]), self.is_live(block)
-            size = int(block["bytes"] if block["is_live"] else block["held_bytes"])
+            size = int(block["bytes"] if is_live else block["held_bytes"])
             if memory <= address < memory + max(size, 1):
                 if block["is_slab"]:
                     return "lies beside the slots of a slab, in its block of {:,} bytes at {:#x}".format(size, memory)

@@ -60,7 +60,11 @@ constexpr std::uint64_t multiply(std::uint64_t a, std::uint64_t b, std::uint64_t
 
 /// Returns the number of set bits.
 constexpr std::uint32_t count_bits(std::uint64_t word) noexcept {
+#if defined(__x86_64__) && !defined(__POPCNT__)
+  return portable::count_bits(word);  // the compiler's own is a call there
+#else
   return static_cast<std::uint32_t>(__builtin_popcountll(word));
+#endif
 }
 
 /// Returns the index of the lowest set bit. Requires word != 0, an unsigned one.

@@ -81,6 +81,7 @@ class world {
     slab& home = header(home_of(slot));
     mender_type look(bin_, index_of_class, *rooms_);
     if (!look.is_usable(&home)) return 1;
+    look.look_before_puts(home);
     look.look_before_put(home, slot_of(slot));
     live_.erase(slot);
     states_type(home).end_life(slot_of(slot));

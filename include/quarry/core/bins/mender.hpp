@@ -37,13 +37,16 @@ class mender {
     return headers_.is_header(each) && each->size_class == index_;
   }
 
-  /// Before one of at most `most_at_once` slots goes back to `home`, which is usable: looks at what that relies on.
+  /// Before at most `most_at_once` slots go back to `home`, which is usable: looks at what that relies on.
   /// Complexity  O(1), and O(slots / 64) where the slab may change its group.
-  void look_before_put(slab& home, std::size_t slot) noexcept {
+  void look_before_puts(slab& home) noexcept {
     const slot_bitmap& bitmap = home.bitmap();
-    if (QUARRY_UNLIKELY(!knows_group(home) || bitmap.count() + most_at_once >= bitmap.noticed_count() ||
-                        !bitmap.agrees_at(slot)))
+    if (QUARRY_UNLIKELY(!knows_group(home) || bitmap.count() + most_at_once >= bitmap.noticed_count()))
       look_at(home);
+  }
+  /// The same of one of these slots, after that.
+  void look_before_put(slab& home, std::size_t slot) noexcept {
+    if (QUARRY_UNLIKELY(!home.bitmap().agrees_at(slot))) look_at(home);
   }
 
   /// Before `count` slots are taken: looks at the slabs that they come from, and at what is next to them.

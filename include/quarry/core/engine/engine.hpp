@@ -70,15 +70,18 @@ class QUARRY_EXPORT engine {
   void* allocate_oversize(cache* own, std::size_t bytes, std::size_t alignment);
   /// The same where a block rests that serves it; else null. Requires that it is larger than any slot. Complexity O(1).
   void* reuse_oversize(cache& own, std::size_t bytes, std::size_t alignment) noexcept {
-    if (void* const block = own.last.take(bytes, alignment)) return block;
-    give_last_back(own);  // the store may have it serve a smaller request
-    return store_.reuse_oversize(bytes, alignment, home_of(&own));
+    if (own.last.rests()) {
+      if (void* const block = own.last.take(bytes, alignment)) return block;
+      give_last_back(own);  // the store may have it serve a smaller request
+    }
+    void* const kept = store_.reuse_oversize(bytes, alignment, home_of(&own));
+    if (kept != nullptr && may_rest(own, bytes)) own.last.hand_out(kept, bytes);
+    return kept;
   }
   /// Takes back a block of its own, with the bytes it was asked for with, if known. Returns false when there is none.
   bool deallocate_oversize(cache* own, void* block, std::size_t bytes = 0) noexcept {
-    resting_block freed{block, bytes};
-    if (own != nullptr && may_rest_in_cache(bytes)) freed = own->last.put(freed);
-    return freed.memory == nullptr || store_.give_back_oversize(freed.memory, freed.bytes, home_of(own));
+    if (own != nullptr && own->last.come_back(block, bytes)) return true;
+    return store_.give_back_oversize(block, bytes, home_of(own));
   }
 
   /// Returns a cache whose magazines are empty, or null when memory is short. Where calls are watched, it has another behind it,
@@ -113,7 +116,8 @@ class QUARRY_EXPORT engine {
     caches_ = nullptr;
     shelf_rooms_ = nullptr;
     magazines_ = magazine_stack();
-    open_caches_.store(0, std::memory_order_relaxed);  // Relaxed: alone.
+    open_caches_.store(0, std::memory_order_relaxed);        // Relaxed: alone.
+    granted_to_caches_.store(0, std::memory_order_relaxed);  // Relaxed: alone.
     store_.release(keeps, keep_bytes);
   }
 
@@ -200,7 +204,7 @@ class QUARRY_EXPORT engine {
   static constexpr std::size_t portion_slots = 8;  // that one call moves to their slabs
   static constexpr std::size_t first_of_slab = 8;  // slots that the call which makes a slab takes from it
   static constexpr std::size_t most_empty = 4;     // magazines without slots that a depot keeps
-  static constexpr std::size_t few_caches = 8;     // each of which may hold as large a block as any
+  static constexpr std::size_t few_caches = 8;     // that may each hold as large a block as one alone
   static constexpr std::size_t magazines_at_once =
       4;  // taken from the store together, where there are many caches
 
@@ -238,14 +242,30 @@ class QUARRY_EXPORT engine {
   static std::size_t home_of(const cache* own) noexcept {
     return is_shared && own != nullptr ? own->home : 0;
   }
-  // Many caches together hold no more than a few.
-  bool may_rest_in_cache(std::size_t block_bytes) const noexcept {
-    return block_bytes > largest_slot_bytes && block_bytes <= last_block_bytes_ &&
-           block_bytes * open_caches() <= last_block_bytes_ * few_caches;
+  // Whether a block may rest in a cache when it comes back. Any number of caches together hold no more than a few.
+  bool may_rest(cache& own, std::size_t block_bytes) noexcept {
+    if (block_bytes <= largest_slot_bytes || block_bytes > last_block_bytes_) return false;
+    return !is_shared || block_bytes <= own.last.granted_bytes() || grant(own.last, block_bytes);
+  }
+  bool grant(last_block& to, std::size_t block_bytes) noexcept {
+    const std::size_t more = block_bytes - to.granted_bytes(), most = last_block_bytes_ * few_caches;
+    // Relaxed, all: a number that bounds.
+    for (std::size_t granted = granted_to_caches_.load(std::memory_order_relaxed); granted + more <= most;)
+      if (granted_to_caches_.compare_exchange_weak(granted, granted + more, std::memory_order_relaxed)) {
+        to.set_granted(block_bytes);
+        return true;
+      }
+    return false;
   }
   void give_last_back(cache& own) noexcept {
-    const resting_block last = own.last.put({});
+    const resting_block last = own.last.leave();
     if (last.memory != nullptr) store_.give_back_oversize(last.memory, last.bytes, home_of(&own));
+  }
+  void end_last(cache& own) noexcept {
+    give_last_back(own);
+    if (own.last.granted_bytes() == 0) return;
+    granted_to_caches_.fetch_sub(own.last.granted_bytes(), std::memory_order_relaxed);  // Relaxed: as above.
+    own.last.set_granted(0);
   }
   static cache& used_of(cache& own) noexcept { return own.behind != nullptr ? *own.behind : own; }
   cache* make_watched(void* place) noexcept;
@@ -333,8 +353,9 @@ class QUARRY_EXPORT engine {
   magazine_stack magazines_;            // without slots
   std::atomic<std::uint32_t> open_caches_{0};  // written under cache_lock_, read by any thread
   store_type store_;
-  const std::size_t cache_bytes_;       // bytes of slots that one cache may hold
-  const std::size_t last_block_bytes_;  // of the oversize block that rests in a cache, at most
+  const std::size_t cache_bytes_;                  // bytes of slots that one cache may hold
+  const std::size_t last_block_bytes_;             // of the oversize block that rests in a cache, at most
+  std::atomic<std::size_t> granted_to_caches_{0};  // bytes, for their last blocks; any thread
   const std::uint32_t growth_log2_;
   const bool is_watched_;
   std::atomic<std::uint32_t> copies_{0};   // slots that came back twice; any thread

@@ -214,27 +214,48 @@ QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_faults(shelf_type& int
                                                                  std::size_t count, slab** homes,
                                                                  void** checked) noexcept {
   mender_type look(into.slots, into.index, store_);
+  const slab_layout& layout = into.slots.layout();
+  // Of the slab that was looked at last.
+  slab* known = nullptr;
+  states_type states(static_cast<std::byte*>(nullptr));
+  std::size_t known_word = SIZE_MAX;
+  bitmap_word word = 0;
+  std::uintptr_t lowest = UINTPTR_MAX, highest = 0;  // of those that are left: beyond them is no copy
   std::size_t left = 0;
   for (std::size_t i = 0; i < count; ++i) {
     slab* const home = homes[i];
-    const slab_layout& layout = into.slots.layout();
-    if (QUARRY_UNLIKELY(home != nullptr && !store_.is_header(home))) {
+    const auto address = reinterpret_cast<std::uintptr_t>(slots[i]);
+    const bool is_known = home == known && home != nullptr;
+    if (QUARRY_UNLIKELY(!is_known && home != nullptr && !store_.is_header(home))) {
       note_damages(1);
       continue;
     }
     const std::size_t slot = home != nullptr ? home->index_of(slots[i], layout) : 0;
-    if (home == nullptr || home->size_class != into.index || slot >= home->slots() ||
-        slots[i] != home->begin() + slot * layout.slot_bytes) {
+    if (QUARRY_UNLIKELY(home == nullptr || home->size_class != into.index || slot >= home->slots() ||
+                        slots[i] != home->begin() + slot * layout.slot_bytes)) {
       strays_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: as below.
       continue;
     }
-    look.look_before_put(*home, slot);
-    bool is_copy = home->bitmap().is_free(slot) || states_type(*home)[slot] == slot_state::live;
-    for (std::size_t j = 0; j < left; ++j) is_copy = is_copy || checked[j] == slots[i];
-    if (is_copy) {
+    if (!is_known) {
+      known = home;
+      states = states_type(*home);
+      look.look_before_puts(*home);
+      known_word = SIZE_MAX;
+    }
+    if (slot / word_slots != known_word) {
+      look.look_before_put(*home, slot);
+      known_word = slot / word_slots;
+      word = home->bitmap().word(known_word);
+    }
+    bool is_copy = (word >> slot % word_slots & 1) != 0 || states.is_live(slot);
+    if (!is_known || (address >= lowest && address <= highest))
+      for (std::size_t j = 0; j < left; ++j) is_copy = is_copy || checked[j] == slots[i];
+    if (QUARRY_UNLIKELY(is_copy)) {
       copies_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.
       continue;
     }
+    if (address < lowest) lowest = address;
+    if (address > highest) highest = address;
     homes[left] = home;
     checked[left++] = slots[i];
   }
@@ -317,7 +338,7 @@ void engine<Supply, Lock>::flush_cache(cache& given) noexcept {
   cache& own = used_of(given);
   for (class_index index = 0; index < class_count; ++index)
     if (class_cache* const local = own.class_cache_of(index)) flush_class(own, *shelf_of(index), *local);
-  give_last_back(own);
+  end_last(own);
 }
 
 template <class Supply, class Lock>

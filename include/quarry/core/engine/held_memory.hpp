@@ -37,7 +37,7 @@ class held_memory {
   /// there. Complexity O(blocks of parts).
   bool may_be_header(const void* pointer) const noexcept {
     const auto offset = reinterpret_cast<std::uintptr_t>(pointer) - reinterpret_cast<std::uintptr_t>(buffer_);
-    return reinterpret_cast<std::uintptr_t>(pointer) % headers_.unit_bytes() == 0 &&
+    return (reinterpret_cast<std::uintptr_t>(pointer) & (headers_.unit_bytes() - 1)) == 0 &&
            (parts_.owns(pointer, sizeof(slab)) ||
             (offset < buffer_bytes_ && buffer_bytes_ - offset >= sizeof(slab)));
   }

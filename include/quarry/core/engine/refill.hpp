@@ -119,10 +119,15 @@ void* engine<Supply, Lock>::allocate_oversize(cache* own, std::size_t bytes, std
   const std::size_t home = home_of(own);
   if (!store_type::is_possible(bytes, alignment))  // so nothing is moved for it
     return store_.take_oversize(bytes, alignment, home, insist());
-  if (void* const block = without_throwing([&] { return store_.take_oversize(bytes, alignment, home); }))
-    return block;
-  reclaim(own);
-  return store_.take_oversize(bytes, alignment, home, insist());
+  if (own != nullptr)
+    if (void* const kept = reuse_oversize(*own, bytes, alignment)) return kept;
+  void* block = without_throwing([&] { return store_.take_oversize(bytes, alignment, home); });
+  if (block == nullptr) {
+    reclaim(own);
+    block = store_.take_oversize(bytes, alignment, home, insist());
+  }
+  if (own != nullptr && block != nullptr && may_rest(*own, bytes)) own->last.hand_out(block, bytes);
+  return block;
 }
 
 // Adds a slab to a bin whose slots are all taken. Returns whether there is a free slot now.

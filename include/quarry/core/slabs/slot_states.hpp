@@ -73,22 +73,24 @@ class slot_states {
 
   slot_state operator[](std::size_t slot) const noexcept {
     const std::uint32_t bits = load(slot) >> shift_of(slot);
-    return (bits & is_live) != 0    ? slot_state::live
-           : (bits & was_live) != 0 ? slot_state::freed
-                                    : slot_state::fresh;
+    return (bits & live_bit) != 0       ? slot_state::live
+           : (bits & was_live_bit) != 0 ? slot_state::freed
+                                        : slot_state::fresh;
   }
+
+  bool is_live(std::size_t slot) const noexcept { return (load(slot) >> shift_of(slot) & live_bit) != 0; }
 
   /// Makes a slot live. Returns false, changing nothing, when it is.
   bool begin_life(std::size_t slot) const noexcept {
-    const std::uint32_t all = load(slot), live = is_live << shift_of(slot);
+    const std::uint32_t all = load(slot), live = live_bit << shift_of(slot);
     if (QUARRY_UNLIKELY((all & live) != 0)) return false;
-    store(slot, all | live * (is_live | was_live));
+    store(slot, all | live * (live_bit | was_live_bit));
     return true;
   }
 
   /// Makes a slot that is live freed. Returns false, changing nothing, when it is not live.
   bool end_life(std::size_t slot) const noexcept {
-    const std::uint32_t all = load(slot), live = is_live << shift_of(slot);
+    const std::uint32_t all = load(slot), live = live_bit << shift_of(slot);
     if (QUARRY_UNLIKELY((all & live) == 0)) return false;
     store(slot, all ^ live);
     return true;
@@ -96,7 +98,7 @@ class slot_states {
 
   /// Makes a slot that is not live fresh again.
   void forget(std::size_t slot) const noexcept {
-    store(slot, load(slot) & ~((is_live | was_live) << shift_of(slot)));
+    store(slot, load(slot) & ~((live_bit | was_live_bit) << shift_of(slot)));
   }
 
   /// Requires    slot_detail::record; `slots` is how many the slab has.
@@ -108,8 +110,8 @@ class slot_states {
   using byte_type = std::atomic<std::uint8_t>;
 
   static constexpr std::size_t in_byte = IsShared ? 1 : 4;  // states
-  static constexpr std::uint32_t is_live = 1;
-  static constexpr std::uint32_t was_live = 2;  // at least once: so that a free has one bit to change
+  static constexpr std::uint32_t live_bit = 1;
+  static constexpr std::uint32_t was_live_bit = 2;  // at least once: so that a free has one bit to change
 
   static constexpr std::size_t state_bytes_of(std::size_t slots) noexcept {
     return (slots + in_byte - 1) / in_byte;
@@ -125,12 +127,14 @@ class slot_states {
     const auto flag = [](const bool& of_header) noexcept {  // which may hold any byte by now
       return std::uint64_t{reinterpret_cast<const unsigned char&>(of_header)};
     };
-    std::uint64_t seal = mixed(reinterpret_cast<std::uintptr_t>(of.begin()));
-    seal = mixed(seal ^ reinterpret_cast<std::uintptr_t>(of.owner));
-    seal = mixed(seal ^ (of.slots() | std::uint64_t{of.size_class} << 32 | std::uint64_t{of.granules} << 40 |
-                         std::uint64_t{of.room} << 48 | flag(of.pinned) << 56));
-    seal = mixed(seal ^ (of.bitmap().words() | flag(of.is_unlisted) << 32));
-    return static_cast<std::uint32_t>(seal >> 32);
+    const std::uint64_t begin = reinterpret_cast<std::uintptr_t>(of.begin());
+    const std::uint64_t owner = reinterpret_cast<std::uintptr_t>(of.owner);
+    const std::uint64_t shape = of.slots() | std::uint64_t{of.size_class} << 32 |
+                                std::uint64_t{of.granules} << 40 | std::uint64_t{of.room} << 48 |
+                                flag(of.pinned) << 56;
+    const std::uint64_t rest = of.bitmap().words() | flag(of.is_unlisted) << 32;
+    // Every other word is multiplied first, so that a bit of one is not made up for by a bit of another.
+    return static_cast<std::uint32_t>(mixed(mixed(begin ^ shape * odd) ^ owner ^ rest * odd) >> 32);
   }
 
   static constexpr std::uint32_t shift_of(std::size_t slot) noexcept {
