@@ -1333,6 +1333,34 @@ TEST(EngineOfThreads, TellsOnceOfASlotThatCameBackTwice) {
   EXPECT_EQ(engine.used_slots(), 1U);
 }
 
+TEST(EngineOfThreads, TellsOfEveryCopyAmongSlotsThatGoBackTogether) {
+  page_log pages;
+  engine_limits limits = user<std::mutex>::limits_of(0, retain_bytes, cache_bytes);
+  limits.is_watched = true;
+  limits.detail = quarry::core::slot_detail::state;
+  user<std::mutex>::engine_type engine(plain_supply<discarding_pages>(discarding_pages(pages)), limits, 1);
+  const class_index index = class_of_bytes(64);
+  cache& own = *engine.open_cache();
+  ASSERT_NE(engine.allocate_direct(index), nullptr) << "so that the slab stays";
+  const std::vector<std::vector<std::size_t>> orders{{0, 0},       {0, 1, 1},    {1, 0, 0},
+                                                     {0, 2, 1, 1}, {2, 0, 1, 2}, {1, 1, 1}};
+  for (const std::vector<std::size_t>& order : orders) {
+    void* slots[3];
+    for (void*& each : slots) ASSERT_NE(each = engine.allocate_direct(index), nullptr);
+    for (const std::size_t each : order)
+      if (!own.behind->cursors[index].push(slots[each]))
+        engine.deallocate_slow(*own.behind, slots[each], index);
+    engine.flush_cache(own);
+    const std::set<std::size_t> freed(order.begin(), order.end());
+    EXPECT_EQ(engine.take_copies(), order.size() - freed.size());
+    for (std::size_t i = 0; i < 3; ++i)
+      if (freed.count(i) == 0) engine.deallocate_direct(slots[i], index);
+    EXPECT_EQ(engine.take_copies(), 0U);
+    EXPECT_EQ(engine.used_slots(), 1U);
+  }
+  engine.close_cache(own);
+}
+
 TEST(EngineOfThreads, HandsEverySlotToOneThreadAtATime) {
   page_log pages;
   user<std::mutex> on(pages);
