@@ -1316,14 +1316,25 @@ TEST_F(SharedEngine, WithoutACacheTakesFromTheDepotWhatOthersParked) {
   EXPECT_EQ(on.parked_slots(), 0U);
 }
 
-TEST(EngineOfThreads, TellsOnceOfASlotThatCameBackTwice) {
+/// An engine of checked slots, and a slot of its own so that the slab stays.
+class CheckedEngine : public testing::Test {
+ protected:
+  static constexpr class_index index = class_of_bytes(64);
+
+  CheckedEngine() { EXPECT_NE(engine.allocate_direct(index), nullptr); }
+
+  static engine_limits limits() {
+    engine_limits result = user<std::mutex>::limits_of(0, retain_bytes, cache_bytes);
+    result.is_watched = true;
+    result.detail = quarry::core::slot_detail::state;
+    return result;
+  }
+
   page_log pages;
-  engine_limits limits = user<std::mutex>::limits_of(0, retain_bytes, cache_bytes);
-  limits.is_watched = true;
-  limits.detail = quarry::core::slot_detail::state;
-  user<std::mutex>::engine_type engine(plain_supply<discarding_pages>(discarding_pages(pages)), limits, 1);
-  const class_index index = class_of_bytes(64);
-  ASSERT_NE(engine.allocate_direct(index), nullptr) << "so that the slab stays";
+  user<std::mutex>::engine_type engine{plain_supply<discarding_pages>(discarding_pages(pages)), limits(), 1};
+};
+
+TEST_F(CheckedEngine, TellsOnceOfASlotThatCameBackTwice) {
   void* const slot = engine.allocate_direct(index);
   engine.deallocate_direct(slot, index);
   EXPECT_EQ(engine.take_copies(), 0U);
@@ -1333,15 +1344,8 @@ TEST(EngineOfThreads, TellsOnceOfASlotThatCameBackTwice) {
   EXPECT_EQ(engine.used_slots(), 1U);
 }
 
-TEST(EngineOfThreads, TellsOfEveryCopyAmongSlotsThatGoBackTogether) {
-  page_log pages;
-  engine_limits limits = user<std::mutex>::limits_of(0, retain_bytes, cache_bytes);
-  limits.is_watched = true;
-  limits.detail = quarry::core::slot_detail::state;
-  user<std::mutex>::engine_type engine(plain_supply<discarding_pages>(discarding_pages(pages)), limits, 1);
-  const class_index index = class_of_bytes(64);
+TEST_F(CheckedEngine, TellsOfEveryCopyAmongSlotsThatGoBackTogether) {
   cache& own = *engine.open_cache();
-  ASSERT_NE(engine.allocate_direct(index), nullptr) << "so that the slab stays";
   const std::vector<std::vector<std::size_t>> orders{{0, 0},       {0, 1, 1},    {1, 0, 0},
                                                      {0, 2, 1, 1}, {2, 0, 1, 2}, {1, 1, 1}};
   for (const std::vector<std::size_t>& order : orders) {
