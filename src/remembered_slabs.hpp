@@ -26,7 +26,7 @@ QUARRY_ALWAYS_INLINE bool allocate_remembered(core::watched_cache& own, core::cl
     const core::slab_memo& memo = own.memo_of(found);
     std::size_t number = 0;
     return QUARRY_LIKELY(memo.holds(found, store.epoch())) &&
-           QUARRY_LIKELY(memo.reciprocal == own.reciprocal_at(key)) &&
+           QUARRY_LIKELY(memo.reciprocal == core::slab_memo::reciprocal_at(key)) &&
            QUARRY_LIKELY(memo.find(found, number)) &&
            QUARRY_LIKELY(typename Store::states_type(memo.states).begin_life(number));
   });
@@ -37,7 +37,7 @@ QUARRY_ALWAYS_INLINE bool deallocate_remembered(core::watched_cache& own, core::
   const core::slab_memo& memo = own.memo_of(pointer);
   std::size_t slot = 0;
   return QUARRY_LIKELY(memo.holds(pointer, store.epoch())) &&
-         QUARRY_LIKELY(memo.reciprocal == own.reciprocal_at(key)) &&
+         QUARRY_LIKELY(memo.reciprocal == core::slab_memo::reciprocal_at(key)) &&
          QUARRY_LIKELY(memo.find(pointer, slot)) && own.cursor_at(key).push_if(pointer, [&] {
            return typename Store::states_type(memo.states).end_life(slot);
          });
@@ -48,34 +48,23 @@ QUARRY_ALWAYS_INLINE bool deallocate_remembered(core::watched_cache& own, core::
 template <class Store>
 const core::slab_memo* look_up(Store& store, core::watched_cache& own, core::class_key key,
                                const void* pointer) noexcept {
-  constexpr std::size_t table_bytes = core::watched_cache::most_memos * sizeof(core::slab_memo);
-  constexpr std::size_t held_to_table_bytes = 64;  // so that the table is small beside what it serves
   const std::uint32_t epoch = store.epoch();
-  if (QUARRY_UNLIKELY(own.note_look_up()))
-    own.remember_in(store.held_bytes() / held_to_table_bytes < table_bytes
-                        ? nullptr
-                        : store.take_part(table_bytes, alignof(core::slab_memo)));
+  if (QUARRY_UNLIKELY(own.note_look_up())) {
+    const std::size_t count = own.next_memo_count(store.held_bytes());
+    own.remember_in(
+        count == 0 ? nullptr : store.take_part(count * sizeof(core::slab_memo), alignof(core::slab_memo)),
+        count);
+  }
   core::slab_memo& memo = own.memo_of(pointer);
-  if (memo.holds(pointer, epoch)) return memo.reciprocal == own.reciprocal_at(key) ? &memo : nullptr;
-  core::slab* const home = store.slab_of(pointer);
-  using states_type = typename Store::states_type;
-  if (home == nullptr || !store.is_header(home) || home->size_class != core::class_of_key(key))
-    return nullptr;
-  memo.begin = home->begin();
-  memo.bytes = static_cast<std::uint32_t>(home->slots() * core::slot_bytes_of(home->size_class));
-  memo.epoch = epoch;
-  memo.reciprocal = own.reciprocal_at(key);
-  memo.states = states_type::begin_of(*home);
+  if (memo.holds(pointer, epoch))
+    return memo.reciprocal == core::slab_memo::reciprocal_at(key) ? &memo : nullptr;
+  core::slab* const home = store.sound_slab_of(pointer);
+  if (home == nullptr || home->size_class != core::class_of_key(key)) return nullptr;
+  memo.remember(*home, key, Store::states_type::begin_of(*home), epoch);
   return memo.holds(pointer, epoch) ? &memo : nullptr;
 }
 
-/// Whether no more is noted of slots than their states.
-template <class Engine>
-bool remembers_slabs(const Engine& engine) noexcept {
-  return engine.memory().detail() == core::slot_detail::state && !engine.memory().tells_tools();
-}
-
-/// Where the slot lies in another slab, or the magazine is full. Requires remembers_slabs().
+/// Where the slot lies in another slab, or the magazine is full. Requires that the store remembers slabs.
 template <class Engine>
 bool deallocate_looked_up(Engine& engine, core::watched_cache& own, core::class_key key,
                           void* pointer) noexcept {

@@ -65,7 +65,7 @@ template <class Derived>
 void* slab_face<Derived>::allocate_watched(std::size_t bytes, std::size_t alignment, core::class_key key) {
   auto& engine = self().host().engine();
   core::watched_cache* const own = self().cache_at_hand()->behind;
-  if (own != nullptr && remembers_slabs(engine))
+  if (own != nullptr && engine.memory().remembers_slabs())
     if (void* const slot = allocate_looked_up(engine, *own, key)) return slot;
   return allocate_missed(bytes, alignment);
 }
@@ -124,7 +124,7 @@ void slab_face<Derived>::deallocate_watched(void* pointer, std::size_t bytes, st
   auto& engine = self().host().engine();
   core::watched_cache* const own = self().cache_at_hand()->behind;
   const bool is_done =
-      own != nullptr && remembers_slabs(engine) && deallocate_looked_up(engine, *own, key, pointer);
+      own != nullptr && engine.memory().remembers_slabs() && deallocate_looked_up(engine, *own, key, pointer);
   if (!is_done) return deallocate_missed(pointer, bytes, alignment);
   watch(self().host()).report_strays();
 }

@@ -27,7 +27,7 @@ unsynchronized_slab_resource::unsynchronized_slab_resource(const slab_options& o
     : slab_host(options, buffer, bytes, upstream, growth_log2) {}
 
 void unsynchronized_slab_resource::open_watched() noexcept {
-  core::cache* const opened = engine_.open_cache();
+  core::cache* const opened = engine_.open_cache(false);
   if (opened == nullptr) return;
   if (cache_.behind != nullptr) return engine_.close_cache(*opened);  // the supply came back
   cache_.behind = opened->behind;

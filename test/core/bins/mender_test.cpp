@@ -81,14 +81,21 @@ class world {
     slab& home = header(home_of(slot));
     mender_type look(bin_, index_of_class, *rooms_);
     if (!look.is_usable(&home)) return 1;
-    look.look_before_puts(home);
-    look.look_before_put(home, slot_of(slot));
     live_.erase(slot);
     states_type(home).end_life(slot_of(slot));
     if (home.bitmap().is_free(slot_of(slot))) return look.mended() + 1;
-    slab* const homes[] = {&home};
-    for (slab* gone = bin_.flush(&slot, 1, [&](std::size_t i) { return homes[i]; }); gone != nullptr;
-         gone = gone->next)
+    for (slab* gone = look.put(home, slot_of(slot), nullptr); gone != nullptr; gone = gone->next)
+      mender_type::set_in_transit(*gone);
+    return look.mended();
+  }
+  // The same of a run of slots.
+  std::uint32_t put_run(std::size_t i, std::size_t first, std::size_t count) {
+    mender_type look(bin_, index_of_class, *rooms_);
+    for (std::size_t slot = first; slot < first + count; ++slot) {
+      EXPECT_EQ(live_.erase(header(i).begin() + slot * slot_bytes), 1U);
+      states_type(header(i)).end_life(slot);
+    }
+    for (slab* gone = look.put(header(i), first, count, nullptr); gone != nullptr; gone = gone->next)
       mender_type::set_in_transit(*gone);
     return look.mended();
   }
@@ -211,6 +218,52 @@ TEST(Mender, KeepsASlabFromLeavingThatOnlyItsCountSaysIsEmpty) {
   EXPECT_NE(one.put(*std::find_if(live.begin(), live.end(), of_home)), 0U);
   EXPECT_LT(home.free_slots(), slots);
   EXPECT_EQ(one.slabs_in_lists(), slabs);
+}
+
+TEST(Mender, PutsRunsBackAsItPutsSlots) {
+  world one, other;
+  for (std::size_t i = 0; i < slabs; ++i) {
+    const std::size_t live = slots - one.header(i).free_slots();
+    for (std::size_t first = 0; first < live; first += 30) {
+      const std::size_t count = live - first < 30 ? live - first : 30;
+      EXPECT_EQ(one.put_run(i, first, count), 0U);
+      for (std::size_t slot = first; slot < first + count; ++slot)
+        EXPECT_EQ(other.put(other.header(i).begin() + slot * slot_bytes), 0U);
+      EXPECT_EQ(one.header(i).free_slots(), other.header(i).free_slots());
+      EXPECT_EQ(one.header(i).group, other.header(i).group);
+      EXPECT_EQ(one.slots_of_all().used_slots(), other.slots_of_all().used_slots());
+      EXPECT_TRUE(one.slots_of_all().check_invariants());
+    }
+  }
+  EXPECT_EQ(one.slabs_in_lists(), 0U);
+}
+
+// In a slab of which the last three slots are free: the first word has none.
+TEST(Mender, PutsNothingIntoASlabWhoseSealIsBroken) {
+  for (const bool as_run : {false, true}) {
+    world one;
+    slab& home = one.header(1);
+    home.granules ^= 1;
+    EXPECT_EQ(as_run ? one.put_run(1, 10, 20) : one.put(home.begin()), 1U);
+    EXPECT_EQ(home.free_slots(), 3U);
+  }
+}
+
+TEST(Mender, LooksAtTheSummariesOfWhatComesBack) {
+  for (const std::size_t bit : {0U, 1U}) {
+    world one;
+    slab& home = one.header(1);
+    auto* const words = reinterpret_cast<bitmap_word*>(&home.bitmap() + 1);
+    words[home.bitmap().words()] ^= bitmap_word{1} << bit;
+    EXPECT_EQ(one.put_run(1, 60, 6), 1U) << "in both words";
+    EXPECT_TRUE(home.bitmap().check_invariants());
+  }
+  world one;
+  slab& home = one.header(1);
+  auto* const words = reinterpret_cast<bitmap_word*>(&home.bitmap() + 1);
+  words[home.bitmap().words()] ^= 1;
+  EXPECT_EQ(one.put(home.begin()), 1U);
+  EXPECT_TRUE(one.slots_of_all().check_invariants());
 }
 
 TEST(Mender, PassesOverAHeaderWhoseSealIsBroken) {

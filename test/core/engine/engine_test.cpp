@@ -1365,6 +1365,68 @@ TEST_F(CheckedEngine, TellsOfEveryCopyAmongSlotsThatGoBackTogether) {
   engine.close_cache(own);
 }
 
+TEST_F(CheckedEngine, TellsOfASlotOfAnotherClassThatBeginsWhereOneOfThisDoes) {
+  constexpr class_index other = class_of_bytes(128);
+  void* const slot = engine.allocate_direct(other);
+  void* const same_number = engine.memory().slab_of(slot)->begin();
+  engine.deallocate_direct(same_number, index);
+  EXPECT_EQ(engine.take_strays(), 1U);
+  EXPECT_EQ(engine.take_copies(), 0U);
+  EXPECT_EQ(engine.used_slots(), 2U);
+}
+
+// What the one of many neighbours is that may not go back with them.
+enum class odd_one { none, free_already, live_again };
+
+class CheckedNeighbours : public CheckedEngine,
+                          public testing::WithParamInterface<std::tuple<odd_one, std::size_t, bool>> {};
+
+TEST_P(CheckedNeighbours, GoBackButForTheOneThatMayNot) {
+  const auto [kind, at, descends] = GetParam();
+  std::vector<void*> slots(10000);
+  for (void*& each : slots) ASSERT_NE(each = engine.allocate_direct(index), nullptr);
+  std::sort(slots.begin(), slots.end());
+  std::size_t ends = 0;  // of slabs, behind which another of the class lies
+  for (std::size_t i = 1; i < slots.size(); ++i)
+    if (static_cast<std::byte*>(slots[i]) == static_cast<std::byte*>(slots[i - 1]) + 64 &&
+        engine.memory().slab_of(slots[i]) != engine.memory().slab_of(slots[i - 1]))
+      ++ends;
+  ASSERT_GE(ends, 3U);
+  if (descends) std::reverse(slots.begin(), slots.end());
+  void* const odd = slots[at];
+  auto& home = *engine.memory().slab_of(odd);
+  const auto number = home.index_of(odd, quarry::core::slab::layout(64, 65536));
+  const decltype(engine)::states_type states(home);
+  if (kind == odd_one::free_already) engine.deallocate_direct(odd, index);
+  if (kind == odd_one::live_again) {
+    EXPECT_TRUE(states.begin_life(number));
+  }
+  cache& own = *engine.open_cache();
+  for (void* const each : slots)
+    if (!own.behind->cursors[index].push(each)) engine.deallocate_slow(*own.behind, each, index);
+  engine.flush_cache(own);
+  engine.flush_depots();
+  EXPECT_EQ(engine.take_copies(), kind == odd_one::none ? 0U : 1U);
+  EXPECT_EQ(engine.take_strays(), 0U);
+  EXPECT_EQ(engine.used_slots(), kind == odd_one::live_again ? 2U : 1U);
+  if (kind == odd_one::live_again) {
+    EXPECT_TRUE(states.end_life(number));
+    engine.deallocate_direct(odd, index);
+    EXPECT_EQ(engine.used_slots(), 1U);
+  }
+  engine.close_cache(own);
+  std::vector<void*> again(10500);
+  std::set<void*> seen;
+  for (void*& each : again) {
+    ASSERT_NE(each = engine.allocate_direct(index), nullptr);
+    EXPECT_TRUE(seen.insert(each).second);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(
+    Orders, CheckedNeighbours,
+    testing::Combine(testing::Values(odd_one::none, odd_one::free_already, odd_one::live_again),
+                     testing::Values(0, 1, 20, 62, 63, 500, 1022, 1023, 1024, 1500, 9999), testing::Bool()));
+
 TEST(EngineOfThreads, HandsEverySlotToOneThreadAtATime) {
   page_log pages;
   user<std::mutex> on(pages);

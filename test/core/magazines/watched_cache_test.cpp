@@ -48,6 +48,30 @@ TEST(SlabMemo, HoldsTheSlotsOfItsSlabUntilTheNextEpoch) {
   EXPECT_FALSE(memo.holds(slab_bytes, 8));
 }
 
+TEST(SlabMemo, LeadsBackToTheHeaderOfTheSlabThatItRemembers) {
+  for (const std::size_t slots : {1U, 64U, 65U, 4097U, 8192U}) {
+    std::vector<std::max_align_t> room(slab::header_bytes_for(slots) / sizeof(std::max_align_t) + 1);
+    std::byte memory[8];  // nothing looks at the slots
+    slab& home = *slab::create(room.data(), memory, slots);
+    std::byte* const states = reinterpret_cast<std::byte*>(&home) + slab::header_bytes_for(slots);
+    slab_memo memo;
+    memo.remember(home, key_of_class(0), states, 3);
+    EXPECT_EQ(&memo.home(), &home);
+    EXPECT_EQ(memo.slots(), slots);
+    EXPECT_EQ(memo.states, states);
+    EXPECT_EQ(memo.reciprocal, slab_memo::reciprocal_of(slot_bytes_of(0)));
+    EXPECT_TRUE(memo.holds(memory, 3));
+    EXPECT_TRUE(memo.holds(memory + slots * 8 - 1, 3));
+    EXPECT_FALSE(memo.holds(memory + slots * 8, 3));
+    EXPECT_FALSE(memo.holds(memory, 4));
+  }
+}
+
+TEST(SlabMemo, HasTheReciprocalOfEveryClass) {
+  for (class_index index = 0; index < class_count; ++index)
+    EXPECT_EQ(slab_memo::reciprocal_at(key_of_class(index)), slab_memo::reciprocal_of(slot_bytes_of(index)));
+}
+
 TEST(WatchedCache, CountsWhatRestsBehindAFrontAndInQuarantine) {
   const auto front = std::make_unique<cache>();
   const auto behind = std::make_unique<watched_cache>(65536);
@@ -89,16 +113,32 @@ TEST(WatchedCache, RemembersMoreOnceManySlabsWereLookedUpAndThereIsRoom) {
   };
   EXPECT_TRUE(few());
   EXPECT_TRUE(tested->note_look_up());
-  tested->remember_in(nullptr);
-  EXPECT_EQ(remembered_of(*tested, 65536, 2000), watched_cache::first_memos);
-  EXPECT_TRUE(few()) << "it is asked for again, but later";
-  EXPECT_TRUE(tested->note_look_up());
-  const auto place = std::make_unique<slab_memo[]>(watched_cache::most_memos);
-  for (std::size_t i = 0; i < watched_cache::most_memos; ++i) place[i].bytes = 7;
-  tested->remember_in(place.get());
-  EXPECT_EQ(remembered_of(*tested, 65536, 2000), watched_cache::most_memos);
+  tested->remember_in(nullptr, 0);
+  EXPECT_EQ(remembered_of(*tested, 65536, 5000), watched_cache::first_memos);
+  std::vector<std::unique_ptr<slab_memo[]>> places;
+  for (const std::size_t count : {watched_cache::many_memos, watched_cache::most_memos}) {
+    EXPECT_TRUE(few()) << "it is asked for again, but later";
+    EXPECT_TRUE(tested->note_look_up());
+    places.push_back(std::make_unique<slab_memo[]>(count));
+    for (std::size_t i = 0; i < count; ++i) places.back()[i].bytes = 7;
+    tested->remember_in(places.back().get(), count);
+    EXPECT_EQ(remembered_of(*tested, 65536, 5000), count);
+  }
   EXPECT_TRUE(few());
   EXPECT_FALSE(tested->note_look_up());
+}
+
+TEST(WatchedCache, AsksForATableThatIsSmallBesideWhatItServes) {
+  const auto tested = std::make_unique<watched_cache>(65536);
+  constexpr std::size_t many_bytes = watched_cache::many_memos * sizeof(slab_memo) * 64;
+  constexpr std::size_t most_bytes = watched_cache::most_memos * sizeof(slab_memo) * 256;
+  EXPECT_EQ(tested->next_memo_count(many_bytes - 1), 0U);
+  EXPECT_EQ(tested->next_memo_count(many_bytes), watched_cache::many_memos);
+  EXPECT_EQ(tested->next_memo_count(most_bytes), watched_cache::many_memos) << "one after the other";
+  const auto place = std::make_unique<slab_memo[]>(watched_cache::many_memos);
+  tested->remember_in(place.get(), watched_cache::many_memos);
+  EXPECT_EQ(tested->next_memo_count(most_bytes - 1), 0U);
+  EXPECT_EQ(tested->next_memo_count(most_bytes), watched_cache::most_memos);
 }
 
 }  // namespace

@@ -260,6 +260,69 @@ TEST(SlotBitmap, DoesNotAgreeWhereABitBehindTheLastSlotMakesTheCountRight) {
   EXPECT_FALSE(bitmap->agrees(100));
 }
 
+TEST(SlotBitmap, SaysOfARunWhetherOneOfItIsFree) {
+  constexpr std::size_t slots = 200;
+  for (const std::size_t free : {0U, 63U, 64U, 130U, 199U}) {
+    bitmap_of bitmap(slots);
+    for (std::size_t i = 0; i < slots; ++i)
+      if (i != free) bitmap->take(i);
+    for (std::size_t first = 0; first < slots; ++first)
+      for (std::size_t count = 1; first + count <= slots; ++count)
+        ASSERT_EQ(bitmap->is_any_free(first, count), first <= free && free < first + count)
+            << free << ' ' << first << ' ' << count;
+  }
+}
+
+TEST(SlotBitmap, LeadsToWhatCanBeTakenWhateverBitWasFlipped) {
+  for (const std::size_t slots : {65U, 100U, 4200U}) {
+    bitmap_of bitmap(slots);
+    for (std::size_t i = 0; i < slots; ++i)
+      if (i % 7 != 0 || (i / 64 >= 10 && i / 64 < 20)) bitmap->take(i);
+    const std::size_t free = bitmap->count(), words = bitmap->words();
+    for (const std::size_t wanted : {std::size_t{1}, std::size_t{8}, free})
+      EXPECT_TRUE(bitmap->leads_to(wanted, slots));
+    EXPECT_FALSE(bitmap->leads_to(free + 1, slots));
+    auto* const bytes = reinterpret_cast<unsigned char*>(&*bitmap);
+    const std::size_t words_at = sizeof(slot_bitmap) * 8;
+    std::size_t refused = 0;
+    for (std::size_t bit = 0; bit < words_at + slot_bitmap::trailing_bytes(words) * 8; ++bit) {
+      if (bit >= word_slots && bit < words_at) continue;  // count, notice and words: others look at them
+      const auto flip = [&] { bytes[bit / 8] ^= static_cast<unsigned char>(1U << bit % 8); };
+      flip();
+      for (const std::size_t wanted : {std::size_t{1}, std::size_t{8}, free}) {
+        if (!bitmap->leads_to(wanted, slots)) {
+          ++refused;
+          continue;
+        }
+        const std::vector<unsigned char> kept(
+            bytes, bytes + sizeof(slot_bitmap) + slot_bitmap::trailing_bytes(words));
+        std::size_t last = 0;
+        for (std::size_t i = 0; i < wanted; ++i) {
+          ASSERT_TRUE(bitmap->any());
+          ASSERT_LT(bitmap->lowest_word(), words) << bit;
+          ASSERT_NE(bitmap->word(bitmap->lowest_word()), 0U) << bit;
+          const std::size_t slot = lowest_slot(*bitmap);
+          ASSERT_LT(slot, slots) << bit;
+          ASSERT_TRUE(i == 0 || slot > last) << bit;
+          bitmap->take(last = slot);
+        }
+        std::copy(kept.begin(), kept.end(), bytes);
+      }
+      flip();
+    }
+    EXPECT_GT(refused, words) << "all free ones are not where a summary without one of its bits leads";
+  }
+}
+
+TEST(SlotBitmap, LeadsToNothingBehindTheLastSlot) {
+  bitmap_of bitmap(100);
+  auto* const words = reinterpret_cast<std::size_t*>(&*bitmap + 1);
+  words[0] &= ~std::size_t{1};
+  words[bitmap->words() - 1] |= ~(~std::size_t{0} >> 1);
+  EXPECT_TRUE(bitmap->leads_to(63, 100));
+  EXPECT_FALSE(bitmap->leads_to(100, 100));
+}
+
 TEST(SlotBitmap, SaysOfEachWordWhetherItsSummaryAgrees) {
   bitmap_of bitmap(200);
   bitmap->take(70);

@@ -57,6 +57,18 @@ TYPED_TEST(SlotStates, BeginFreshAndAreKeptOneByOne) {
   EXPECT_TRUE(this->header_->empty());
 }
 
+TYPED_TEST(SlotStates, SayOfARunWhetherOneOfItIsLive) {
+  const auto& states = this->states_;
+  for (const std::size_t live : {std::size_t{0}, std::size_t{1}, std::size_t{50}, slots - 1}) {
+    EXPECT_TRUE(states.begin_life(live));
+    for (std::size_t first = 0; first < slots; ++first)
+      for (std::size_t count = 1; first + count <= slots; ++count)
+        ASSERT_EQ(states.is_any_live(first, count), first <= live && live < first + count)
+            << live << ' ' << first << ' ' << count;
+    EXPECT_TRUE(states.end_life(live)) << "then it was live once, which is no life";
+  }
+}
+
 TYPED_TEST(SlotStates, RefuseASecondBeginAndASecondEnd) {
   const auto& states = this->states_;
   EXPECT_FALSE(states.end_life(7)) << "a fresh slot";

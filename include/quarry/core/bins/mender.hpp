@@ -37,20 +37,28 @@ class mender {
     return headers_.is_header(each) && each->size_class == index_;
   }
 
-  /// Before at most `most_at_once` slots go back to `home`, which is usable: looks at what that relies on.
+  /// Puts a slot back into `home`, after a look at what that relies on beside the slot's own word. Returns `emptied`, with the slab in
+  /// front of it when that has left the bin. Where the header turns out not to be usable the slot is lost.
+  /// Requires    That the slot is not free.
   /// Complexity  O(1), and O(slots / 64) where the slab may change its group.
-  void look_before_puts(slab& home) noexcept {
-    const slot_bitmap& bitmap = home.bitmap();
-    if (QUARRY_UNLIKELY(!knows_group(home) || bitmap.count() + most_at_once >= bitmap.noticed_count()))
-      look_at(home);
+  slab* put(slab& home, std::size_t slot, slab* emptied) noexcept {
+    if (QUARRY_UNLIKELY(home.bitmap().word(slot / word_slots) == 0 || may_regroup(home, 1)) &&
+        QUARRY_UNLIKELY(!look_before_put(home, slot, 1)))
+      return emptied;
+    --bin_.used_slots_;
+    return QUARRY_UNLIKELY(home.put_one(slot)) ? bin_.regroup(&home, emptied) : emptied;
   }
-  /// The same of one of these slots, after that.
-  void look_before_put(slab& home, std::size_t slot) noexcept {
-    if (QUARRY_UNLIKELY(!home.bitmap().agrees_at(slot))) look_at(home);
+
+  /// The same of the run [first, first + count). Requires that it lies in the slab, and 0 < count.
+  /// Complexity  O(1 + count / 64), else as put() of one.
+  slab* put(slab& home, std::size_t first, std::size_t count, slab* emptied) noexcept {
+    if (QUARRY_UNLIKELY(!look_before_put(home, first, count))) return emptied;
+    bin_.used_slots_ -= count;
+    return QUARRY_UNLIKELY(home.put(first, count)) ? bin_.regroup(&home, emptied) : emptied;
   }
 
   /// Before `count` slots are taken: looks at the slabs that they come from, and at what is next to them.
-  /// Complexity  O(bin::most_visits * slots / 64) where nothing is damaged.
+  /// Complexity  O(bin::most_visits + count) where nothing is damaged.
   void look_before_refill(std::size_t count) noexcept {
     drop_damaged_heads();
     while (!look_at_sources(count)) {
@@ -76,7 +84,6 @@ class mender {
   std::uint32_t mended() const noexcept { return mended_; }  // slabs that were damaged, so far
 
  private:
-  static constexpr std::size_t most_at_once = 8;  // slots that one call puts back
   static constexpr std::uint8_t in_no_list = UINT8_MAX;
 
   static bool knows_group(const slab& each) noexcept {
@@ -88,9 +95,23 @@ class mender {
     if (each.previous == nullptr) return bin_.groups_[each.group] == &each;
     return is_usable(each.previous) && each.previous->next == &each;
   }
+  bool is_in_place(const slab& each) const noexcept {
+    return knows_group(each) && each.group == bin::group_of(each) && has_right_links(each);
+  }
   bool is_sound(const slab& each) const noexcept {
-    return knows_group(each) && each.group == bin::group_of(each) && has_right_links(each) &&
-           each.bitmap().agrees(each.slots());
+    return is_in_place(each) && each.bitmap().agrees(each.slots());
+  }
+
+  static bool may_regroup(const slab& home, std::size_t more) noexcept {
+    return home.bitmap().count() + more >= home.bitmap().noticed_count();
+  }
+  // Returns false where nothing may be put into the slab.
+  QUARRY_NOINLINE bool look_before_put(slab& home, std::size_t first, std::size_t count) noexcept {
+    if (QUARRY_UNLIKELY(!is_usable(&home))) return ++mended_, false;
+    const slot_bitmap& bitmap = home.bitmap();
+    if (may_regroup(home, count) || !bitmap.agrees_at(first) || !bitmap.agrees_at(first + count - 1))
+      look_at(home);
+    return true;
   }
 
   // Calls f(slab&) for `first`, if it leads back to `before`, and for those that follow as long as each leads back to the one
@@ -127,8 +148,11 @@ class mender {
     std::size_t visits = 0, free = 0;
     for (const bin::group each : {bin::half, bin::ample, bin::scant})
       for (slab* source = bin_.groups_[each]; source != nullptr; source = source->next) {
-        if (QUARRY_UNLIKELY(source->group != each || !is_sound(*source))) return mend(*source), false;
-        free += source->free_slots();
+        const std::size_t there = source->free_slots(), wanted = count - free < there ? count - free : there;
+        if (QUARRY_UNLIKELY(source->group != each || !is_in_place(*source) ||
+                            !source->bitmap().leads_to(wanted, source->slots())))
+          return mend(*source), false;
+        free += there;
         if (free >= count || ++visits == bin::most_visits) return true;
       }
     return true;

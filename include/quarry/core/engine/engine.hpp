@@ -56,7 +56,7 @@ class QUARRY_EXPORT engine {
   /// With `own`, what rests there is given back before memory is refused.
   void* allocate_direct(class_index index, cache* own = nullptr);
   void deallocate_direct(void* slot, class_index index) noexcept {
-    flush_portion(*shelf_of(index), &slot, 1);
+    flush_portion(nullptr, *shelf_of(index), &slot, 1);
   }
 
   /// Returns a run of at most `count` neighbours of class `index`; an empty one when none of `least` slots is at hand or
@@ -281,8 +281,13 @@ class QUARRY_EXPORT engine {
     if (QUARRY_UNLIKELY(count != 0))
       damages_.fetch_add(count, std::memory_order_relaxed);  // Relaxed: a number to report.
   }
-  std::size_t without_faults(shelf_type& into, void* const* slots, std::size_t count, slab** homes,
-                             void** checked) noexcept;
+  void flush_checked(watched_cache* own, shelf_type& into, void* const* slots, std::size_t count) noexcept;
+  static bool put_run_checked(const slab_memo* memo, void* first, std::size_t count, mender_type& look,
+                              slab*& emptied) noexcept;
+  bool look_up_flushed(slab_memo& memo, shelf_type& into, void* slot, std::uint32_t epoch) noexcept;
+  void note_stray() noexcept {
+    strays_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.
+  }
   static std::uint32_t take(std::atomic<std::uint32_t>& number) noexcept {
     if (number.load(std::memory_order_relaxed) == 0) return 0;  // Relaxed, both: a number to report.
     return number.exchange(0, std::memory_order_relaxed);
@@ -335,14 +340,13 @@ class QUARRY_EXPORT engine {
   bool exchange(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void hand_in(shelf_type& into, class_cache& local) noexcept;
   bool park_older(cache& own, shelf_type& into, class_cache& local) noexcept;
-  void flush_previous(shelf_type& into, class_cache& local, std::size_t count) noexcept;
+  void flush_previous(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
   void drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;
-  bool drain_depot(shelf_type& into, void* slot) noexcept;
+  bool drain_depot(cache& own, shelf_type& into, void* slot) noexcept;
   void drop_older(cache& own, class_index index, class_cache& local, std::size_t count,
                   std::size_t older) noexcept;
-  void flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept;
-  void flush(shelf_type& into, void* const* slots, std::size_t count) noexcept;
+  void flush_portion(cache* own, shelf_type& into, void* const* slots, std::size_t count) noexcept;
   void flush_class(cache& own, shelf_type& into, class_cache& local) noexcept;
 
   std::atomic<shelf_type*> shelves_[class_count] = {};  // by class; written under cache_lock_, once
@@ -384,6 +388,7 @@ std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcep
 }  // namespace quarry
 
 #include <quarry/core/engine/flush.hpp>
+#include <quarry/core/engine/flush_checked.hpp>
 #include <quarry/core/engine/open.hpp>
 #include <quarry/core/engine/refill.hpp>
 #include <quarry/core/engine/shares.hpp>

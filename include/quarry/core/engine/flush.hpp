@@ -22,7 +22,7 @@ void engine<Supply, Lock>::deallocate_slow(cache& own, void* slot, class_index i
     return;  // of before release(): nothing that is held now is its slab
   shelf_type& into = *opened;
   if (local == nullptr) local = attach(own, index);
-  if (local == nullptr) return flush_portion(into, &slot, 1);
+  if (local == nullptr) return flush_portion(&own, into, &slot, 1);
   widen(own, into, *local);
   cursor& loaded = own.cursors[index];
   const std::size_t count = loaded.count(local->entries());
@@ -126,7 +126,7 @@ void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& loca
   if (const std::size_t older = local.slots_in_previous())
     own.exchange(into.index, local, own.cursors[into.index].count(local.entries()), older);
   own.age(into.index, local);
-  if (local.slots_that_are_old() == 0) return flush_portion(into, &slot, 1);
+  if (local.slots_that_are_old() == 0) return flush_portion(&own, into, &slot, 1);
   drain_old(own, into, local, slot);
 }
 
@@ -135,17 +135,21 @@ void engine<Supply, Lock>::drain(cache& own, shelf_type& into, class_cache& loca
 template <class Supply, class Lock>
 void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept {
   const bool is_tight = into.is_tight.load(std::memory_order_relaxed);  // Relaxed: pairs with note_limit().
-  if (QUARRY_UNLIKELY(is_tight) && drain_depot(into, slot)) return;
+  if (QUARRY_UNLIKELY(is_tight) && drain_depot(own, into, slot)) return;
   const std::size_t old = local.slots_that_are_old();
   void** const oldest = local.oldest();
-  const std::size_t run = is_watched_ ? 0 : into.slots.leading_run(oldest, old);
+  const std::size_t run = into.slots.leading_run(oldest, old);
   if (run != 0) {
     local.set_slots_that_are_old(old - run);  // first: the supply may come back
-    deallocate_run(into.index, oldest[0] < oldest[1] ? oldest[0] : oldest[run - 1], run);
+    if (is_checked()) {
+      flush_checked(static_cast<watched_cache*>(&own), into, oldest, run);
+    } else {
+      deallocate_run(into.index, oldest[0] < oldest[1] ? oldest[0] : oldest[run - 1], run);
+    }
   } else {
     const std::size_t portion = old < portion_slots ? old : portion_slots;
     local.set_slots_that_are_old(old - portion);  // first: as above
-    flush_portion(into, oldest, portion);
+    flush_portion(&own, into, oldest, portion);
   }
   cursor& loaded = own.cursors[into.index];
   const std::size_t newer = loaded.count(local.entries());
@@ -156,7 +160,7 @@ void engine<Supply, Lock>::drain_old(cache& own, shelf_type& into, class_cache& 
 
 // Puts a portion of a depot that holds too much back, and the slot with it. Returns false when it does not.
 template <class Supply, class Lock>
-bool engine<Supply, Lock>::drain_depot(shelf_type& into, void* slot) noexcept {
+bool engine<Supply, Lock>::drain_depot(cache& own, shelf_type& into, void* slot) noexcept {
   void* portion[portion_slots];
   std::size_t count = 0;
   {
@@ -165,7 +169,7 @@ bool engine<Supply, Lock>::drain_depot(shelf_type& into, void* slot) noexcept {
   }
   if (count == 0) return false;
   portion[count] = slot;
-  flush_portion(into, portion, count + 1);
+  flush_portion(&own, into, portion, count + 1);
   return true;
 }
 
@@ -180,102 +184,26 @@ void engine<Supply, Lock>::drop_older(cache& own, class_index index, class_cache
   own.cursors[index].load(entries, left, left + 1 < limit ? limit : left + 1);
 }
 
-// Puts at most portion_slots slots back into their slabs. Their headers are found before the lock is taken.
+// Puts at most portion_slots slots back into their slabs. Their headers are found before the lock is taken. `own` is the cache that they
+// come from, or null.
 template <class Supply, class Lock>
-void engine<Supply, Lock>::flush_portion(shelf_type& into, void* const* slots, std::size_t count) noexcept {
+void engine<Supply, Lock>::flush_portion(cache* own, shelf_type& into, void* const* slots,
+                                         std::size_t count) noexcept {
+  if (is_checked()) return flush_checked(static_cast<watched_cache*>(own), into, slots, count);
   slab* homes[portion_slots];
   const bool are_all_found = store_.slabs_of(slots, count, homes);
   slab* emptied = nullptr;
   {
     const lock_holder<Lock> held(into.lock);
     if (QUARRY_UNLIKELY(!are_all_found)) into.slots.find_missing(slots, count, homes);
-    [[maybe_unused]] void* checked[portion_slots];
-    if (is_checked()) {
-      count = without_faults(into, slots, count, homes, checked);
-      slots = checked;
-    }
     emptied =
         into.slots.flush(slots, count, [found = &homes[0]](std::size_t i) noexcept { return found[i]; });
     if (QUARRY_UNLIKELY(emptied != nullptr)) {
       into.note_emptied(emptied);
-      for (slab* each = emptied; is_checked() && each != nullptr; each = each->next)
-        mender_type::set_in_transit(*each);
     }
     into.note_limit();
   }
   if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
-}
-
-// Writes to `checked` those of the slots that are slots of the class, and neither free in their slab nor live again: who freed one
-// twice has let two copies of it into the caches, and who wrote to a magazine has put anything there. Returns how many; their homes
-// move along. Requires the shelf's lock.
-template <class Supply, class Lock>
-QUARRY_NOINLINE std::size_t engine<Supply, Lock>::without_faults(shelf_type& into, void* const* slots,
-                                                                 std::size_t count, slab** homes,
-                                                                 void** checked) noexcept {
-  mender_type look(into.slots, into.index, store_);
-  const slab_layout& layout = into.slots.layout();
-  // Of the slab that was looked at last.
-  slab* known = nullptr;
-  states_type states(static_cast<std::byte*>(nullptr));
-  std::size_t known_word = SIZE_MAX;
-  bitmap_word word = 0;
-  std::uintptr_t lowest = UINTPTR_MAX, highest = 0;  // of those that are left: beyond them is no copy
-  std::size_t left = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    slab* const home = homes[i];
-    const auto address = reinterpret_cast<std::uintptr_t>(slots[i]);
-    const bool is_known = home == known && home != nullptr;
-    if (QUARRY_UNLIKELY(!is_known && home != nullptr && !store_.is_header(home))) {
-      note_damages(1);
-      continue;
-    }
-    const std::size_t slot = home != nullptr ? home->index_of(slots[i], layout) : 0;
-    if (QUARRY_UNLIKELY(home == nullptr || home->size_class != into.index || slot >= home->slots() ||
-                        slots[i] != home->begin() + slot * layout.slot_bytes)) {
-      strays_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: as below.
-      continue;
-    }
-    if (!is_known) {
-      known = home;
-      states = states_type(*home);
-      look.look_before_puts(*home);
-      known_word = SIZE_MAX;
-    }
-    if (slot / word_slots != known_word) {
-      look.look_before_put(*home, slot);
-      known_word = slot / word_slots;
-      word = home->bitmap().word(known_word);
-    }
-    bool is_copy = (word >> slot % word_slots & 1) != 0 || states.is_live(slot);
-    if (!is_known || (address >= lowest && address <= highest))
-      for (std::size_t j = 0; j < left; ++j) is_copy = is_copy || checked[j] == slots[i];
-    if (QUARRY_UNLIKELY(is_copy)) {
-      copies_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.
-      continue;
-    }
-    if (address < lowest) lowest = address;
-    if (address > highest) highest = address;
-    homes[left] = home;
-    checked[left++] = slots[i];
-  }
-  note_damages(look.mended());
-  return left;
-}
-
-template <class Supply, class Lock>
-void engine<Supply, Lock>::mend_slabs() noexcept {
-  directory::visit from;
-  while (store_.visit_slabs(from, [this](slab& each) {
-    shelf_type* const home = shelf_of(each.size_class);
-    if (home == nullptr) return true;  // the first of a class that another thread is about to open
-    const lock_holder<Lock> held(home->lock);
-    mender_type look(home->slots, home->index, store_);
-    look.look_at_listed(each);
-    note_damages(look.mended());
-    return true;
-  })) {
-  }
 }
 
 // Puts what is in quarantine back into the slabs.
@@ -283,15 +211,8 @@ template <class Supply, class Lock>
 void engine<Supply, Lock>::end_quarantine(watched_cache& own) noexcept {
   while (own.delayed != nullptr && !own.delayed->empty()) {
     const quarantine::resting oldest = own.delayed->take();
-    flush_portion(*shelf_of(oldest.index), &oldest.slot, 1);
+    flush_portion(&own, *shelf_of(oldest.index), &oldest.slot, 1);
   }
-}
-
-template <class Supply, class Lock>
-void engine<Supply, Lock>::flush(shelf_type& into, void* const* slots, std::size_t count) noexcept {
-  for (; count > portion_slots; slots += portion_slots, count -= portion_slots)
-    flush_portion(into, slots, portion_slots);
-  if (count != 0) flush_portion(into, slots, count);
 }
 
 template <class Supply, class Lock>
@@ -319,17 +240,18 @@ void engine<Supply, Lock>::flush_class(cache& own, shelf_type& into, class_cache
     const std::size_t portion = count < portion_slots ? count : portion_slots;
     void** const newest = local.entries() + 1 + count - portion;
     loaded.load(local.entries(), count - portion, count - portion);
-    flush_portion(into, newest, portion);
+    flush_portion(&own, into, newest, portion);
   }
-  while (const std::size_t previous = local.slots_in_previous()) flush_previous(into, local, previous);
+  while (const std::size_t previous = local.slots_in_previous()) flush_previous(own, into, local, previous);
 }
 
 // Puts a portion of the previous magazine's `count` slots back.
 template <class Supply, class Lock>
-void engine<Supply, Lock>::flush_previous(shelf_type& into, class_cache& local, std::size_t count) noexcept {
+void engine<Supply, Lock>::flush_previous(cache& own, shelf_type& into, class_cache& local,
+                                          std::size_t count) noexcept {
   const std::size_t portion = count < portion_slots ? count : portion_slots;
   local.set_slots_in_previous(count - portion);
-  flush_portion(into, local.previous->entries + 1 + count - portion, portion);
+  flush_portion(&own, into, local.previous->entries + 1 + count - portion, portion);
 }
 
 template <class Supply, class Lock>
@@ -353,7 +275,7 @@ void engine<Supply, Lock>::flush_depots() noexcept {
         count = each.parked.take_slots(taken, portion_slots);
         spare = each.parked.take_empty();
       }
-      if (count != 0) flush_portion(each, taken, count);
+      if (count != 0) flush_portion(nullptr, each, taken, count);
       if (spare != nullptr) rest(*spare);
       if (count == 0 && spare == nullptr) return;
     }

@@ -123,8 +123,7 @@ cache* engine<Supply, Lock>::open_cache(bool is_needed) noexcept {
       }
     }
     // Near a limit the slots that a cache would take the place of are of more use.
-    if (!is_needed && !is_watched_ &&
-        !store_.may_begin(cache_part_bytes(), alignof(cache), 3 * cache_part_bytes()))
+    if (!is_needed && !store_.may_begin(cache_part_bytes(), alignof(cache), 3 * cache_part_bytes()))
       return nullptr;
     place = store_.take_part(cache_part_bytes(), alignof(cache));
     if (place == nullptr) return nullptr;

@@ -75,7 +75,8 @@ void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused)
   class_cache& local = *own.class_cache_of(index);
   shelf_type& into = *shelf_of(index);
   own.rejoin(index, local);
-  if (const std::size_t previous = local.slots_in_previous()) return flush_previous(into, local, previous);
+  if (const std::size_t previous = local.slots_in_previous())
+    return flush_previous(own, into, local, previous);
   const std::size_t count = own.cursors[index].count(local.entries());
   const class_share smaller =
       is_unused && !local.share.is_paired() ? class_share() : steps_of(into).shrunk(local.share);
@@ -86,7 +87,7 @@ void engine<Supply, Lock>::shrink(cache& own, class_index index, bool is_unused)
     for (std::size_t i = 0; i < older; ++i) portion[i] = local.entries()[i + 1];
     drop_older(own, index, local, count, older);
     local.slots_at_look = static_cast<std::uint8_t>(count - older);
-    return flush_portion(into, portion, older);
+    return flush_portion(&own, into, portion, older);
   }
   if (is_unused && smaller.magazines == 0) {
     drop_share(own, into, local);
@@ -123,7 +124,7 @@ void engine<Supply, Lock>::age_depot(shelf_type& of) noexcept {
     if (of.visits == 0) count = of.parked.take_slots(taken, portion_slots);
     of.visits = 0;
   }
-  if (count != 0) flush_portion(of, taken, count);
+  if (count != 0) flush_portion(nullptr, of, taken, count);
 }
 
 }  // namespace core

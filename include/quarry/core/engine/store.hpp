@@ -246,6 +246,9 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
         from, [&](const slab* each) { return !are_sealed || is_header(each); }, f);
   }
 
+  /// Whether no more is noted of slots than their states: then a call may be served by what a memo says.
+  bool remembers_slabs() const noexcept { return detail_ == slot_detail::state && !tells_tools_; }
+
   /// Whether tools that watch memory are told which of it rests.
   bool tells_tools() const noexcept { return tells_tools_; }
 

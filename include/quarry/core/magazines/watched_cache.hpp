@@ -4,6 +4,7 @@
 // Threads    As cache.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -42,22 +43,57 @@ struct alignas(32) slab_memo {
     return rest < reciprocal;
   }
 
+  std::size_t slots() const noexcept {
+    std::uint64_t number = 0;
+    multiply(bytes, reciprocal, number);
+    return static_cast<std::size_t>(number);
+  }
+  /// Returns the header of the slab, behind which the states lie. Complexity O(1).
+  slab& home() const noexcept { return *reinterpret_cast<slab*>(states - slab::header_bytes_for(slots())); }
+
+  /// Holds `seen`, a slab of the class of `key`, whose states begin at `states_of_seen`, from now on.
+  void remember(const slab& seen, class_key key, std::byte* states_of_seen,
+                std::uint32_t epoch_now) noexcept {
+    begin = seen.begin();
+    states = states_of_seen;
+    reciprocal = reciprocal_at(key);
+    bytes = static_cast<std::uint32_t>(seen.slots() * slot_bytes_of(class_of_key(key)));
+    epoch = epoch_now;
+  }
+
   /// Returns ceil(2^40 / slot_bytes) * 2^24: the same numbers as slab_layout's, where the product has 128 bits.
   static constexpr std::uint64_t reciprocal_of(std::size_t slot_bytes) noexcept {
     return slab::reciprocal_of(slot_bytes) << 24;
   }
+  /// Returns that of a class's slots. Complexity O(1).
+  static std::uint64_t reciprocal_at(class_key key) noexcept;
 };
 
+namespace detail {
+constexpr std::array<std::uint64_t, class_count> make_reciprocals() noexcept {
+  std::array<std::uint64_t, class_count> all{};
+  for (class_index i = 0; i < class_count; ++i) all[i] = slab_memo::reciprocal_of(slot_bytes_of(i));
+  return all;
+}
+}  // namespace detail
+
+inline constexpr std::array<std::uint64_t, class_count> reciprocals = detail::make_reciprocals();  // by class
+
+inline std::uint64_t slab_memo::reciprocal_at(class_key key) noexcept {
+  return *reinterpret_cast<const std::uint64_t*>(reinterpret_cast<const std::byte*>(reciprocals.data()) +
+                                                 key * (sizeof(std::uint64_t) / 2));
+}
+
 struct watched_cache : cache {
-  static constexpr std::size_t first_memos = 32;  // powers of two
-  static constexpr std::size_t most_memos = 1024;
+  static constexpr std::size_t first_memos = 32;  // powers of two, all three
+  static constexpr std::size_t many_memos = 1024;
+  static constexpr std::size_t most_memos = 4096;
   static constexpr std::uint32_t look_ups_of_few = 1024;  // after so many there are too few memos
 
   slab_memo* memos = first;  // of the slab that was looked at last; by the granule of the pointer
   std::size_t memo_mask = mask_of(first_memos);  // of the offset of a memo
   std::uint32_t memo_shift;                      // from an address to that
   std::uint32_t look_ups = 0;                    // visits of the way that looks slabs up
-  std::uint64_t reciprocals[class_count];        // as in slab_memo; by class
   slab_memo first[first_memos];
   quarantine* delayed = nullptr;  // null where freed slots may be handed out at once
 
@@ -67,30 +103,31 @@ struct watched_cache : cache {
     return *reinterpret_cast<slab_memo*>(reinterpret_cast<std::byte*>(memos) + offset);
   }
 
-  /// Returns what a memo has of a slab of the class of `key`. Complexity O(1).
-  std::uint64_t reciprocal_at(class_key key) const noexcept {
-    return *reinterpret_cast<const std::uint64_t*>(reinterpret_cast<const std::byte*>(reciprocals) +
-                                                   key * (sizeof(std::uint64_t) / 2));
+  /// Counts a slab that was not remembered. Returns whether there are too few memos.
+  bool note_look_up() noexcept { return ++look_ups > look_ups_of_few && memo_count() < most_memos; }
+
+  std::size_t memo_count() const noexcept { return memo_mask / sizeof(slab_memo) + 1; }
+
+  /// Returns how many memos should follow those that are too few, for slabs of `held_bytes` bytes; 0: no more. Tables are small beside
+  /// what they serve, where many threads have one each, too.
+  std::size_t next_memo_count(std::size_t held_bytes) const noexcept {
+    const std::size_t count = memo_count() < many_memos ? many_memos : most_memos;
+    const std::size_t times = count == many_memos ? 64 : 256;
+    return held_bytes / (count * sizeof(slab_memo)) < times ? 0 : count;
   }
 
-  /// Counts a slab that was not remembered. Returns whether remember_in() is asked for.
-  bool note_look_up() noexcept { return memos == first && ++look_ups > look_ups_of_few; }
-
-  /// Lets `place`, which has room for most_memos of them and lives as long as the cache, hold what is remembered; null: goes on as
-  /// before.
-  void remember_in(void* place) noexcept {
+  /// Lets `place`, which has room for `count` memos and lives as long as the cache, hold what is remembered; null: goes on as before.
+  void remember_in(void* place, std::size_t count) noexcept {
     look_ups = 0;
     if (place == nullptr) return;
     memos = static_cast<slab_memo*>(place);
-    memo_mask = mask_of(most_memos);
-    for (std::size_t i = 0; i < most_memos; ++i) ::new (memos + i) slab_memo;
+    memo_mask = mask_of(count);
+    for (std::size_t i = 0; i < count; ++i) ::new (memos + i) slab_memo;
   }
 
   /// Units       bytes; as the directory's. Requires that a granule has more bytes than a memo.
   explicit watched_cache(std::size_t granule_bytes) noexcept
-      : memo_shift(bit_width(granule_bytes - 1) - bit_width(sizeof(slab_memo) - 1)) {
-    for (class_index i = 0; i < class_count; ++i) reciprocals[i] = slab_memo::reciprocal_of(slot_bytes_of(i));
-  }
+      : memo_shift(bit_width(granule_bytes - 1) - bit_width(sizeof(slab_memo) - 1)) {}
 
  private:
   static constexpr std::size_t mask_of(std::size_t memo_count) noexcept {

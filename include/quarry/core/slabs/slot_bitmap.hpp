@@ -72,18 +72,22 @@ class slot_bitmap {
     return (data()[slot / word_slots] >> (slot % word_slots) & 1) != 0;
   }
 
+  /// Returns whether one of the run [first, first + count) is free. Complexity O(1 + count / word_slots).
+  bool is_any_free(std::size_t first, std::size_t count) const noexcept {
+    return for_words_of(first, count, [this](std::size_t index, bitmap_word bits) noexcept {
+      return (data()[index] & bits) != 0;
+    });
+  }
+
   /// Marks the run [first, first + count) free. Requires that the whole run was in use.
   /// Returns     Whether count() has reached what notice_at() set.
   /// Complexity  O(1 + count / word_slots).
   bool put(std::size_t first, std::size_t count) noexcept {
     count_ += static_cast<std::uint32_t>(count);
-    do {
-      const std::size_t bit = first % word_slots;
-      const std::size_t here = count < word_slots - bit ? count : word_slots - bit;
-      put_in_word(first / word_slots, low_bits(here) << bit);
-      first += here;
-      count -= here;
-    } while (count != 0);
+    for_words_of(first, count, [this](std::size_t index, bitmap_word bits) noexcept {
+      put_in_word(index, bits);
+      return false;
+    });
     return count_ >= notice_at_;
   }
 
@@ -127,6 +131,29 @@ class slot_bitmap {
     const bitmap_word group = data()[words_ + index / word_slots];
     return (data()[index] != 0) == ((group >> index % word_slots & 1) != 0) &&
            (group != 0) == ((top_ >> index / word_slots & 1) != 0);
+  }
+
+  /// Returns whether top and summary lead to the lowest `wanted` free slots, all of them below `slots`: then they can be taken.
+  /// Requires    0 < wanted
+  /// Complexity  O(words that have them).
+  bool leads_to(std::size_t wanted, std::size_t slots) const noexcept {
+    const std::size_t last = slots % word_slots;
+    for (bitmap_word top = top_; top != 0; top &= top - 1) {
+      const std::size_t group = lowest_bit(top);
+      if (group >= words_for(words_)) return false;
+      bitmap_word summary = data()[words_ + group];
+      if (summary == 0) return false;
+      for (; summary != 0; summary &= summary - 1) {
+        const std::size_t index = group * word_slots + lowest_bit(summary);
+        if (index >= words_) return false;
+        const bitmap_word word = data()[index];
+        if (word == 0 || (last != 0 && index == words_ - 1 && (word & ~low_bits(last)) != 0)) return false;
+        const std::size_t here = count_bits(word);
+        if (here >= wanted) return true;
+        wanted -= here;
+      }
+    }
+    return false;
   }
 
   /// Returns whether count, summary and top are what settle() would make them, and no bit behind `slots` is set.
@@ -185,6 +212,20 @@ class slot_bitmap {
       result.top |= bitmap_word{summary != 0} << s;
     }
     return result;
+  }
+
+  // Calls f(std::size_t index, bitmap_word bits) for each word of the run [first, first + count), until it says true. Returns whether
+  // it did. Requires 0 < count.
+  template <class F>
+  static bool for_words_of(std::size_t first, std::size_t count, F f) noexcept {
+    do {
+      const std::size_t bit = first % word_slots;
+      const std::size_t here = count < word_slots - bit ? count : word_slots - bit;
+      if (f(first / word_slots, low_bits(here) << bit)) return true;
+      first += here;
+      count -= here;
+    } while (count != 0);
+    return false;
   }
 
   static void fill(bitmap_word* words, std::size_t bits) noexcept {

@@ -80,6 +80,22 @@ class slot_states {
 
   bool is_live(std::size_t slot) const noexcept { return (load(slot) >> shift_of(slot) & live_bit) != 0; }
 
+  /// Returns whether one of the run [first, first + count) is live. Complexity O(count).
+  bool is_any_live(std::size_t first, std::size_t count) const noexcept {
+    constexpr std::uint32_t live_bits = in_byte == 1 ? live_bit : live_bit * 0x55;
+    std::uint32_t seen = 0;
+    for (const std::size_t end = first + count; first != end;) {
+      if (first % in_byte == 0 && end - first >= in_byte) {
+        seen |= load(first);
+        first += in_byte;
+      } else {
+        seen |= load(first) >> shift_of(first) & live_bit;
+        ++first;
+      }
+    }
+    return (seen & live_bits) != 0;
+  }
+
   /// Makes a slot live. Returns false, changing nothing, when it is.
   bool begin_life(std::size_t slot) const noexcept {
     const std::uint32_t all = load(slot), live = live_bit << shift_of(slot);

@@ -1,0 +1,110 @@
+// The way up where slots have states: only what is a slot of its class, and neither free in its slab nor live again, goes back into a
+// slab. Who freed a slot twice has let two copies of it into the caches, and who wrote to a magazine has put anything there.
+//
+// Layer      2. Part of engine.hpp.
+#pragma once
+
+#include <quarry/core/bins/mender.hpp>
+#include <quarry/core/engine/engine.hpp>
+#include <quarry/core/magazines/watched_cache.hpp>
+#include <quarry/portability.hpp>
+
+namespace quarry {
+inline namespace QUARRY_ABI {
+namespace core {
+
+// As flush_portion(); neighbours may be more than a portion. Slabs are remembered in `own`, or else the last one here.
+template <class Supply, class Lock>
+QUARRY_NOINLINE void engine<Supply, Lock>::flush_checked(watched_cache* own, shelf_type& into,
+                                                         void* const* slots, std::size_t count) noexcept {
+  if (!store_.remembers_slabs()) own = nullptr;
+  mender_type look(into.slots, into.index, store_);
+  const std::uint32_t epoch = store_.epoch();
+  slab* emptied = nullptr;
+  {
+    const lock_holder<Lock> held(into.lock);
+    slab_memo alone;
+    const auto memo_of = [&](void* slot) noexcept -> slab_memo* {
+      slab_memo& memo = own != nullptr ? own->memo_of(slot) : alone;
+      const bool is_there =
+          memo.holds(slot, epoch) && memo.reciprocal == slab_memo::reciprocal_at(key_of_class(into.index));
+      return QUARRY_LIKELY(is_there) || look_up_flushed(memo, into, slot, epoch) ? &memo : nullptr;
+    };
+    const std::size_t run = into.slots.leading_run(slots, count);
+    const bool is_put =
+        run != 0 && put_run_checked(memo_of(slots[0] < slots[1] ? slots[0] : slots[run - 1]),
+                                    slots[0] < slots[1] ? slots[0] : slots[run - 1], run, look, emptied);
+    for (std::size_t i = is_put ? run : 0; i < count; ++i) {
+      const slab_memo* const memo = memo_of(slots[i]);
+      std::size_t slot = 0;
+      if (QUARRY_UNLIKELY(memo == nullptr)) continue;
+      if (QUARRY_UNLIKELY(!memo->find(slots[i], slot))) {
+        note_stray();
+      } else if (slab& home = memo->home();
+                 QUARRY_UNLIKELY(home.bitmap().is_free(slot) || states_type(memo->states).is_live(slot))) {
+        copies_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.
+      } else {
+        emptied = look.put(home, slot, emptied);
+      }
+    }
+    note_damages(look.mended());
+    for (slab* each = emptied; each != nullptr; each = each->next) mender_type::set_in_transit(*each);
+    if (QUARRY_UNLIKELY(emptied != nullptr)) into.note_emptied(emptied);
+    into.note_limit();
+  }
+  if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
+}
+
+// Puts `count` neighbours back at once, the lowest of which is `first`. Returns false, changing nothing, where they may not go back all,
+// or are not all in the slab of `memo`, which may be null.
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::put_run_checked(const slab_memo* memo, void* first, std::size_t count,
+                                           mender_type& look, slab*& emptied) noexcept {
+  std::size_t slot = 0;
+  if (QUARRY_UNLIKELY(memo == nullptr || !memo->find(first, slot) || slot + count > memo->slots()))
+    return false;
+  slab& home = memo->home();
+  if (QUARRY_UNLIKELY(home.bitmap().is_any_free(slot, count) ||
+                      states_type(memo->states).is_any_live(slot, count)))
+    return false;
+  emptied = look.put(home, slot, count, emptied);
+  return true;
+}
+
+// Lets `memo` hold the slab of a slot that is on its way back. Returns false where it is none of the class, or damaged, which is noted.
+// Requires the shelf's lock.
+template <class Supply, class Lock>
+bool engine<Supply, Lock>::look_up_flushed(slab_memo& memo, shelf_type& into, void* slot,
+                                           std::uint32_t epoch) noexcept {
+  slab* home = store_.slab_of(slot);
+  if (home == nullptr) home = into.slots.find_unlisted(slot);
+  if (QUARRY_UNLIKELY(home != nullptr && !store_.is_header(home))) {
+    note_damages(1);
+    return false;
+  }
+  if (home != nullptr && home->size_class == into.index) {
+    memo.remember(*home, key_of_class(into.index), states_type::begin_of(*home), epoch);
+    if (QUARRY_LIKELY(memo.holds(slot, epoch))) return true;
+  }
+  note_stray();
+  return false;
+}
+
+template <class Supply, class Lock>
+void engine<Supply, Lock>::mend_slabs() noexcept {
+  directory::visit from;
+  while (store_.visit_slabs(from, [this](slab& each) {
+    shelf_type* const home = shelf_of(each.size_class);
+    if (home == nullptr) return true;  // the first of a class that another thread is about to open
+    const lock_holder<Lock> held(home->lock);
+    mender_type look(home->slots, home->index, store_);
+    look.look_at_listed(each);
+    note_damages(look.mended());
+    return true;
+  })) {
+  }
+}
+
+}  // namespace core
+}  // namespace QUARRY_ABI
+}  // namespace quarry
