@@ -282,9 +282,9 @@ class QUARRY_EXPORT engine {
       damages_.fetch_add(count, std::memory_order_relaxed);  // Relaxed: a number to report.
   }
   void flush_checked(watched_cache* own, shelf_type& into, void* const* slots, std::size_t count) noexcept;
-  static bool put_run_checked(const slab_memo* memo, void* first, std::size_t count, mender_type& look,
+  static bool put_run_checked(const slab_memo& memo, const void* first, std::size_t count, mender_type& look,
                               slab*& emptied) noexcept;
-  bool look_up_flushed(slab_memo& memo, shelf_type& into, void* slot, std::uint32_t epoch) noexcept;
+  bool look_up_flushed(slab_memo& memo, const shelf_type& into, void* slot, std::uint32_t epoch) noexcept;
   void note_stray() noexcept {
     strays_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.
   }

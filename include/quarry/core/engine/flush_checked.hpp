@@ -24,24 +24,26 @@ QUARRY_NOINLINE void engine<Supply, Lock>::flush_checked(watched_cache* own, she
   {
     const lock_holder<Lock> held(into.lock);
     slab_memo alone;
-    const auto memo_of = [&](void* slot) noexcept -> slab_memo* {
-      slab_memo& memo = own != nullptr ? own->memo_of(slot) : alone;
-      const bool is_there =
-          memo.holds(slot, epoch) && memo.reciprocal == slab_memo::reciprocal_at(key_of_class(into.index));
-      return QUARRY_LIKELY(is_there) || look_up_flushed(memo, into, slot, epoch) ? &memo : nullptr;
+    const auto memo_of = [&](const void* slot) noexcept -> slab_memo& {
+      return own != nullptr ? own->memo_of(slot) : alone;
     };
-    const std::size_t run = into.slots.leading_run(slots, count);
-    const bool is_put =
-        run != 0 && put_run_checked(memo_of(slots[0] < slots[1] ? slots[0] : slots[run - 1]),
-                                    slots[0] < slots[1] ? slots[0] : slots[run - 1], run, look, emptied);
-    for (std::size_t i = is_put ? run : 0; i < count; ++i) {
-      const slab_memo* const memo = memo_of(slots[i]);
+    const auto holds = [&](const slab_memo& memo, const void* slot) noexcept {
+      return memo.holds(slot, epoch) && memo.reciprocal == slab_memo::reciprocal_at(key_of_class(into.index));
+    };
+    std::size_t done = into.slots.leading_run(slots, count);
+    if (done != 0) {
+      const void* const lowest = slots[0] < slots[1] ? slots[0] : slots[done - 1];
+      const slab_memo& memo = memo_of(lowest);
+      if (!holds(memo, lowest) || !put_run_checked(memo, lowest, done, look, emptied)) done = 0;
+    }
+    for (std::size_t i = done; i < count; ++i) {
+      slab_memo& memo = memo_of(slots[i]);
       std::size_t slot = 0;
-      if (QUARRY_UNLIKELY(memo == nullptr)) continue;
-      if (QUARRY_UNLIKELY(!memo->find(slots[i], slot))) {
+      if (QUARRY_UNLIKELY(!holds(memo, slots[i])) && !look_up_flushed(memo, into, slots[i], epoch)) continue;
+      if (QUARRY_UNLIKELY(!memo.find(slots[i], slot))) {
         note_stray();
-      } else if (slab& home = memo->home();
-                 QUARRY_UNLIKELY(home.bitmap().is_free(slot) || states_type(memo->states).is_live(slot))) {
+      } else if (slab& home = memo.home();
+                 QUARRY_UNLIKELY(home.bitmap().is_free(slot) || states_type(memo.states).is_live(slot))) {
         copies_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.
       } else {
         emptied = look.put(home, slot, emptied);
@@ -55,17 +57,16 @@ QUARRY_NOINLINE void engine<Supply, Lock>::flush_checked(watched_cache* own, she
   if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
 }
 
-// Puts `count` neighbours back at once, the lowest of which is `first`. Returns false, changing nothing, where they may not go back all,
-// or are not all in the slab of `memo`, which may be null.
+// Puts `count` neighbours back at once, the lowest of which is `first`, in the slab of `memo`. Returns false, changing nothing, where they
+// may not go back all, or are not all in that slab.
 template <class Supply, class Lock>
-bool engine<Supply, Lock>::put_run_checked(const slab_memo* memo, void* first, std::size_t count,
+bool engine<Supply, Lock>::put_run_checked(const slab_memo& memo, const void* first, std::size_t count,
                                            mender_type& look, slab*& emptied) noexcept {
   std::size_t slot = 0;
-  if (QUARRY_UNLIKELY(memo == nullptr || !memo->find(first, slot) || slot + count > memo->slots()))
-    return false;
-  slab& home = memo->home();
+  if (QUARRY_UNLIKELY(!memo.find(first, slot) || slot + count > memo.slots())) return false;
+  slab& home = memo.home();
   if (QUARRY_UNLIKELY(home.bitmap().is_any_free(slot, count) ||
-                      states_type(memo->states).is_any_live(slot, count)))
+                      states_type(memo.states).is_any_live(slot, count)))
     return false;
   emptied = look.put(home, slot, count, emptied);
   return true;
@@ -74,10 +75,9 @@ bool engine<Supply, Lock>::put_run_checked(const slab_memo* memo, void* first, s
 // Lets `memo` hold the slab of a slot that is on its way back. Returns false where it is none of the class, or damaged, which is noted.
 // Requires the shelf's lock.
 template <class Supply, class Lock>
-bool engine<Supply, Lock>::look_up_flushed(slab_memo& memo, shelf_type& into, void* slot,
+bool engine<Supply, Lock>::look_up_flushed(slab_memo& memo, const shelf_type& into, void* slot,
                                            std::uint32_t epoch) noexcept {
-  slab* home = store_.slab_of(slot);
-  if (home == nullptr) home = into.slots.find_unlisted(slot);
+  slab* const home = store_.slab_of(slot);
   if (QUARRY_UNLIKELY(home != nullptr && !store_.is_header(home))) {
     note_damages(1);
     return false;
