@@ -2,6 +2,7 @@
 // an effect. links and options as usual.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -147,6 +148,23 @@ TEST_P(Checks, SayNothingOfWhatIsRight) {
   EXPECT_TRUE(reports.empty()) << reports[0].message;
   EXPECT_EQ(memory_.stats().live_slots, 0U);
   EXPECT_EQ(memory_.stats().oversize_blocks, 0U);
+}
+
+TEST_P(Checks, SayNothingOfBlocksThatAreFreedInARow) {
+  for (const std::size_t bytes : {24U, 64U, 1000U})
+    for (const bool descends : {false, true}) {
+      std::vector<void*> blocks(5000);
+      for (void*& each : blocks) each = allocate(bytes, 8);
+      std::sort(blocks.begin(), blocks.end());
+      EXPECT_EQ(std::adjacent_find(blocks.begin(), blocks.end()), blocks.end());
+      if (descends) std::reverse(blocks.begin(), blocks.end());
+      for (void* const each : blocks) deallocate(each, bytes, 8);
+      EXPECT_TRUE(reports.empty()) << reports[0].message;
+      EXPECT_EQ(memory_.stats().live_slots, 0U);
+      memory_.trim();
+      EXPECT_TRUE(reports.empty()) << reports[0].message;
+      EXPECT_EQ(memory_.stats().slab_count, 0U);
+    }
 }
 
 TEST_P(Checks, FindADoubleFree) {

@@ -1383,15 +1383,9 @@ class CheckedNeighbours : public CheckedEngine,
 
 TEST_P(CheckedNeighbours, GoBackButForTheOneThatMayNot) {
   const auto [kind, at, descends] = GetParam();
-  std::vector<void*> slots(10000);
+  std::vector<void*> slots(2500);
   for (void*& each : slots) ASSERT_NE(each = engine.allocate_direct(index), nullptr);
   std::sort(slots.begin(), slots.end());
-  std::size_t ends = 0;  // of slabs, behind which another of the class lies
-  for (std::size_t i = 1; i < slots.size(); ++i)
-    if (static_cast<std::byte*>(slots[i]) == static_cast<std::byte*>(slots[i - 1]) + 64 &&
-        engine.memory().slab_of(slots[i]) != engine.memory().slab_of(slots[i - 1]))
-      ++ends;
-  ASSERT_GE(ends, 3U);
   if (descends) std::reverse(slots.begin(), slots.end());
   void* const odd = slots[at];
   auto& home = *engine.memory().slab_of(odd);
@@ -1402,12 +1396,18 @@ TEST_P(CheckedNeighbours, GoBackButForTheOneThatMayNot) {
     EXPECT_TRUE(states.begin_life(number));
   }
   cache& own = *engine.open_cache();
+  for (void* const each : slots) {  // as the frees of a user do
+    auto& seen = *engine.memory().slab_of(each);
+    own.behind->memo_of(each).remember(seen, quarry::core::key_of_class(index),
+                                       decltype(states)::begin_of(seen), engine.memory().epoch());
+  }
   for (void* const each : slots)
     if (!own.behind->cursors[index].push(each)) engine.deallocate_slow(*own.behind, each, index);
   engine.flush_cache(own);
   engine.flush_depots();
   EXPECT_EQ(engine.take_copies(), kind == odd_one::none ? 0U : 1U);
   EXPECT_EQ(engine.take_strays(), 0U);
+  EXPECT_EQ(engine.take_damages(), 0U);
   EXPECT_EQ(engine.used_slots(), kind == odd_one::live_again ? 2U : 1U);
   if (kind == odd_one::live_again) {
     EXPECT_TRUE(states.end_life(number));
@@ -1415,7 +1415,7 @@ TEST_P(CheckedNeighbours, GoBackButForTheOneThatMayNot) {
     EXPECT_EQ(engine.used_slots(), 1U);
   }
   engine.close_cache(own);
-  std::vector<void*> again(10500);
+  std::vector<void*> again(3000);
   std::set<void*> seen;
   for (void*& each : again) {
     ASSERT_NE(each = engine.allocate_direct(index), nullptr);
@@ -1425,7 +1425,7 @@ TEST_P(CheckedNeighbours, GoBackButForTheOneThatMayNot) {
 INSTANTIATE_TEST_SUITE_P(
     Orders, CheckedNeighbours,
     testing::Combine(testing::Values(odd_one::none, odd_one::free_already, odd_one::live_again),
-                     testing::Values(0, 1, 20, 62, 63, 500, 1022, 1023, 1024, 1500, 9999), testing::Bool()));
+                     testing::Values(0, 1, 20, 62, 63, 500, 1022, 1023, 1024, 1500, 2499), testing::Bool()));
 
 TEST(EngineOfThreads, HandsEverySlotToOneThreadAtATime) {
   page_log pages;
