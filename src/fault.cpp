@@ -64,7 +64,9 @@ kind_facts facts_of(fault_kind kind) noexcept {
               "a write through a wild pointer: headers lie apart from blocks", "overwritten-header"};
     case fault_kind::overwritten_magazine:
       return {slab_errc::corrupted, "an entry of a magazine, where freed blocks wait, was overwritten",
-              "a write through a wild pointer: magazines lie apart from blocks", "overwritten-magazine"};
+              "a write through a wild pointer: magazines lie apart from blocks; or two threads that freed "
+              "one block, whose slab has gone",
+              "overwritten-magazine"};
     case fault_kind::write_after_free:
       return {slab_errc::corrupted, "a block was written to after it was freed",
               "a pointer or iterator that is used after its object's end", "write-after-free"};

@@ -111,7 +111,7 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
   for (;;) {
     void* slot = own != nullptr ? own->cursors[index].pop() : engine_.allocate_direct(index);
     if (slot == nullptr && own != nullptr) slot = engine_.allocate_slow(*own, index);
-    report_damages();
+    report_strays();
     if (slot == nullptr) return nullptr;
     if (tells_tools() && own != nullptr && own->class_cache_of(index) != nullptr)
       own->cursors[index].wipe_popped();
@@ -176,7 +176,10 @@ void watched_calls<Host>::deallocate(core::cache* front, void* pointer, std::siz
   if (is_recorded() && !note_freed(at, pointer, bytes, alignment)) return;
   at.states().end_life(at.slot);
   if (tells_tools()) core::poison_freed(pointer, core::slot_bytes_of(index));
-  if (own == nullptr) return engine_.deallocate_direct(pointer, index);
+  if (own == nullptr) {
+    engine_.deallocate_direct(pointer, index);
+    return report_strays();
+  }
   if (own->delayed == nullptr) return rest(*own, pointer, index);
   while (own->delayed->is_full()) {
     const core::quarantine::resting oldest = own->delayed->take();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <memory_resource>
 #include <set>
 #include <vector>
 
@@ -98,6 +99,44 @@ TYPED_TEST(DamagedHeader, IsReportedByTheNextFreeWhateverBitOfTheSealedOnesWasFl
   EXPECT_EQ(this->resource_->stats().live_slots, 0U);
 }
 
+TYPED_TEST(DamagedHeader, IsToldOnceByTrimAndAtTheEndWhateverBitOfTheSealedOnesWasFlipped) {
+  ASSERT_NE(this->header_, nullptr);
+  int told = 0;
+  for (std::size_t bit = 0; bit < sizeof(core::slab) * 8; ++bit) {
+    std::byte& damaged = reinterpret_cast<std::byte*>(this->header_)[bit / 8];
+    damaged ^= std::byte{1} << bit % 8;
+    if (TestFixture::states_type::is_sealed(*this->header_)) {
+      damaged ^= std::byte{1} << bit % 8;
+      continue;
+    }
+    this->resource_->trim();
+    ASSERT_EQ(errors.size(), 1U) << "bit " << bit;
+    EXPECT_EQ(errors[0], slab_errc::corrupted);
+    this->resource_->trim();
+    EXPECT_EQ(errors.size(), 1U) << "told already, bit " << bit;
+    damaged ^= std::byte{1} << bit % 8;
+    this->resource_->trim();
+    EXPECT_EQ(errors.size(), 1U) << "and mended by hand since";
+    errors.clear();
+    ++told;
+  }
+  EXPECT_GE(told, 128);
+  this->header_->granules ^= 1;
+  this->resource_->release();
+  EXPECT_EQ(errors.size(), 1U);
+  errors.clear();
+}
+
+TYPED_TEST(DamagedHeader, IsToldByTrimWhereItSaysThatItIsInNoList) {
+  ASSERT_NE(this->header_, nullptr);
+  this->header_->group = UINT8_MAX;
+  this->resource_->trim();
+  EXPECT_EQ(errors.size(), 1U);
+  errors.clear();
+  for (void* const each : this->blocks_) this->resource_->deallocate(each, block_bytes, 8);
+  EXPECT_EQ(errors.size(), 0U);
+}
+
 TYPED_TEST(DamagedHeader, KeepsItsSlotsFromBeingHandedOut) {
   ASSERT_NE(this->header_, nullptr);
   this->forget_slabs();
@@ -116,6 +155,34 @@ TYPED_TEST(DamagedHeader, KeepsItsSlotsFromBeingHandedOut) {
   EXPECT_EQ(errors.size(), 0U);
 }
 
+// So near its limit that there is no room for a cache.
+TYPED_TEST(DamagedHeader, IsToldByTheFreeThatMendsItWhereNothingRests) {
+  constexpr std::size_t buffer_bytes = 3072;
+  alignas(64) static std::byte buffer[buffer_bytes];
+  slab_options options;
+  options.checks = check_level::pointers;
+  TypeParam resource(options, buffer, buffer_bytes, std::pmr::null_memory_resource());
+  void* blocks[4];
+  for (void*& each : blocks) ASSERT_NE(each = resource.try_allocate(24, 8), nullptr);
+  core::slab* header = nullptr;
+  for (std::size_t at = 0; at + sizeof(core::slab) <= buffer_bytes; at += alignof(core::slab)) {
+    auto* const found = reinterpret_cast<core::slab*>(buffer + at);
+    const auto* const begin = found->begin();
+    if (begin > buffer && begin < buffer + buffer_bytes && found->size_class == core::class_of(24, 8) &&
+        TestFixture::states_type::is_sealed(*found))
+      header = found;
+  }
+  ASSERT_NE(header, nullptr);
+  ASSERT_EQ(resource.stats().cached_slots, 0U);
+  header->bitmap().notice_at(1);
+  resource.deallocate(blocks[0], 24, 8);
+  EXPECT_EQ(errors.size(), 1U);
+  errors.clear();
+  for (std::size_t i = 1; i < 4; ++i) resource.deallocate(blocks[i], 24, 8);
+  EXPECT_EQ(errors.size(), 0U);
+  EXPECT_EQ(resource.stats().live_slots, 0U);
+}
+
 // A resource some of whose blocks rest in a magazine, one of whose entries is damaged.
 template <class Resource>
 class DamagedMagazine : public testing::Test {
@@ -129,6 +196,16 @@ class DamagedMagazine : public testing::Test {
   // Calls f(resource, live blocks) after the bit of one entry was flipped. Returns whether there is such an entry.
   template <class F>
   bool damage(int bit, F f) {
+    return change([bit](std::uintptr_t entry) { return entry ^ std::uintptr_t{1} << bit; }, f);
+  }
+  // The same after it was cleared.
+  template <class F>
+  bool clear(F f) {
+    return change([](std::uintptr_t) { return std::uintptr_t{0}; }, f);
+  }
+
+  template <class G, class F>
+  bool change(G changed, F f) {
     errors.clear();
     auto supply = std::make_unique<quarry_test::row_supply>(supply_bytes);
     slab_options options;
@@ -154,7 +231,7 @@ class DamagedMagazine : public testing::Test {
       if (*word == reinterpret_cast<std::uintptr_t>(freed[4])) entry = word;
     }
     if (entry == nullptr) return false;
-    *entry ^= std::uintptr_t{1} << bit;
+    *entry = changed(*entry);
     f(resource, live);
     for (void* const each : live) resource.deallocate(each, block_bytes, 8);
     resource.release();
@@ -183,6 +260,16 @@ TYPED_TEST(DamagedMagazine, HandsNothingOutThatIsNoFreeBlockWhateverBitWasFlippe
     }));
     EXPECT_EQ(errors.size(), 0U) << "bit " << bit;
   }
+}
+
+TYPED_TEST(DamagedMagazine, TellsOfAnEntryThatIsNullNow) {
+  ASSERT_TRUE(this->clear([&](TypeParam& resource, std::set<void*>& live) {
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(live.insert(resource.allocate(block_bytes, 8)).second);
+    ASSERT_EQ(errors.size(), 1U);
+    EXPECT_EQ(errors[0], slab_errc::corrupted);
+    errors.clear();
+  }));
+  EXPECT_EQ(errors.size(), 0U);
 }
 
 TYPED_TEST(DamagedMagazine, PutsNothingIntoASlabThatIsNoneOfItsBlocksWhateverBitWasFlipped) {

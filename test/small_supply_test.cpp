@@ -211,6 +211,29 @@ TEST(SmallBuffer, BehindAMonotonicResourceNoPartsAreTakenForASlabThatIsRefused) 
     }
 }
 
+TYPED_TEST(SmallSupply, WhatIsFreeServesAgainAtEveryLevelOfChecks) {
+  for (const quarry::check_level level :
+       {quarry::check_level::off, quarry::check_level::pointers, quarry::check_level::full})
+    for (const std::size_t buffer_bytes : {std::size_t{65536}, std::size_t{262144}})
+      for (const std::size_t bytes : {16U, 64U, 200U, 1000U}) {
+        const auto buffer = std::make_unique<std::max_align_t[]>(buffer_bytes / sizeof(std::max_align_t));
+        quarry::slab_options options;
+        options.checks = level;
+        TypeParam resource(options, buffer.get(), buffer_bytes, std::pmr::null_memory_resource());
+        const auto fill = [&] {
+          std::vector<void*> blocks;
+          while (void* const block = resource.try_allocate(bytes, 8)) blocks.push_back(block);
+          for (void* const each : blocks) resource.deallocate(each, bytes, 8);
+          return blocks.size();
+        };
+        const std::size_t first = fill();
+        EXPECT_GT(first, 0U);
+        for (int round = 0; round < 3; ++round)
+          EXPECT_GE(fill() * 10, first * 8)
+              << bytes << " of " << buffer_bytes << " at level " << static_cast<int>(level);
+      }
+}
+
 TYPED_TEST(SmallSupply, OverAMonotonicBufferWhatOneClassHasFreedServesAnother) {
   for (const std::size_t kibibytes : {256U, 1000U, 3000U})
     for (const std::size_t bytes : {8U, 128U, 200U, 1000U})

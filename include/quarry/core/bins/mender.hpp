@@ -70,9 +70,9 @@ class mender {
     if (QUARRY_UNLIKELY(!is_sound(each))) mend(each);
   }
 
-  /// The same of one that was met beside the lists.
+  /// The same of one that was met beside the lists, where it is in transit only if all its slots are free.
   void look_at_listed(slab& each) noexcept {
-    if (each.group != in_no_list) look_at(each);
+    if (each.group != in_no_list || !each.empty()) look_at(each);
   }
 
   /// Calls f(slab&) for every slab that the lists lead to, as bin::for_each_slab().

@@ -285,8 +285,9 @@ class QUARRY_EXPORT engine {
   static bool put_run_checked(const slab_memo& memo, const void* first, std::size_t count, mender_type& look,
                               slab*& emptied) noexcept;
   bool look_up_flushed(slab_memo& memo, const shelf_type& into, void* slot, std::uint32_t epoch) noexcept;
-  void note_stray() noexcept {
-    strays_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.
+  void note_strays(std::size_t count) noexcept {
+    if (QUARRY_UNLIKELY(count != 0))
+      strays_.fetch_add(static_cast<std::uint32_t>(count), std::memory_order_relaxed);  // Relaxed: as above.
   }
   static std::uint32_t take(std::atomic<std::uint32_t>& number) noexcept {
     if (number.load(std::memory_order_relaxed) == 0) return 0;  // Relaxed, both: a number to report.
@@ -365,6 +366,8 @@ class QUARRY_EXPORT engine {
   std::atomic<std::uint32_t> copies_{0};   // slots that came back twice; any thread
   std::atomic<std::uint32_t> strays_{0};   // entries of magazines that were no slots; any thread
   std::atomic<std::uint32_t> damages_{0};  // slabs whose headers were damaged; any thread
+  std::atomic<std::uint32_t> told_lost_{
+      0};  // granules of slabs whose headers are lost, when they were last counted
 };
 
 template <class Supply, class Lock>

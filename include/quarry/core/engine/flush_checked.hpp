@@ -41,7 +41,7 @@ QUARRY_NOINLINE void engine<Supply, Lock>::flush_checked(watched_cache* own, she
       std::size_t slot = 0;
       if (QUARRY_UNLIKELY(!holds(memo, slots[i])) && !look_up_flushed(memo, into, slots[i], epoch)) continue;
       if (QUARRY_UNLIKELY(!memo.find(slots[i], slot))) {
-        note_stray();
+        note_strays(1);
       } else if (slab& home = memo.home();
                  QUARRY_UNLIKELY(home.bitmap().is_free(slot) || states_type(memo.states).is_live(slot))) {
         copies_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: a number to report.
@@ -86,14 +86,14 @@ bool engine<Supply, Lock>::look_up_flushed(slab_memo& memo, const shelf_type& in
     memo.remember(*home, key_of_class(into.index), states_type::begin_of(*home), epoch);
     if (QUARRY_LIKELY(memo.holds(slot, epoch))) return true;
   }
-  note_stray();
+  note_strays(1);
   return false;
 }
 
 template <class Supply, class Lock>
 void engine<Supply, Lock>::mend_slabs() noexcept {
-  directory::visit from;
-  while (store_.visit_slabs(from, [this](slab& each) {
+  std::uint32_t lost = 0;  // granules whose headers are none any more
+  const auto look_at = [this](slab& each) {
     shelf_type* const home = shelf_of(each.size_class);
     if (home == nullptr) return true;  // the first of a class that another thread is about to open
     const lock_holder<Lock> held(home->lock);
@@ -101,8 +101,12 @@ void engine<Supply, Lock>::mend_slabs() noexcept {
     look.look_at_listed(each);
     note_damages(look.mended());
     return true;
-  })) {
+  };
+  directory::visit from;
+  while (store_.visit_slabs(from, look_at, [&] { ++lost; })) {
   }
+  // Relaxed: a number to report, once.
+  if (lost > told_lost_.exchange(lost, std::memory_order_relaxed)) note_damages(1);
 }
 
 }  // namespace core

@@ -16,7 +16,8 @@ void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
   class_cache* local = own.class_cache_of(index);
   if (local != nullptr) {
     own.rejoin(index, *local);
-    own.cursors[index].drop_nulls(local->entries());
+    const std::size_t nulls = own.cursors[index].drop_nulls(local->entries());
+    if (is_checked()) note_strays(nulls);  // nobody has freed them: null is no block
     if (void* const slot = own.cursors[index].pop()) return slot;
     if (local->slots_in_previous() != 0) {
       if (void* const slot = own.load_previous(index, *local)) return slot;
@@ -247,8 +248,10 @@ slab* engine<Supply, Lock>::last_slab(shelf_type& to) {
 // Gives back what rests, so that it can be had again in another form.
 template <class Supply, class Lock>
 void engine<Supply, Lock>::reclaim(cache* own) noexcept {
-  // What is in quarantine stays: it is there to be found written to.
-  if (own != nullptr) flush_cache(*own);
+  if (own != nullptr) {
+    if (is_watched_) end_quarantine(static_cast<watched_cache&>(*own));
+    flush_cache(*own);
+  }
   flush_depots();
   store_.trim(0);
 }

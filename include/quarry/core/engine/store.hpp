@@ -238,12 +238,20 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     slab* const home = this->slab_of(pointer);
     return home != nullptr && is_header(home) ? home : nullptr;
   }
-  /// As held_memory's; where slabs are sealed, of those alone.
+  /// As held_memory's; where slabs are sealed, of those alone, and f_of_damaged() is called for a granule of any other.
+  template <class F, class G>
+  bool visit_slabs(directory::visit& from, F f, G f_of_damaged) const {
+    const bool are_sealed = detail_ != slot_detail::none;
+    const auto is_sound = [&](const slab* each, const void* granule) {
+      if (!are_sealed || is_header(each)) return true;
+      if (this->slab_of(granule) == each) f_of_damaged();  // else it has gone
+      return false;
+    };
+    return holdings::visit_slabs(from, is_sound, f);
+  }
   template <class F>
   bool visit_slabs(directory::visit& from, F f) const {
-    const bool are_sealed = detail_ != slot_detail::none;
-    return holdings::visit_slabs(
-        from, [&](const slab* each) { return !are_sealed || is_header(each); }, f);
+    return visit_slabs(from, f, [] {});
   }
 
   /// Whether no more is noted of slots than their states: then a call may be served by what a memo says.

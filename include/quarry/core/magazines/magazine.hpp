@@ -93,11 +93,13 @@ class cursor {
   /// Sets how many slots the loaded `entries` take. Requires that they hold no more.
   void limit_to(void** entries, std::size_t limit) noexcept { limit_ = entries + limit; }
 
-  /// Drops nulls that were pushed: a null on top looks like an empty magazine to pop(). `entries` are loaded.
-  void drop_nulls(void* const* entries) noexcept {
-    void** top = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
+  /// Drops nulls that were pushed: a null on top looks like an empty magazine to pop(). `entries` are loaded. Returns how many.
+  std::size_t drop_nulls(void* const* entries) noexcept {
+    void** const before = top_.load(std::memory_order_relaxed);  // Relaxed: the owner's own store.
+    void** top = before;
     while (top != entries && *top == nullptr) --top;
     top_.store(top, std::memory_order_relaxed);  // Relaxed: as in push().
+    return static_cast<std::size_t>(before - top);
   }
 
   /// Returns the slots in the loaded `entries`.
