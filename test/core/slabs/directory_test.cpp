@@ -96,10 +96,7 @@ TEST(Directory, IsVisitedWithoutALookAtSlabsThatAreNotBelievedIn) {
   brought_directory some;
   for (std::uintptr_t each = 0; each < 5; ++each) some.insert(1000 + each, 1, slab_number(each));
   std::size_t asked = 0;
-  const auto is_none = [&](const slab* home, const void* granule) {
-    EXPECT_EQ(some.entries.find(granule), home);
-    return ++asked, false;
-  };
+  const auto is_none = [&](const slab*) { return ++asked, false; };
   directory::visit from;
   while (some.entries.visit_some(from, 3, is_none, [](slab&) { return true; })) continue;
   EXPECT_EQ(asked, 5U);

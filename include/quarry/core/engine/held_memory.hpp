@@ -112,7 +112,7 @@ class held_memory {
   template <class F>
   bool visit_slabs(directory::visit& from, F f) const {
     return visit_slabs(
-        from, [](const slab*, const void*) { return true; }, f);
+        from, [](const slab*) { return true; }, f);
   }
 
   /// Calls f(const extent&) under the lock for each extent. Complexity O(extents).

@@ -242,10 +242,10 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   template <class F, class G>
   bool visit_slabs(directory::visit& from, F f, G f_of_damaged) const {
     const bool are_sealed = detail_ != slot_detail::none;
-    const auto is_sound = [&](const slab* each, const void* granule) {
-      if (!are_sealed || is_header(each)) return true;
-      if (this->slab_of(granule) == each) f_of_damaged();  // else it has gone
-      return false;
+    const auto is_sound = [&](const slab* each) {
+      const bool is_one = !are_sealed || is_header(each);
+      if (!is_one) f_of_damaged();
+      return is_one;
     };
     return holdings::visit_slabs(from, is_sound, f);
   }

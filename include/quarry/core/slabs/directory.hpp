@@ -135,7 +135,7 @@ class directory {
   };
 
   /// Calls bool f(slab&) for the slabs of at most `count` entries, from where `from` stands on, until f returns false: then the next
-  /// visit begins with that slab. Passed over are those that bool is_slab(const slab*, const void* granule) does not believe in. Where a table was replaced meanwhile, the visit starts over, up to 4 times; after that some
+  /// visit begins with that slab. Passed over are those that bool is_slab(const slab*) does not believe in. Where a table was replaced meanwhile, the visit starts over, up to 4 times; after that some
   /// slabs may be missed.
   /// Requires    The owner's lock.
   /// Returns     Whether entries are left.
@@ -145,7 +145,7 @@ class directory {
   template <class F>
   bool visit_some(visit& from, std::size_t count, F f) const {
     return visit_some(
-        from, count, [](const slab*, const void*) { return true; }, f);
+        from, count, [](const slab*) { return true; }, f);
   }
 
   /// Forgets everything; the memory that was brought is the owner's again. Requires that nobody is inside a call.
@@ -284,9 +284,9 @@ bool directory::visit_some(visit& from, std::size_t count, IsSlab is_slab, F f) 
   for (; count != 0 && from.at_ <= in.mask; --count, ++from.at_) {
     const entry& each = in.entries()[from.at_];
     slab* const home = each.home.load(std::memory_order_relaxed);  // Relaxed: the writer's own.
-    const std::uintptr_t granule = each.granule.load(std::memory_order_relaxed);  // Relaxed: as above.
-    if (home == nullptr || !is_slab(home, reinterpret_cast<const void*>(granule << granule_shift_)) ||
-        reinterpret_cast<std::uintptr_t>(home->begin()) >> granule_shift_ != granule)
+    if (home == nullptr || !is_slab(home) ||
+        reinterpret_cast<std::uintptr_t>(home->begin()) >> granule_shift_ !=
+            each.granule.load(std::memory_order_relaxed))  // Relaxed: as above.
       continue;
     if (!f(*home)) return true;
   }
