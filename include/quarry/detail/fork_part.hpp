@@ -3,7 +3,7 @@
 //
 // Layer      1, behind the public face. Nothing where there are no processes, and of a lock that has no try_lock().
 // Invariant  A part is in the list of the copy of this header that made it, until it ends.
-// Threads    Any number at a time. Nobody who holds a cache's lock waits for the list's.
+// Threads    Any number at a time. Nobody who holds a cache's lock waits for the list's, unless a visitor of its objects opens or ends a cache.
 #pragma once
 
 #include <quarry/core/typed/cache_front.hpp>

@@ -1,6 +1,6 @@
 // The store: what an engine takes its memory from and gives it back to, in slabs, parts and oversize blocks.
 //
-// Layer      2. Freestanding. Puts what lies on floors 4 and 5 behind two locks, and one for each shard of oversize blocks.
+// Layer      2. Freestanding. Puts what lies on floors 4 and 5, and what mends it, behind two locks, and one for each shard of oversize blocks.
 // Invariant  Nobody calls the supply without the supply lock, so it is called by one thread at a time; nobody waits for that
 //            lock while holding another. A shard's lock comes before the store's. What needs no memory from below takes
 //            only these.
@@ -164,7 +164,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     return parts_.room_bytes() >= part_bytes && may_charge(bytes);
   }
 
-  /// The fewest granules of a slab. More than one: memory is short, and no slab lies apart.
+  /// The fewest granules of a slab. More than one: memory is short, and a slab lies apart only as the last resort.
   std::size_t slab_granules() const noexcept { return slab_granules_; }
 
   /// Takes back the slabs of a chain linked by `next`; all their slots are free.
