@@ -31,7 +31,6 @@ resource_setup::resource_setup(const slab_options& given, std::size_t buffer_byt
       slab_granules_(1),
       has_directory_(true),
       cache_bytes_(options_.thread_cache_bytes),
-      is_watched_(is_checked() || has_tools()),
       tells_tools_(has_tools()),
       red_zone_bytes_(options_.checks == check_level::full ? smallest_red_zone_bytes : 0) {
   constexpr std::size_t smallest_granule_bytes = 256;

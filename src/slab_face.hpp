@@ -75,7 +75,7 @@ void* slab_face<Derived>::allocate_missed(std::size_t bytes, std::size_t alignme
   require_alignment(alignment);
   auto& host = self().host();
   // A thread without a cache gets one first: else it would share the first shard with every other such thread, for good.
-  if (bytes > core::largest_slot_bytes && !host.setup().is_watched())
+  if (bytes > core::largest_slot_bytes && !host.setup().is_checked())
     if (core::cache* const own = self().cache_at_hand())
       if (void* const kept = host.engine().reuse_oversize(*own, bytes, alignment)) return kept;
   void* const result = serve(bytes, alignment);
@@ -90,7 +90,7 @@ void* slab_face<Derived>::serve(std::size_t bytes, std::size_t alignment) {
   auto& engine = host.engine();
   return serve_within(host.setup().options().budget, [&]() -> void* {
     core::cache* const own = self().cache_or_open();  // on_pressure may have released the resource
-    if (host.setup().is_watched()) return watch(host).allocate(own, bytes, alignment);
+    if (host.setup().is_checked()) return watch(host).allocate(own, bytes, alignment);
     const core::class_index index = host.setup().pooled_class(bytes, alignment);
     if (index == core::no_class) return engine.allocate_oversize(own, bytes, alignment);
     if (own == nullptr) return engine.allocate_direct(index);
@@ -133,7 +133,7 @@ template <class Derived>
 void slab_face<Derived>::deallocate_missed(void* pointer, std::size_t bytes, std::size_t alignment) noexcept {
   if (pointer == nullptr) return;
   auto& host = self().host();
-  if (host.setup().is_watched()) {
+  if (host.setup().is_checked()) {
     if (QUARRY_UNLIKELY(host.is_closed())) return watch(host).refuse_late(pointer, bytes, alignment);
     return watch(host).deallocate(self().cache_or_open(), pointer, bytes, alignment);
   }
@@ -152,7 +152,7 @@ template <class Derived>
 core::slot_run slab_face<Derived>::allocate_run(std::size_t count, std::size_t bytes, std::size_t alignment) {
   const resource_setup& setup = self().host().setup();
   const core::class_index index = setup.pooled_class(bytes, alignment);
-  if (index != core::no_class && count >= shortest_run_slots && !setup.is_watched()) {
+  if (index != core::no_class && count >= shortest_run_slots && !setup.is_checked()) {
     const core::slot_run run = self().host().engine().allocate_run(index, shortest_run_slots, count);
     if (run.slots != 0) return run;
   }
@@ -164,7 +164,7 @@ void slab_face<Derived>::deallocate_run(void* first, std::size_t count, std::siz
                                         std::size_t alignment) noexcept {
   const resource_setup& setup = self().host().setup();
   const core::class_index index = setup.pooled_class(bytes, alignment);
-  if (index != core::no_class && count >= shortest_run_slots && !setup.is_watched())
+  if (index != core::no_class && count >= shortest_run_slots && !setup.is_checked())
     return self().host().engine().deallocate_run(index, first, count);
   const std::size_t step = good_size(bytes, alignment);
   for (std::size_t i = 0; i < count; ++i)

@@ -58,7 +58,6 @@ class watched_calls {
   using engine_type = std::remove_reference_t<decltype(std::declval<Host&>().engine())>;
   using states_type = typename engine_type::states_type;
 
-  bool is_checked() const noexcept { return engine_.memory().detail() != core::slot_detail::none; }
   bool tells_tools() const noexcept { return engine_.memory().tells_tools(); }
   bool is_recorded() const noexcept { return engine_.memory().detail() == core::slot_detail::record; }
 
@@ -115,10 +114,6 @@ void* watched_calls<Host>::allocate(core::cache* front, std::size_t bytes, std::
     if (slot == nullptr) return nullptr;
     if (tells_tools() && own != nullptr && own->class_cache_of(index) != nullptr)
       own->cursors[index].wipe_popped();
-    if (!is_checked()) {
-      core::unpoison_allocated(slot, used_bytes_of(bytes));
-      return slot;
-    }
     if (note_allocated(find(slot, index), slot, bytes, alignment)) return slot;
   }
 }
@@ -166,10 +161,6 @@ void watched_calls<Host>::deallocate(core::cache* front, void* pointer, std::siz
   const core::class_index index = setup_.watched_class(bytes, alignment);
   if (index == core::no_class) return deallocate_block(pointer, bytes, alignment);
   core::watched_cache* const own = front != nullptr ? front->behind : nullptr;
-  if (!is_checked()) {
-    core::poison_freed(pointer, core::slot_bytes_of(index));
-    return own != nullptr ? rest(*own, pointer, index) : engine_.deallocate_direct(pointer, index);
-  }
   place at = find(pointer, index);
   if (QUARRY_UNLIKELY(at.home == nullptr || !at.is_begin || at.states()[at.slot] != core::slot_state::live))
     return refuse(pointer, bytes, alignment);

@@ -83,7 +83,7 @@ class QUARRY_EXPORT unsynchronized_slab_resource final
 
   core::cache* cache_at_hand() const noexcept { return &cache_; }
   core::cache* cache_or_open() noexcept {
-    if (setup_.is_watched() && cache_.behind == nullptr) open_watched();
+    if (setup_.is_checked() && cache_.behind == nullptr) open_watched();
     return &cache_;
   }
   core::cache* opened_cache() const noexcept { return &cache_; }

@@ -32,8 +32,7 @@ class resource_setup {
     return index <= last_class_ ? index : core::no_class;
   }
 
-  /// Whether every call takes the slow way: to be checked, or to tell a tool.
-  bool is_watched() const noexcept { return is_watched_; }
+  /// Whether every call takes the slow way. Where there is a tool to tell, they are checked, too.
   bool is_checked() const noexcept { return options_.checks != check_level::off; }
 
   /// Returns the class that serves a request where every call is watched: as pooled_class(), of a slot that has room behind the
@@ -45,7 +44,7 @@ class resource_setup {
   /// Returns what the engine is made with.
   core::engine_limits limits() const noexcept {
     return {granule_bytes_, slab_granules_,     has_directory_, options_.max_bytes, options_.retain_bytes,
-            cache_bytes_,   last_block_bytes(), is_watched_,    detail(),           tells_tools_};
+            cache_bytes_,   last_block_bytes(), is_checked(),   detail(),           tells_tools_};
   }
 
   /// Returns the bytes that a request really gets.
@@ -64,7 +63,7 @@ class resource_setup {
 
   // Of the oversize block that rests in a cache. Where what all caches hold is limited none rests: nobody could have it back.
   std::size_t last_block_bytes() const noexcept {
-    if (is_watched_ || options_.max_bytes != 0 || options_.budget != nullptr) return 0;
+    if (is_checked() || options_.max_bytes != 0 || options_.budget != nullptr) return 0;
     const std::size_t of_cache = cache_bytes_ / 4, of_retained = options_.retain_bytes / 32;
     return of_cache < of_retained ? of_cache : of_retained;
   }
@@ -75,9 +74,8 @@ class resource_setup {
   bool has_directory_;            // false where slabs are few
   std::size_t cache_bytes_;       // of slots that one cache may hold
   core::class_index last_class_;  // the largest class that is pooled, by size or by alignment
-  bool is_watched_;
-  bool tells_tools_;            // that watch memory
-  std::size_t red_zone_bytes_;  // behind a request, at least; 0 where nothing looks at them
+  bool tells_tools_;              // that watch memory
+  std::size_t red_zone_bytes_;    // behind a request, at least; 0 where nothing looks at them
 };
 
 /// Returns `upstream`. Errors: std::invalid_argument when it is null.
