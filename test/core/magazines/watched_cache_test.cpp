@@ -51,7 +51,8 @@ TEST(SlabMemo, HoldsTheSlotsOfItsSlabUntilTheNextEpoch) {
 TEST(SlabMemo, LeadsBackToTheHeaderOfTheSlabThatItRemembers) {
   for (const std::size_t slots : {1U, 64U, 65U, 4097U, 8192U}) {
     std::vector<std::max_align_t> room(slab::header_bytes_for(slots) / sizeof(std::max_align_t) + 1);
-    std::byte memory[8];  // nothing looks at the slots
+    std::vector<std::byte> slot_memory(slots * slot_bytes_of(0));
+    std::byte* const memory = slot_memory.data();
     slab& home = *slab::create(room.data(), memory, slots);
     std::byte* const states = reinterpret_cast<std::byte*>(&home) + slab::header_bytes_for(slots);
     slab_memo memo;
