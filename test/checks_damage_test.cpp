@@ -58,6 +58,23 @@ class DamagedHeader : public testing::Test {
     set_violation_handler(previous_);
   }
 
+  // Calls f(bit, std::byte& damaged, std::byte flip) for each bit of the header, as it is, that the seal is over. Returns how many these are.
+  template <class F>
+  int for_each_sealed_bit(F f) {
+    int count = 0;
+    for (std::size_t bit = 0; bit < sizeof(core::slab) * 8; ++bit) {
+      std::byte& damaged = reinterpret_cast<std::byte*>(header_)[bit / 8];
+      const std::byte flip = std::byte{1} << bit % 8;
+      damaged ^= flip;
+      const bool is_sealed = states_type::is_sealed(*header_);
+      damaged ^= flip;
+      if (is_sealed) continue;
+      f(bit, damaged, flip);
+      ++count;
+    }
+    return count;
+  }
+
   // Lets no slab be remembered: one of another class goes back.
   void forget_slabs() {
     resource_->deallocate(resource_->allocate(5000, 8), 5000, 8);
@@ -74,25 +91,18 @@ TYPED_TEST_SUITE(DamagedHeader, quarry_test::both_resources, quarry_test::resour
 
 TYPED_TEST(DamagedHeader, IsReportedByTheNextFreeWhateverBitOfTheSealedOnesWasFlipped) {
   ASSERT_NE(this->header_, nullptr);
-  int reported = 0;
-  for (std::size_t bit = 0; bit < sizeof(core::slab) * 8; ++bit) {
-    std::byte& damaged = reinterpret_cast<std::byte*>(this->header_)[bit / 8];
-    damaged ^= std::byte{1} << bit % 8;
-    const bool is_sealed = TestFixture::states_type::is_sealed(*this->header_);
-    damaged ^= std::byte{1} << bit % 8;
-    if (is_sealed) continue;
+  const int reported = this->for_each_sealed_bit([this](std::size_t bit, std::byte& damaged, std::byte flip) {
     this->forget_slabs();
     ASSERT_EQ(errors.size(), 0U);
-    damaged ^= std::byte{1} << bit % 8;
+    damaged ^= flip;
     this->resource_->deallocate(this->blocks_[bit % 100], block_bytes, 8);
     EXPECT_EQ(errors.size(), 1U) << "bit " << bit;
     if (!errors.empty()) {
       EXPECT_EQ(errors[0], slab_errc::corrupted) << "bit " << bit;
     }
-    ++reported;
-    damaged ^= std::byte{1} << bit % 8;
+    damaged ^= flip;
     errors.clear();
-  }
+  });
   EXPECT_GE(reported, 128);
   for (void* const each : this->blocks_) this->resource_->deallocate(each, block_bytes, 8);
   EXPECT_EQ(errors.size(), 0U) << "nothing was lost";
@@ -101,25 +111,18 @@ TYPED_TEST(DamagedHeader, IsReportedByTheNextFreeWhateverBitOfTheSealedOnesWasFl
 
 TYPED_TEST(DamagedHeader, IsToldOnceByTrimAndAtTheEndWhateverBitOfTheSealedOnesWasFlipped) {
   ASSERT_NE(this->header_, nullptr);
-  int told = 0;
-  for (std::size_t bit = 0; bit < sizeof(core::slab) * 8; ++bit) {
-    std::byte& damaged = reinterpret_cast<std::byte*>(this->header_)[bit / 8];
-    damaged ^= std::byte{1} << bit % 8;
-    if (TestFixture::states_type::is_sealed(*this->header_)) {
-      damaged ^= std::byte{1} << bit % 8;
-      continue;
-    }
+  const int told = this->for_each_sealed_bit([this](std::size_t bit, std::byte& damaged, std::byte flip) {
+    damaged ^= flip;
     this->resource_->trim();
     ASSERT_EQ(errors.size(), 1U) << "bit " << bit;
     EXPECT_EQ(errors[0], slab_errc::corrupted);
     this->resource_->trim();
     EXPECT_EQ(errors.size(), 1U) << "told already, bit " << bit;
-    damaged ^= std::byte{1} << bit % 8;
+    damaged ^= flip;
     this->resource_->trim();
     EXPECT_EQ(errors.size(), 1U) << "and mended by hand since";
     errors.clear();
-    ++told;
-  }
+  });
   EXPECT_GE(told, 128);
   this->header_->granules ^= 1;
   this->resource_->release();

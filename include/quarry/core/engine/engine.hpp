@@ -363,11 +363,10 @@ class QUARRY_EXPORT engine {
   std::atomic<std::size_t> granted_to_caches_{0};  // bytes, for their last blocks; any thread
   const std::uint32_t growth_log2_;
   const bool is_watched_;
-  std::atomic<std::uint32_t> copies_{0};   // slots that came back twice; any thread
-  std::atomic<std::uint32_t> strays_{0};   // entries of magazines that were no slots; any thread
-  std::atomic<std::uint32_t> damages_{0};  // slabs whose headers were damaged; any thread
-  std::atomic<std::uint32_t> told_lost_{
-      0};  // granules of slabs whose headers are lost, when they were last counted
+  std::atomic<std::uint32_t> copies_{0};     // slots that came back twice; any thread
+  std::atomic<std::uint32_t> strays_{0};     // entries of magazines that were no slots; any thread
+  std::atomic<std::uint32_t> damages_{0};    // slabs whose headers were damaged; any thread
+  std::atomic<std::uint32_t> told_lost_{0};  // granules of lost headers, when last counted; any thread
 };
 
 template <class Supply, class Lock>

@@ -198,9 +198,7 @@ void engine<Supply, Lock>::flush_portion(cache* own, shelf_type& into, void* con
     if (QUARRY_UNLIKELY(!are_all_found)) into.slots.find_missing(slots, count, homes);
     emptied =
         into.slots.flush(slots, count, [found = &homes[0]](std::size_t i) noexcept { return found[i]; });
-    if (QUARRY_UNLIKELY(emptied != nullptr)) {
-      into.note_emptied(emptied);
-    }
+    if (QUARRY_UNLIKELY(emptied != nullptr)) into.note_emptied(emptied);
     into.note_limit();
   }
   if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
