@@ -9,6 +9,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -289,12 +290,19 @@ workload remote_free(const run_mode& mode, std::size_t idle_threads) {
   return made;
 }
 
+/// 1, 2, 8 and 64 threads, and where there are more cores than two the other powers of two that each have a core.
+std::set<std::size_t> thread_counts(std::size_t cores) {
+  std::set<std::size_t> counts = {1, 2, 8, 64};
+  for (std::size_t count = 4; count <= cores; count *= 2) counts.insert(count);
+  return counts;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   return bench::run_workloads(argc, argv, [](const run_mode& mode) {
     std::vector<workload> loads;
-    for (const std::size_t threads : {1U, 2U, 8U, 64U}) {
+    for (const std::size_t threads : thread_counts(std::thread::hardware_concurrency())) {
       loads.push_back(hot_pair(mode, threads));
       loads.push_back(larson(mode, threads));
       if (threads > 1) loads.push_back(producer_consumer(mode, threads));
