@@ -102,28 +102,6 @@ TEST(Directory, IsVisitedWithoutALookAtSlabsThatAreNotBelievedIn) {
   EXPECT_EQ(asked, 5U);
 }
 
-TEST(Directory, WhatItKnowsGoesInAgainWithoutMoreRoom) {
-  brought_directory some;
-  EXPECT_FALSE(some.entries.knows(address_of(1000), 1));
-  std::uintptr_t granules = 0;
-  for (; some.entries.missing_bytes(1) == 0 || granules == 0; ++granules)
-    some.insert(1000 + granules, 1, slab_number(granules));
-  EXPECT_TRUE(some.entries.knows(address_of(1000), granules));
-  EXPECT_FALSE(some.entries.knows(address_of(1000), granules + 1));
-  EXPECT_FALSE(some.entries.knows(address_of(999), 1));
-  for (std::uintptr_t each = 0; each < granules; ++each) some.erase(1000 + each, 1);
-  ASSERT_NE(some.entries.missing_bytes(1), 0U) << "it would like to grow";
-  for (int round = 0; round < 1000; ++round) {
-    ASSERT_TRUE(some.entries.knows(address_of(1000), granules));
-    some.entries.insert(address_of(1000), granules, slab_number(7));
-    for (std::uintptr_t each = 0; each < granules; ++each) ASSERT_EQ(some.find(1000 + each), slab_number(7));
-    ASSERT_TRUE(some.entries.check_invariants());
-    some.erase(1000, granules);
-  }
-  some.insert(2000, 1, slab_number(1));  // brings the next table, to which entries move
-  EXPECT_FALSE(some.entries.knows(address_of(1000), 1)) << "that may move away";
-}
-
 TEST(Directory, FindsEveryEntryAtEveryMomentWhileItGrows) {
   for (const std::uintptr_t stride : {1U, 7U, 512U, 65536U}) {
     brought_directory slabs;

@@ -378,8 +378,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
     std::size_t entry_bytes = 0;  // among them, for the directory
     bool has_headers = false;     // among them
   };
-  missing_parts missing_parts_of(const slab_layout& layout, std::size_t siblings,
-                                 const granule_run& run) noexcept;
+  missing_parts missing_parts_of(const slab_layout& layout, std::size_t siblings) noexcept;
   std::size_t part_bytes_ahead(const slab_layout& layout) const noexcept;
   void bring_record() noexcept;
   void bring_parts(const slab_layout& layout, std::size_t siblings, const missing_parts& missing) noexcept;

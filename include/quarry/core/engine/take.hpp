@@ -9,15 +9,13 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
-// What a slab in `run`, if there is one yet, needs of the parts: a header and entries in the directory. Rather than that the supply is asked for more, a
+// What a slab needs of the parts: a header and entries in the directory. Rather than that the supply is asked for more, a
 // header takes the room of a larger one.
 template <class Supply, class Lock>
-auto store<Supply, Lock>::missing_parts_of(const slab_layout& layout, std::size_t siblings,
-                                           const granule_run& run) noexcept -> missing_parts {
+auto store<Supply, Lock>::missing_parts_of(const slab_layout& layout, std::size_t siblings) noexcept
+    -> missing_parts {
   missing_parts result;
   if (has_directory_) result.entry_bytes = directory_.missing_bytes(granules_of(layout));
-  if (result.entry_bytes != 0 && run.home != nullptr && directory_.knows(extents_.address_of(run), run.count))
-    result.entry_bytes = 0;
   result.bytes = result.entry_bytes;
   if (!headers_.has(layout.header_bytes)) {
     const std::size_t rooms_bytes =
@@ -88,7 +86,7 @@ slab* store<Supply, Lock>::take_slab(const slab_layout& layout, class_index inde
       const lock_holder<Lock> held(lock_);
       const granule_run run =
           extents_.look(static_cast<std::uint32_t>(granules), alignment_of(layout.slot_bytes));
-      const missing_parts missing = missing_parts_of(layout, siblings, run);
+      const missing_parts missing = missing_parts_of(layout, siblings);
       if (run.home != nullptr && has_room_for(missing.bytes)) {  // a header is of use to its class alone
         if (missing.bytes != 0) bring_parts(layout, siblings, missing);
         return make_slab(extents_.take(run), layout, index);
@@ -165,7 +163,7 @@ bool store<Supply, Lock>::insist_on_slab(const slab_layout& layout) {
   std::size_t part_bytes = 0;
   {
     const lock_holder<Lock> held(lock_);
-    part_bytes = missing_parts_of(layout, 1, {}).bytes + record_bytes();
+    part_bytes = missing_parts_of(layout, 1).bytes + record_bytes();
     if (has_room_for(part_bytes)) {
       bring_record();
       part_bytes = 0;

@@ -80,16 +80,6 @@ class directory {
     return 0;
   }
 
-  /// Returns whether the granules from `begin` on have been put in before and can be again without more room.
-  bool knows(const void* begin, std::size_t granules) const noexcept {
-    if (newest() == nullptr || is_moving() || next_ != nullptr) return false;
-    const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(begin) >> granule_shift_;
-    for (std::uintptr_t each = first; each != first + granules; ++each)
-      // Relaxed: the writer's own.
-      if (newest()->place_of(each).granule.load(std::memory_order_relaxed) != each) return false;
-    return true;
-  }
-
   /// Brings memory for the next table. Requires `bytes` as missing_bytes() said; memory aligned for a pointer.
   void bring(void* memory, std::size_t bytes) noexcept {
     begin_clearing(*::new (memory) table((bytes - sizeof(table)) / sizeof(entry)));
@@ -98,8 +88,7 @@ class directory {
     begin_moving();
   }
 
-  /// Enters the `granules` granules from `begin` on as those of `home`. Requires that missing_bytes(granules) is 0,
-  /// or that it knows(begin, granules).
+  /// Enters the `granules` granules from `begin` on as those of `home`. Requires that missing_bytes(granules) is 0.
   void insert(const void* begin, std::size_t granules, slab* home) noexcept {
     const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(begin) >> granule_shift_;
     for (std::uintptr_t each = first; each != first + granules; ++each) {
