@@ -203,8 +203,8 @@ class QUARRY_EXPORT engine {
       is_shared ? 64 : alignof(void*);             // between what two threads write
   static constexpr std::size_t portion_slots = 8;  // that one call moves to their slabs
   static constexpr std::size_t first_of_slab = 8;  // slots that the call which makes a slab takes from it
-  static constexpr std::size_t most_empty = 4;     // magazines without slots that a depot keeps
-  static constexpr std::size_t few_caches = 8;     // that may each hold as large a block as one alone
+  static constexpr std::size_t most_empty = is_shared ? 16 : 4;  // magazines without slots that a depot keeps
+  static constexpr std::size_t few_caches = 8;  // that may each hold as large a block as one alone
   static constexpr std::size_t magazines_at_once =
       4;  // taken from the store together, where there are many caches
 
