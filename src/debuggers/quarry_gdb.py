@@ -174,11 +174,13 @@ def slots_in_depot(depot):
     """Returns the slots that are parked in a core::depot."""
     found = []
     size = int(depot["magazine_slots_"])
-    magazine = depot["full_"]["top_"]
-    while int(magazine) != 0:
-        entries = magazine.dereference()["entries"]
-        found += slots_in_magazine(entries.address, 1, size, MOST_SLOTS)
-        magazine = entries[0].cast(magazine.type)
+    stacks = depot["full_"]["stacks_"]
+    for home in range(stacks.type.range()[1] + 1):
+        magazine = stacks[home]["top_"]
+        while int(magazine) != 0:
+            entries = magazine.dereference()["entries"]
+            found += slots_in_magazine(entries.address, 1, size, MOST_SLOTS)
+            magazine = entries[0].cast(magazine.type)
     if int(depot["open_"]) != 0:
         found += slots_in_magazine(depot["open_"], 1, int(depot["open_slots_"]), MOST_SLOTS)
     return found

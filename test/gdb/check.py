@@ -48,12 +48,13 @@ ORDERS = [
 ]
 SHARED = r'synchronized_slab_resource "shared" at 0x[0-9a-f]+'
 THREADS = [
-    ("print resource", r'\$\d+ = synchronized_slab_resource "shared": 400 slots live \(25,600 bytes\), \d+ cached, '
+    ("print resource", r'\$\d+ = synchronized_slab_resource "shared": 400 slots live \(25,600 bytes\), [0-9,]+ cached, '
      r"\d+ slabs, 1 oversize block \(100,000 bytes\), [0-9,]+ bytes from upstream = "
-     r"\{64-byte slots = 400 live, \d+ cached, \d+ free in \d+ slabs\}"),
+     r"\{32-byte slots = 0 live, [0-9,]+ cached, \d+ free in \d+ slabs, 64-byte slots = 400 live, [0-9,]+ cached, \d+ free in \d+ slabs\}"),
     ("quarry info in_shard", r"0x[0-9a-f]+ lies 0 bytes into an oversize block of 100,000 bytes at 0x[0-9a-f]+: live.*"),
     ("print view", r"\$\d+ = slab_thread_view of " + SHARED + r": \d+ slots cached"),
     ("quarry info in_view", SLOT.format(r"\d+", r"\d+", 64, "", "free, and cached in a magazine of a view") + SHARED),
+    ("quarry info in_depot", SLOT.format(r"\d+", r"\d+", 32, "", "free, and cached in the depot") + SHARED),
     ("quarry info in_thread view",
      SLOT.format(r"\d+", r"\d+", 64, "", r"free, and cached in a magazine of thread 0x[0-9a-f]+ \(gdb's thread 2\)") + SHARED),
     ("quarry info live[3]", SLOT.format(r"\d+", r"\d+", 64, "", "live") + SHARED),

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <quarry/quarry.hpp>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -67,6 +68,7 @@ void ask_about_threads() {
   view.deallocate(in_view, 64);
   void* in_thread = nullptr;
   void* in_shard = nullptr;
+  void* in_depot = nullptr;
   std::mutex done, asked;  // locked until that is so
   done.lock();
   asked.lock();
@@ -74,6 +76,10 @@ void ask_about_threads() {
     in_thread = resource.allocate(64);
     resource.deallocate(in_thread, 64);
     in_shard = resource.allocate(100000);
+    std::vector<void*> many(2000);
+    for (void*& each : many) each = resource.allocate(32);
+    for (void* const each : many) resource.deallocate(each, 32);
+    in_depot = many[many.size() / 2];
     done.unlock();
     asked.lock();
     resource.deallocate(in_shard, 100000);

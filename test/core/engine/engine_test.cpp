@@ -1285,7 +1285,7 @@ TEST(EngineOfOneThread, KeepsTheMagazineThatADepotNoLongerWants) {
     pages.at_every_call = [] {
       on->pages.at_every_call = nullptr;
       auto& into = *on->engine.shelf_of(index);
-      for (std::size_t i = 0; into.may_park(into.magazine_slots, 1); ++i) into.parked.park(others[i]);
+      for (std::size_t i = 0; into.may_park(into.magazine_slots, 1); ++i) into.parked.park(others[i], 0);
     };
     const std::size_t parked = shelf.parked.slots();
     used.deallocate(own, live[next++], index);
@@ -1294,7 +1294,7 @@ TEST(EngineOfOneThread, KeepsTheMagazineThatADepotNoLongerWants) {
     EXPECT_GT(shelf.parked.slots(), parked + shelf.magazine_slots) << "the supply filled it";
     break;
   }
-  while (shelf.parked.slots() != 0) (void)shelf.parked.take();
+  while (shelf.parked.slots() != 0) (void)shelf.parked.take(0);
   used.use_up_parts();
   fill_cache();
   pages.fails_always = true;

@@ -47,7 +47,7 @@ class Shelf : public testing::Test {
       magazines.push_back(std::make_unique<magazine>());
       of_slots.parked.rest(*magazines.back());
     }
-    ASSERT_EQ(of_slots.parked.park_slots(slots.data(), slots.size()), slots.size());
+    ASSERT_EQ(of_slots.parked.park_slots(slots.data(), slots.size(), 0), slots.size());
   }
 
   std::vector<std::unique_ptr<slab_memory>> memory;
@@ -58,14 +58,14 @@ class Shelf : public testing::Test {
 
 TEST_F(Shelf, HasNothingAtFirst) {
   void* place = nullptr;
-  EXPECT_EQ(of_slots.refill(&place, 1), 0U);
+  EXPECT_EQ(of_slots.refill(&place, 1, 0), 0U);
   EXPECT_EQ(of_slots.resting_limit(), magazine::capacity);
   EXPECT_FALSE(of_slots.is_tight.load());
   EXPECT_EQ(of_slots.magazine_slots, quarry::core::full_magazine_slots(slot_bytes));
   magazine full;
-  of_slots.parked.park(full);
+  of_slots.parked.park(full, 0);
   EXPECT_EQ(of_slots.parked.slots(), of_slots.magazine_slots);
-  EXPECT_EQ(of_slots.parked.take(), &full);
+  EXPECT_EQ(of_slots.parked.take(0), &full);
 }
 
 TEST_F(Shelf, ParksWholeMagazinesOf128KiBForEachCacheAndAtMost32) {
@@ -154,7 +154,7 @@ TEST_F(Shelf, RefillsFromTheDepotFirstAndLeavesTheBinAloneWhenThatGivesHalf) {
   park(slots);
   const std::size_t used = of_slots.slots.used_slots();
   std::vector<void*> taken(10);
-  EXPECT_EQ(of_slots.refill(taken.data(), 10), 5U);
+  EXPECT_EQ(of_slots.refill(taken.data(), 10, 0), 5U);
   EXPECT_EQ(of_slots.slots.used_slots(), used);
   EXPECT_TRUE(std::equal(slots.begin(), slots.end(), taken.begin()));
   EXPECT_EQ(of_slots.parked.slots(), 0U);
@@ -165,7 +165,7 @@ TEST_F(Shelf, RefillsFromTheBinWhatTheDepotLeavesShort) {
   const std::vector<void*> slots = draw(4);
   park(slots);
   std::vector<void*> taken(10);
-  ASSERT_EQ(of_slots.refill(taken.data(), 10), 10U);
+  ASSERT_EQ(of_slots.refill(taken.data(), 10, 0), 10U);
   EXPECT_TRUE(std::equal(slots.begin(), slots.end(), taken.begin()))
       << "those of the depot are handed out last";
   const std::byte* const begin = memory[0]->base();
@@ -177,10 +177,10 @@ TEST_F(Shelf, ClosesTheGapWhenTheBinHasTooFew) {
   add_slab();
   (void)draw(slab_slots - 3);
   std::vector<void*> taken(10, nullptr);
-  ASSERT_EQ(of_slots.refill(taken.data(), 10), 3U);
+  ASSERT_EQ(of_slots.refill(taken.data(), 10, 0), 3U);
   const std::byte* const begin = memory[0]->base();
   for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(taken[i], begin + (slab_slots - 1 - i) * slot_bytes);
-  EXPECT_EQ(of_slots.refill(taken.data(), 10), 0U);
+  EXPECT_EQ(of_slots.refill(taken.data(), 10, 0), 0U);
 }
 
 TEST_F(Shelf, ClosesTheGapBehindThoseOfTheDepotToo) {
@@ -189,7 +189,7 @@ TEST_F(Shelf, ClosesTheGapBehindThoseOfTheDepotToo) {
   const std::vector<void*> slots = draw(2);
   park(slots);
   std::vector<void*> taken(10, nullptr);
-  ASSERT_EQ(of_slots.refill(taken.data(), 10), 4U);
+  ASSERT_EQ(of_slots.refill(taken.data(), 10, 0), 4U);
   EXPECT_TRUE(std::equal(slots.begin(), slots.end(), taken.begin()));
   const std::byte* const begin = memory[0]->base();
   EXPECT_EQ(taken[2], begin + (slab_slots - 1) * slot_bytes);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,7 +23,7 @@ class depot_world {
   depot_world(std::size_t magazine_slots, std::size_t magazines)
       : full_slots_(magazine_slots),
         magazines_(std::make_unique<quarry::core::magazine[]>(magazines + 1)),
-        depot_(std::make_unique<quarry::core::depot>(static_cast<std::uint32_t>(magazine_slots))),
+        depot_(std::make_unique<quarry::core::depot<homes>>(static_cast<std::uint32_t>(magazine_slots))),
         cursor_(std::make_unique<quarry::core::cursor>()),
         at_hand_(&magazines_[magazines]) {
     for (std::size_t i = 0; i < magazines; ++i) empty_.push_back(&magazines_[i]);
@@ -38,13 +39,13 @@ class depot_world {
       case 1:
         return pop();
       case 2:
-        return hand_in();
+        return hand_in(from.below(homes));
       case 3:
-        return exchange();
+        return exchange(from.below(homes));
       case 4:
-        return park_slots(1 + from.below(2 * full_slots_));
+        return park_slots(1 + from.below(2 * full_slots_), from.below(homes));
       case 5:
-        return take_slots(1 + from.below(2 * full_slots_));
+        return take_slots(1 + from.below(2 * full_slots_), from.below(homes));
       case 6:
         return rest();
       default:
@@ -55,10 +56,12 @@ class depot_world {
   void check() const {
     std::size_t slots = open_.size();
     std::vector<void*> expected;
-    for (auto each = full_.rbegin(); each != full_.rend(); ++each) {
-      EXPECT_EQ(each->size(), full_slots_);
-      slots += each->size();
-      expected.insert(expected.end(), each->begin(), each->end());
+    for (const auto& of_home : full_) {
+      for (auto each = of_home.rbegin(); each != of_home.rend(); ++each) {
+        EXPECT_EQ(each->size(), full_slots_);
+        slots += each->size();
+        expected.insert(expected.end(), each->begin(), each->end());
+      }
     }
     expected.insert(expected.end(), open_.begin(), open_.end());
     std::vector<void*> met;
@@ -72,6 +75,15 @@ class depot_world {
   }
 
  private:
+  static constexpr std::size_t homes = 3;
+
+  // The full magazines of the first home from `home` on that has any; those of `home` where none has.
+  std::vector<std::vector<void*>>& full_from(std::size_t home) {
+    for (std::size_t i = 0; i < homes; ++i)
+      if (!full_[(home + i) % homes].empty()) return full_[(home + i) % homes];
+    return full_[home];
+  }
+
   void* fresh_slot() { return reinterpret_cast<void*>(next_slot_ += 16); }
 
   void push() {
@@ -93,47 +105,49 @@ class depot_world {
   }
 
   // The full magazine goes to the depot and one without slots is loaded.
-  void hand_in() {
+  void hand_in(std::size_t home) {
     if (empty_.empty()) return;
     while (loaded_.size() < full_slots_) push();
-    depot_->park(*at_hand_);
-    full_.push_back(loaded_);
+    depot_->park(*at_hand_, home);
+    full_[home].push_back(loaded_);
     load(*empty_.back(), {});
     empty_.pop_back();
   }
 
   // What is loaded is dropped, and a full magazine comes for it.
-  void exchange() {
-    quarry::core::magazine* const taken = depot_->take();
-    EXPECT_EQ(taken != nullptr, !full_.empty());
-    if (taken == nullptr || full_.empty()) return;
+  void exchange(std::size_t home) {
+    std::vector<std::vector<void*>>& full = full_from(home);
+    quarry::core::magazine* const taken = depot_->take(home);
+    EXPECT_EQ(taken != nullptr, !full.empty());
+    if (taken == nullptr || full.empty()) return;
     empty_.push_back(at_hand_);
-    EXPECT_TRUE(std::equal(full_.back().begin(), full_.back().end(), taken->entries + 1));
-    load(*taken, full_.back());
-    full_.pop_back();
+    EXPECT_TRUE(std::equal(full.back().begin(), full.back().end(), taken->entries + 1));
+    load(*taken, full.back());
+    full.pop_back();
   }
 
-  void park_slots(std::size_t count) {
+  void park_slots(std::size_t count, std::size_t home) {
     std::vector<void*> slots;
     for (std::size_t i = 0; i < count; ++i) slots.push_back(fresh_slot());
     const std::size_t room = (open_.empty() ? 0 : full_slots_ - open_.size()) + resting_ * full_slots_;
-    const std::size_t parked = depot_->park_slots(slots.data(), count);
+    const std::size_t parked = depot_->park_slots(slots.data(), count, home);
     EXPECT_EQ(parked, std::min(count, room));
     for (std::size_t i = 0; i < parked; ++i) {
       if (open_.empty()) --resting_;
       open_.push_back(slots[i]);
       if (open_.size() < full_slots_) continue;
-      full_.push_back(open_);
+      full_[home].push_back(open_);
       open_.clear();
     }
   }
 
-  void take_slots(std::size_t count) {
+  void take_slots(std::size_t count, std::size_t home) {
     std::vector<void*> slots(count);
-    slots.resize(depot_->take_slots(slots.data(), count));
-    if (open_.empty() && !full_.empty()) {
-      open_ = full_.back();
-      full_.pop_back();
+    slots.resize(depot_->take_slots(slots.data(), count, home));
+    std::vector<std::vector<void*>>& full = full_from(home);
+    if (open_.empty() && !full.empty()) {
+      open_ = full.back();
+      full.pop_back();
     }
     const std::size_t expected = std::min(count, open_.size());
     const auto first = open_.end() - static_cast<std::ptrdiff_t>(expected);
@@ -160,14 +174,14 @@ class depot_world {
 
   const std::size_t full_slots_;
   std::unique_ptr<quarry::core::magazine[]> magazines_;
-  std::unique_ptr<quarry::core::depot> depot_;
+  std::unique_ptr<quarry::core::depot<homes>> depot_;
   std::unique_ptr<quarry::core::cursor> cursor_;
-  quarry::core::magazine* at_hand_;             // that the cursor is loaded with
-  std::vector<quarry::core::magazine*> empty_;  // nowhere else
-  std::vector<void*> loaded_;                   // slots of at_hand_
-  std::vector<std::vector<void*>> full_;        // slots of parked magazines
-  std::vector<void*> open_;                     // slots of the open one
-  std::size_t resting_ = 0;                     // empty magazines in the depot
+  quarry::core::magazine* at_hand_;                          // that the cursor is loaded with
+  std::vector<quarry::core::magazine*> empty_;               // nowhere else
+  std::vector<void*> loaded_;                                // slots of at_hand_
+  std::array<std::vector<std::vector<void*>>, homes> full_;  // slots of parked magazines, by home
+  std::vector<void*> open_;                                  // slots of the open one
+  std::size_t resting_ = 0;                                  // empty magazines in the depot
   std::uintptr_t next_slot_ = 1 << 20;
 };
 

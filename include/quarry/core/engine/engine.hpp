@@ -238,7 +238,6 @@ class QUARRY_EXPORT engine {
     return sizeof(cache) + sizeof(watched_cache) +
            (store_.detail() == slot_detail::record ? sizeof(quarantine) : 0);
   }
-  // The shard in which a cache's owner takes blocks of their own.
   static std::size_t home_of(const cache* own) noexcept {
     return is_shared && own != nullptr ? own->home : 0;
   }
@@ -339,7 +338,7 @@ class QUARRY_EXPORT engine {
   }
 
   bool exchange(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
-  void hand_in(shelf_type& into, class_cache& local) noexcept;
+  void hand_in(const cache& own, shelf_type& into, class_cache& local) noexcept;
   bool park_older(cache& own, shelf_type& into, class_cache& local) noexcept;
   void flush_previous(cache& own, shelf_type& into, class_cache& local, std::size_t count) noexcept;
   void drain(cache& own, shelf_type& into, class_cache& local, void* slot) noexcept;

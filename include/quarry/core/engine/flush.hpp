@@ -59,7 +59,7 @@ bool engine<Supply, Lock>::exchange(cache& own, shelf_type& into, class_cache& l
       rest(*fresh);
     }
   } else if (local.slots_in_previous() != 0) {
-    hand_in(into, local);
+    hand_in(own, into, local);
   }
   if (local.previous == nullptr || local.slots_in_previous() != 0 ||
       own.cursors[into.index].count(local.entries()) != count)
@@ -70,7 +70,7 @@ bool engine<Supply, Lock>::exchange(cache& own, shelf_type& into, class_cache& l
 
 // Parks the previous magazine whole when it is full and the depot has room, and puts an empty one in its place.
 template <class Supply, class Lock>
-void engine<Supply, Lock>::hand_in(shelf_type& into, class_cache& local) noexcept {
+void engine<Supply, Lock>::hand_in(const cache& own, shelf_type& into, class_cache& local) noexcept {
   magazine* fresh = nullptr;
   for (bool again = true; again;) {
     {
@@ -80,7 +80,7 @@ void engine<Supply, Lock>::hand_in(shelf_type& into, class_cache& local) noexcep
       const bool has_room = count == into.magazine_slots && into.may_park(count, open_caches());
       if (has_room && fresh == nullptr) fresh = into.parked.take_empty();
       if (has_room && fresh != nullptr) {
-        into.parked.park(*local.previous);
+        into.parked.park(*local.previous, home_of(&own));
         local.previous = fresh;
         return local.set_slots_in_previous(0);
       }
@@ -106,7 +106,7 @@ bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache&
       ++into.visits;
       if (fresh != nullptr) into.parked.rest(*fresh);
       if (!into.may_park(older, open_caches())) return false;
-      parked = into.parked.park_slots(local.entries() + 1, older);
+      parked = into.parked.park_slots(local.entries() + 1, older, home_of(&own));
     }
     if (parked != 0) drop_older(own, into.index, local, count, parked);
     if (parked != 0 || fresh != nullptr) return parked != 0;
@@ -165,7 +165,8 @@ bool engine<Supply, Lock>::drain_depot(cache& own, shelf_type& into, void* slot)
   std::size_t count = 0;
   {
     const lock_holder<Lock> held(into.lock);
-    if (into.pins_too_much(0, open_caches())) count = into.parked.take_slots(portion, portion_slots - 1);
+    if (into.pins_too_much(0, open_caches()))
+      count = into.parked.take_slots(portion, portion_slots - 1, home_of(&own));
   }
   if (count == 0) return false;
   portion[count] = slot;
@@ -270,7 +271,7 @@ void engine<Supply, Lock>::flush_depots() noexcept {
       magazine* spare = nullptr;
       {
         const lock_holder<Lock> held(each.lock);
-        count = each.parked.take_slots(taken, portion_slots);
+        count = each.parked.take_slots(taken, portion_slots, 0);
         spare = each.parked.take_empty();
       }
       if (count != 0) flush_portion(nullptr, each, taken, count);

@@ -115,7 +115,7 @@ cache* engine<Supply, Lock>::open_cache(bool is_needed) noexcept {
         caches_ = opened->next;
       } else if (place != nullptr) {
         opened = is_watched_ ? make_watched(place) : ::new (place) cache;
-        used_of(*opened).home = opened->home = next_home_++ % oversize_shards<Lock>::count;
+        used_of(*opened).home = opened->home = next_home_++ % home_count<Lock>;
       }
       if (opened != nullptr) {
         open_caches_.fetch_add(1, std::memory_order_relaxed);  // Relaxed: pairs with open_caches().

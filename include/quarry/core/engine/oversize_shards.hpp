@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstddef>
 #include <new>
+#include <quarry/core/engine/home_count.hpp>
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/oversize_blocks.hpp>
 #include <quarry/version.hpp>
@@ -39,7 +40,7 @@ template <class Lock>
 class oversize_shards {
  public:
   using shard = oversize_shard<Lock>;
-  static constexpr std::size_t count = std::is_empty_v<Lock> ? 1 : 8;
+  static constexpr std::size_t count = home_count<Lock>;
 
   oversize_shards() noexcept = default;
   oversize_shards(const oversize_shards&) = delete;

@@ -55,14 +55,14 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
     {
       const lock_holder<Lock> held(from.lock);
       ++from.visits;
-      if (magazine* const parked = exchanges ? from.parked.take() : nullptr) {
+      if (magazine* const parked = exchanges ? from.parked.take(home_of(&own)) : nullptr) {
         magazine& emptied = local.loaded_magazine();
         from.parked.resting() < most_empty ? from.parked.rest(emptied) : void(surplus = &emptied);
         local.set_entries(parked->entries);
         taken = from.magazine_slots;
       } else {
         look_before_refill(from, wanted);
-        taken = from.refill(local.entries() + 1, wanted);
+        taken = from.refill(local.entries() + 1, wanted, home_of(&own));
       }
       from.note_limit(open_caches());
     }
@@ -84,7 +84,7 @@ void* engine<Supply, Lock>::allocate_direct(class_index index, cache* own) {
   do {
     const lock_holder<Lock> held(from->lock);
     look_before_refill(*from, 1);
-    if (void* const slot = from->take_one()) return slot;
+    if (void* const slot = from->take_one(home_of(own))) return slot;
   } while (grow(*from, own));
   return nullptr;
 }

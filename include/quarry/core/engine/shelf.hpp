@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <quarry/core/bins/bin.hpp>
 #include <quarry/core/bins/size_class.hpp>
+#include <quarry/core/engine/home_count.hpp>
 #include <quarry/core/magazines/depot.hpp>
 #include <quarry/core/magazines/share.hpp>
 
@@ -72,12 +73,12 @@ struct shelf {
     return limit.load(std::memory_order_relaxed);  // Relaxed: pairs with note_limit().
   }
 
-  /// Writes up to `count` free slots from `begin` on, the one to hand out first last: those of the depot, and
+  /// Writes up to `count` free slots from `begin` on, the one to hand out first last: those of the depot, of `home` first, and
   /// when they are fewer than half, those of the bin, in the order of bin::refill.
   /// Returns     How many were written; 0 when bin and depot are empty.
   /// Complexity  O(count).
-  std::size_t refill(void** begin, std::size_t count) noexcept {
-    const std::size_t drawn = parked.take_slots(begin, count);
+  std::size_t refill(void** begin, std::size_t count, std::size_t home) noexcept {
+    const std::size_t drawn = parked.take_slots(begin, count, home);
     if (drawn * 2 >= count && drawn != 0) return drawn;
     const std::size_t free_slots = slots.slots() - slots.used_slots();
     const std::size_t wanted = count - drawn < free_slots ? count - drawn : free_slots;
@@ -89,9 +90,9 @@ struct shelf {
   }
 
   /// Takes one slot, of the depot before those of the bin. Returns null when both are empty; a parked null is dropped.
-  void* take_one() noexcept {
+  void* take_one(std::size_t home) noexcept {
     void* slot = nullptr;
-    while (parked.take_slots(&slot, 1) != 0)
+    while (parked.take_slots(&slot, 1, home) != 0)
       if (slot != nullptr) return slot;
     return slots.take_one();
   }
@@ -104,7 +105,7 @@ struct shelf {
   std::atomic<bool> is_tight{false};                     // whether less should rest; as `limit`
   std::uint32_t visits = 0;                              // of misses, since it was last looked at
   bin slots;
-  depot parked;
+  depot<home_count<Lock>> parked;
 };
 
 }  // namespace core

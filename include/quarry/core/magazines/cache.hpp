@@ -70,7 +70,7 @@ struct alignas(64) cache {
   std::size_t share_bytes = 0;      // bytes of slots that all classes together may hold now
   cache* next = nullptr;            // in the engine's list of caches at rest; under its lock
   class_index next_to_look_at = 0;  // where the search for an unused class goes on
-  std::uint8_t home = 0;            // the shard of the store in which its owner takes blocks of their own
+  std::uint8_t home = 0;            // where its owner looks first, for blocks of their own and in depots
   std::uint32_t visits = 0;         // of misses
   cursor cursors[class_count];      // by class; what a hit uses
   std::atomic<class_cache*> classes[class_count] = {};  // by class; what a miss uses; null: not used here

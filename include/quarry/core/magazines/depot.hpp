@@ -9,12 +9,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <quarry/core/magazines/homed_stacks.hpp>
 #include <quarry/core/magazines/magazine.hpp>
 
 namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
+/// What rests, whole magazines by the `Homes` homes of who parked them. Requires home < Homes wherever one is asked for.
+template <std::size_t Homes>
 class depot {
  public:
   explicit constexpr depot(std::uint32_t magazine_slots) noexcept : magazine_slots_(magazine_slots) {}
@@ -22,15 +25,15 @@ class depot {
   std::size_t slots() const noexcept { return full_.size() * magazine_slots_ + open_slots_; }
 
   /// Parks a full magazine whole.
-  void park(magazine& full) noexcept { full_.push(full); }
+  void park(magazine& full, std::size_t home) noexcept { full_.push(full, home); }
 
-  /// Returns a full magazine, or null when none is parked.
-  magazine* take() noexcept { return full_.pop(); }
+  /// Returns a full magazine, of `home` if that has one, or null when none is parked.
+  magazine* take(std::size_t home) noexcept { return full_.pop(home); }
 
   /// Copies `count` slots in, the newest last. What is short of a magazine waits in the open one.
   /// Returns     How many were copied: fewer than `count` when empty magazines run out.
   /// Complexity  O(count).
-  std::size_t park_slots(void* const* slots, std::size_t count) noexcept {
+  std::size_t park_slots(void* const* slots, std::size_t count, std::size_t home) noexcept {
     std::size_t parked = 0;
     while (parked < count) {
       if (open_ == nullptr && (open_ = empty_.pop()) == nullptr) break;
@@ -40,7 +43,7 @@ class depot {
       parked += here;
       open_slots_ += static_cast<std::uint32_t>(here);
       if (open_slots_ == magazine_slots_) {
-        full_.push(*open_);
+        full_.push(*open_, home);
         open_ = nullptr;
         open_slots_ = 0;
       }
@@ -51,9 +54,9 @@ class depot {
   /// Copies up to `count` slots out, to `begin` and up, the newest last.
   /// Returns     How many were copied; 0 when nothing is parked.
   /// Complexity  O(count).
-  std::size_t take_slots(void** begin, std::size_t count) noexcept {
+  std::size_t take_slots(void** begin, std::size_t count, std::size_t home) noexcept {
     if (open_ == nullptr) {
-      if ((open_ = full_.pop()) == nullptr) return 0;
+      if ((open_ = full_.pop(home)) == nullptr) return 0;
       open_slots_ = magazine_slots_;
     }
     const std::size_t taken = count < open_slots_ ? count : open_slots_;
@@ -83,7 +86,7 @@ class depot {
   std::size_t resting() const noexcept { return empty_.size(); }
 
  private:
-  magazine_stack full_;                 // magazines of magazine_slots_ slots
+  homed_stacks<Homes> full_;            // magazines of magazine_slots_ slots
   magazine_stack empty_;                // magazines without slots
   magazine* open_ = nullptr;            // the magazine that is filled and emptied slot by slot
   std::uint32_t open_slots_ = 0;        // slots in open_
