@@ -55,7 +55,9 @@ struct shelf {
   /// Notes how much may rest in a magazine of one of `caches` caches from now on. Requires the lock.
   void note_limit(std::size_t caches) noexcept {
     const bool was_tight = is_tight.load(std::memory_order_relaxed);  // Relaxed: written under the lock.
-    if (!was_tight && slots.used_slots() >= (magazine::capacity + parked.slots()) * 8) return;
+    if (!was_tight && (slots.slabs_that_leave() <= few_slabs(1) ||
+                       slots.used_slots() >= (magazine::capacity + parked.slots()) * 8))
+      return;
     const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs_that_leave(), few_slabs(caches));
     limit.store(most, std::memory_order_relaxed);  // Relaxed: numbers that steer.
     is_tight.store(most < magazine_slots || pins_too_much(0, caches),
