@@ -68,7 +68,7 @@ void store<Supply, Lock>::give_back_one(slab& each) noexcept {
     extent* const home = each.is_unlisted ? extents_.find(each.begin()) : static_cast<extent*>(each.owner);
     run = extents_.run_at(*home, each.begin(), each.granules);
     if (!each.is_unlisted) directory_.erase(each.begin(), each.granules);
-    if (QUARRY_UNLIKELY(detail_ != slot_detail::none)) states_type::unseal(each);
+    if (QUARRY_UNLIKELY(detail() != slot_detail::none)) states_type::unseal(each);
     headers_.put_back(&each, each.room, header_bytes_of(each.slots()));
     next_epoch();
     has_holes = run.home->discarded != 0;

@@ -11,16 +11,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <quarry/core/bins/mender.hpp>
 #include <quarry/core/bins/size_class.hpp>
-#include <quarry/core/engine/held_memory.hpp>
+#include <quarry/core/engine/sealed_memory.hpp>
 #include <quarry/core/engine/supply_lock_of.hpp>
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/memory/page_source.hpp>
 #include <quarry/core/memory/supply_row.hpp>
-#include <quarry/core/poison.hpp>
 #include <quarry/core/slabs/slab.hpp>
-#include <quarry/core/slabs/slot_states.hpp>
 #include <quarry/export.hpp>
 #include <type_traits>
 
@@ -45,31 +42,30 @@ struct engine_limits {
 /// Given to a verb, lets what the supply throws pass.
 struct insist {};
 
-/// Supply: see memory/page_source.hpp. What only looks at what a store holds is in held_memory.hpp.
+/// Supply: see memory/page_source.hpp. What only looks at what a store holds is in held_memory.hpp and sealed_memory.hpp.
 template <class Supply, class Lock>
-class QUARRY_EXPORT store : public held_memory<Lock> {
-  using holdings = held_memory<Lock>;
+class QUARRY_EXPORT store : public sealed_memory<Lock> {
+  using holdings = sealed_memory<Lock>;
 
  public:
+  using holdings::detail;
   using holdings::granule_bytes;
   using holdings::held_bytes;
   using holdings::peak_bytes;
-  using states_type = slot_states<!std::is_empty_v<Lock>>;
-  using mender_type = mender<states_type, store>;
+  using typename holdings::mender_type;
+  using typename holdings::states_type;
 
   store(Supply supply, const engine_limits& limits)
-      : holdings(limits.granule_bytes, limits.has_directory),
+      : holdings(limits.granule_bytes, limits.has_directory, limits.detail, limits.tells_tools),
         supply_(supply),
         max_bytes_(limits.max_bytes),
         retain_bytes_(supply.takes_back() ? limits.retain_bytes : SIZE_MAX),
         keeps_blocks_(supply.keeps_blocks() || !supply.takes_back()),
         slab_granules_(limits.slab_granules),
-        has_directory_(limits.has_directory),
-        detail_(limits.detail),
-        tells_tools_(limits.tells_tools) {
+        has_directory_(limits.has_directory) {
     if (supply_.keeps_blocks()) parts_.wish_fewer_blocks();
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
-    if (detail_ != slot_detail::none) parts_.wish_doubling_blocks();
+    if (limits.detail != slot_detail::none) parts_.wish_doubling_blocks();
   }
   ~store() {
     const lock_holder supplied(supply_lock_);
@@ -225,48 +221,6 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   }
   bool untouched() const noexcept { return parts_.untouched() && held_bytes() == 0; }
 
-  /// What is kept of each slot. Anything: every slab is found by slab_of().
-  slot_detail detail() const noexcept { return detail_; }
-
-  /// Returns whether a sealed header lies at `each`; reads nothing but the store's own memory. Requires that slabs are sealed: detail()
-  /// says that something is kept. Complexity O(blocks of parts).
-  bool is_header(const slab* each) const noexcept {
-    return this->may_be_header(each) && states_type::is_sealed(*each);
-  }
-  /// As slab_of(), of the slabs whose headers nothing has written over.
-  slab* sound_slab_of(const void* pointer) const noexcept {
-    slab* const home = this->slab_of(pointer);
-    return home != nullptr && is_header(home) ? home : nullptr;
-  }
-  /// As held_memory's; where slabs are sealed, of those alone, and f_of_damaged() is called for a granule of any other.
-  template <class F, class G>
-  bool visit_slabs(directory::visit& from, F f, G f_of_damaged) const {
-    const bool are_sealed = detail_ != slot_detail::none;
-    const auto is_sound = [&](const slab* each) {
-      const bool is_one = !are_sealed || is_header(each);
-      if (!is_one) f_of_damaged();
-      return is_one;
-    };
-    return holdings::visit_slabs(from, is_sound, f);
-  }
-  template <class F>
-  bool visit_slabs(directory::visit& from, F f) const {
-    return visit_slabs(from, f, [] {});
-  }
-
-  /// Whether no more is noted of slots than their states: then a call may be served by what a memo says.
-  bool remembers_slabs() const noexcept { return detail_ == slot_detail::state && !tells_tools_; }
-
-  /// Whether tools that watch memory are told which of it rests.
-  bool tells_tools() const noexcept { return tells_tools_; }
-
-  /// Returns the geometry of slabs of `slab_bytes` bytes here: their headers have room for what is kept of each slot.
-  slab_layout layout_of(std::size_t slot_bytes, std::size_t slab_bytes) const noexcept {
-    slab_layout result = slab::layout(slot_bytes, slab_bytes);
-    result.header_bytes = header_bytes_of(result.total_slots);
-    return result;
-  }
-
   const Supply& supply() const noexcept { return supply_; }
   std::size_t granules_of(const slab_layout& layout) const noexcept {
     return layout.slab_bytes / granule_bytes();
@@ -291,6 +245,7 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   using holdings::directory_;
   using holdings::extents_;
   using holdings::granted_bytes_;
+  using holdings::header_bytes_of;
   using holdings::headers_;
   using holdings::held_bytes_;
   using holdings::is_in_buffer;
@@ -299,6 +254,8 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   using holdings::oversize_;
   using holdings::parts_;
   using holdings::peak_bytes_;
+  using holdings::tell_leaving;
+  using holdings::tell_resting;
 
   static constexpr std::size_t headers_at_once = 4;
   static constexpr std::size_t most_bytes = SIZE_MAX / 2;  // no block is larger, with what aligns it
@@ -314,16 +271,6 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
 
   static constexpr std::size_t alignment_of(std::size_t slot_bytes) noexcept {
     return slot_bytes & (~slot_bytes + 1);
-  }
-  std::size_t header_bytes_of(std::size_t slots) const noexcept {
-    return slab::header_bytes_for(slots) + states_type::bytes_for(slots, detail_);
-  }
-  // Tells tools that memory rests, or that it is on its way to where it came from.
-  void tell_resting(const void* begin, std::size_t bytes) const noexcept {
-    if (QUARRY_UNLIKELY(tells_tools_)) poison(begin, bytes);
-  }
-  void tell_leaving(const void* begin, std::size_t bytes) const noexcept {
-    if (QUARRY_UNLIKELY(tells_tools_)) restore(begin, bytes);
   }
   // Some headers at a time lie together; where there is little memory none shall be left over.
   std::size_t headers_for(std::size_t siblings) const noexcept {
@@ -428,8 +375,6 @@ class QUARRY_EXPORT store : public held_memory<Lock> {
   const bool keeps_blocks_;  // freed ones may wait for the next request
   const std::size_t slab_granules_;
   const bool has_directory_;
-  const slot_detail detail_;
-  const bool tells_tools_;
 };
 
 }  // namespace core

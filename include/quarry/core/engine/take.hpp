@@ -187,8 +187,8 @@ slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& 
   fresh->owner = run.home;
   fresh->is_unlisted = !has_directory_;
   tell_resting(begin, extents_.bytes_of(run));
-  if (detail_ != slot_detail::none) {
-    states_type(*fresh).start(*fresh, detail_);
+  if (detail() != slot_detail::none) {
+    states_type(*fresh).start(*fresh, detail());
     mender_type::set_in_transit(*fresh);
   }
   if (has_directory_) directory_.insert(begin, run.count, fresh);

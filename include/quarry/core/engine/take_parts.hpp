@@ -38,7 +38,7 @@ bool store<Supply, Lock>::add_block(std::size_t wished, std::size_t least, Insis
 // Takes what rests for parts, for good, where nobody takes memory back: else a class that was served keeps all others out.
 template <class Supply, class Lock>
 bool store<Supply, Lock>::add_rest_of_blocks(std::size_t least) noexcept {
-  if (supply_.takes_back() || detail_ != slot_detail::none) return false;
+  if (supply_.takes_back() || detail() != slot_detail::none) return false;
   std::byte* rest = nullptr;
   std::size_t bytes = 0;
   const std::size_t granules = (least + granule_bytes() - 1) / granule_bytes();
