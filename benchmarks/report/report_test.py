@@ -55,6 +55,19 @@ class Judgement(unittest.TestCase):
     def test_what_was_not_measured_is_not_passed(self):
         self.assertEqual(table.verdict(target(run_of({}), "P3", "100k random frees: time over monotonic")), "not measured")
 
+    def test_threads_are_judged_by_their_worst_count_and_by_rivals_that_threads_may_share(self):
+        results = run_of({"larson_t2": {"quarry_sync": 4, "malloc": 8, "boost_pool": 1},
+                          "larson_t8": {"quarry_sync": 6, "malloc": 5},
+                          "hot_pair_t1": {"quarry": 2, "quarry_sync": 3}})
+        row = target(results, "P8", "larson")
+        self.assertEqual((row["measured"], row["against"], row["pass"]), (1.2, "malloc, 8 threads", False))
+        self.assertEqual(target(results, "P8", "uncontended")["measured"], 1.5)
+        self.assertIsNone(target(results, "P8", "mixed")["measured"])
+
+    def test_a_typed_pair_is_judged_by_the_bare_list(self):
+        results = run_of({"typed_cache/pair48": {"quarry": 3, "intrusive_list": 2}})
+        self.assertEqual(target(results, "P2", "typed")["measured"], 1.5)
+
     def test_peak_memory_is_the_worse_of_full_and_churned(self):
         def sample(resident):
             return {"live_bytes": 100, "resident_bytes": resident, "upstream_bytes": 0}

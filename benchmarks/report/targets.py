@@ -154,6 +154,27 @@ def large_block_targets(run):
                           quotient(run.ns(load, subject), ns), 1.5, against=best)
 
 
+def typed_targets(run):
+    ratio = quotient(run.ns("typed_cache/pair48", "quarry"), run.ns("typed_cache/pair48", "intrusive_list"))
+    yield row("P2", "hot pair of a typed cache: time over a bare intrusive list", ratio, 1.2, 1.0)
+
+
+def thread_targets(run):
+    peers = peers_in(run.results, shared_only=True)
+    for load, name in (("hot_pair", "hot pair"), ("larson", "larson"), ("producer_consumer", "producer and consumer"),
+                       ("mixed", "mixed sizes"), ("containers", "containers of each thread"), ("false_sharing", "false sharing")):
+        measured = []
+        for threads in (1, 2, 8, 64):
+            ns, best = run.best(f"{load}_t{threads}", peers)
+            ratio = quotient(run.ns(f"{load}_t{threads}", "quarry_sync"), ns)
+            if ratio is not None:
+                measured.append((ratio, f"{best}, {threads} thread{'s' if threads > 1 else ''}"))
+        ratio, against = max(measured) if measured else (None, "")
+        yield row("P8", f"{name}, the worst of 1, 2, 8 and 64 threads: time over the best that frees", ratio, 1.0, against=against)
+    yield row("P8", "uncontended hot pair: time over the unsynchronized resource's",
+              quotient(run.ns("hot_pair_t1", "quarry_sync"), run.ns("hot_pair_t1", "quarry")), 1.25)
+
+
 def container_targets(run):
     loads = (("map_churn", "map churn"), ("string_map", "string map"), ("text_index", "text index"),
              ("json_parse", "JSON parse"), ("json_edit", "JSON edit"))
@@ -282,6 +303,6 @@ def check_targets(run):
 
 def judge(results):
     run = Run(results)
-    return [*speed_targets(run), *order_targets(run), *container_targets(run), *memory_targets(run), *call_targets(run),
+    return [*speed_targets(run), *typed_targets(run), *order_targets(run), *container_targets(run), *memory_targets(run), *call_targets(run),
             *fresh_targets(run), *fresh_resource_targets(run), *pinned_targets(run), *large_block_targets(run),
-            *check_targets(run)]
+            *thread_targets(run), *check_targets(run)]
