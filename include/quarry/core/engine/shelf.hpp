@@ -55,6 +55,7 @@ struct shelf {
   /// Notes how much may rest in a magazine of one of `caches` caches from now on. Requires the lock.
   void note_limit(std::size_t caches) noexcept {
     const bool was_tight = is_tight.load(std::memory_order_relaxed);  // Relaxed: written under the lock.
+    // In so few slabs nothing limits a magazine, whatever the number of caches.
     if (!was_tight && (slots.slabs_that_leave() <= few_slabs(1) ||
                        slots.used_slots() >= (magazine::capacity + parked.slots()) * 8))
       return;
