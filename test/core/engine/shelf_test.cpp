@@ -97,44 +97,29 @@ TEST_F(Shelf, PinsNothingInTwoSlabs) {
   add_slab();
   add_slab();
   park(draw(20));
-  EXPECT_FALSE(of_slots.pins_too_much(100, 1));
+  EXPECT_FALSE(of_slots.pins_too_much(100));
 }
 
 TEST_F(Shelf, PinsTooMuchInThreeSlabsWhenMoreThanAnEighthOfWhatIsInUseIsParked) {
   for (int i = 0; i < 3; ++i) add_slab();
   (void)draw(60);
   park(draw(4));  // 64 are in no bin
-  EXPECT_FALSE(of_slots.pins_too_much(0, 1));
-  EXPECT_FALSE(of_slots.pins_too_much(4, 1));
-  EXPECT_TRUE(of_slots.pins_too_much(5, 1));
+  EXPECT_FALSE(of_slots.pins_too_much(0));
+  EXPECT_FALSE(of_slots.pins_too_much(4));
+  EXPECT_TRUE(of_slots.pins_too_much(5));
   EXPECT_TRUE(of_slots.may_park(4, 1));
   EXPECT_FALSE(of_slots.may_park(5, 1));
-}
-
-TEST_F(Shelf, PinsNothingInAsManySlabsAsThereAreCaches) {
-  for (int i = 0; i < 3; ++i) add_slab();
-  (void)draw(60);
-  park(draw(20));
-  EXPECT_TRUE(of_slots.pins_too_much(0, 2));
-  EXPECT_FALSE(of_slots.pins_too_much(100, 3));
-  EXPECT_TRUE(of_slots.may_park(100, 3));
-  EXPECT_FALSE(of_slots.may_park(1, 2));
-  of_slots.note_limit(2);
-  EXPECT_TRUE(of_slots.is_tight.load());
-  of_slots.note_limit(3);
-  EXPECT_FALSE(of_slots.is_tight.load());
-  EXPECT_EQ(of_slots.resting_limit(), 63U);
 }
 
 TEST_F(Shelf, NotesALimitOfAnEighthOfWhatIsInUseInThreeSlabs) {
   for (int i = 0; i < 3; ++i) add_slab();
   (void)draw(80);
-  of_slots.note_limit(1);
+  of_slots.note_limit();
   EXPECT_EQ(of_slots.resting_limit(), 10U);
   EXPECT_TRUE(of_slots.is_tight.load()) << "no full magazine may rest";
   for (int i = 0; i < 6; ++i) add_slab();
   (void)draw(8 * 63 - 80);
-  of_slots.note_limit(1);
+  of_slots.note_limit();
   EXPECT_EQ(of_slots.resting_limit(), 63U);
   EXPECT_FALSE(of_slots.is_tight.load());
 }
@@ -143,7 +128,7 @@ TEST_F(Shelf, IsTightWhenTheDepotPinsTooMuchThoughAMagazineMayBeFull) {
   for (int i = 0; i < 9; ++i) add_slab();
   (void)draw(8 * 63 - 64);
   park(draw(64));
-  of_slots.note_limit(1);
+  of_slots.note_limit();
   EXPECT_EQ(of_slots.resting_limit(), 63U);
   EXPECT_TRUE(of_slots.is_tight.load());
 }

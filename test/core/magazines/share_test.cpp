@@ -12,7 +12,6 @@ namespace {
 using quarry::core::class_count;
 using quarry::core::class_index;
 using quarry::core::class_share;
-using quarry::core::few_slabs;
 using quarry::core::full_magazine_slots;
 using quarry::core::magazine;
 using quarry::core::pinning_limit;
@@ -117,30 +116,19 @@ TEST(CacheBound, IsWholeForTwoCachesAndWhatThoseMayHoldIsSharedByMore) {
   }
 }
 
-TEST(FewSlabs, AreTwoForOneCacheAndThenOneForEachUpToSixteen) {
-  EXPECT_EQ(few_slabs(0), 2U);
-  EXPECT_EQ(few_slabs(1), 2U);
-  for (std::size_t caches = 2; caches <= 16; ++caches) EXPECT_EQ(few_slabs(caches), caches);
-  EXPECT_EQ(few_slabs(17), 16U);
-  EXPECT_EQ(few_slabs(100000), 16U);
-}
-
-TEST(PinningLimit, IsNoneInFewSlabs) {
-  EXPECT_EQ(pinning_limit(0, 0, 2), magazine::capacity);
-  EXPECT_EQ(pinning_limit(1, 1, 2), magazine::capacity);
-  EXPECT_EQ(pinning_limit(8, 2, 2), magazine::capacity);
-  EXPECT_EQ(pinning_limit(8, 9, 9), magazine::capacity);
+TEST(PinningLimit, IsNoneInTwoSlabs) {
+  EXPECT_EQ(pinning_limit(0, 0), magazine::capacity);
+  EXPECT_EQ(pinning_limit(1, 1), magazine::capacity);
+  EXPECT_EQ(pinning_limit(8, 2), magazine::capacity);
 }
 
 TEST(PinningLimit, IsAnEighthOfWhatIsInUseInMoreSlabsAndAtLeastOne) {
-  EXPECT_EQ(pinning_limit(0, 3, 2), 1U);
-  EXPECT_EQ(pinning_limit(8, 10, 9), 1U);
-  EXPECT_EQ(pinning_limit(15, 3, 2), 1U);
-  EXPECT_EQ(pinning_limit(16, 3, 2), 2U);
-  EXPECT_EQ(pinning_limit(62 * 8 + 7, 3, 2), 62U);
-  EXPECT_EQ(pinning_limit(63 * 8, 3, 2), magazine::capacity);
-  EXPECT_EQ(pinning_limit(std::size_t{1} << (sizeof(std::size_t) == 8 ? 40 : 30), 1000, 2),
-            magazine::capacity)
+  EXPECT_EQ(pinning_limit(0, 3), 1U);
+  EXPECT_EQ(pinning_limit(15, 3), 1U);
+  EXPECT_EQ(pinning_limit(16, 3), 2U);
+  EXPECT_EQ(pinning_limit(62 * 8 + 7, 3), 62U);
+  EXPECT_EQ(pinning_limit(63 * 8, 3), magazine::capacity);
+  EXPECT_EQ(pinning_limit(std::size_t{1} << (sizeof(std::size_t) == 8 ? 40 : 30), 1000), magazine::capacity)
       << "whatever the number";
 }
 

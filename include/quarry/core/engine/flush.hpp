@@ -165,8 +165,7 @@ bool engine<Supply, Lock>::drain_depot(cache& own, shelf_type& into, void* slot)
   std::size_t count = 0;
   {
     const lock_holder<Lock> held(into.lock);
-    if (into.pins_too_much(0, open_caches()))
-      count = into.parked.take_slots(portion, portion_slots - 1, home_of(&own));
+    if (into.pins_too_much(0)) count = into.parked.take_slots(portion, portion_slots - 1, home_of(&own));
   }
   if (count == 0) return false;
   portion[count] = slot;
@@ -200,7 +199,7 @@ void engine<Supply, Lock>::flush_portion(cache* own, shelf_type& into, void* con
     emptied =
         into.slots.flush(slots, count, [found = &homes[0]](std::size_t i) noexcept { return found[i]; });
     if (QUARRY_UNLIKELY(emptied != nullptr)) into.note_emptied(emptied);
-    into.note_limit(open_caches());
+    into.note_limit();
   }
   if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
 }
@@ -226,7 +225,7 @@ void engine<Supply, Lock>::deallocate_run(class_index index, void* first, std::s
       return home != nullptr ? home : into.slots.find_unlisted(slot);
     });
     if (QUARRY_UNLIKELY(emptied != nullptr)) into.note_emptied(emptied);
-    into.note_limit(open_caches());
+    into.note_limit();
   }
   if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
 }

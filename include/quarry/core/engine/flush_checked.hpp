@@ -51,7 +51,7 @@ QUARRY_NOINLINE void engine<Supply, Lock>::flush_checked(watched_cache* own, she
     }
     note_damages(look.mended());
     for (slab* each = emptied; each != nullptr; each = each->next) mender_type::set_in_transit(*each);
-    into.note_limit(open_caches());
+    into.note_limit();
   }
   if (QUARRY_UNLIKELY(emptied != nullptr)) store_.give_back(emptied);
 }

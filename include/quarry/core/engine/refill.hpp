@@ -64,7 +64,7 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
         look_before_refill(from, wanted);
         taken = from.refill(local.entries() + 1, wanted, home_of(&own));
       }
-      from.note_limit(open_caches());
+      from.note_limit();
     }
     if (surplus != nullptr) rest(*surplus);
     loaded.load(local.entries(), taken, taken < limit ? limit : taken);
@@ -104,7 +104,7 @@ slot_run engine<Supply, Lock>::allocate_run(class_index index, std::size_t least
       const lock_holder<Lock> held(from->lock);
       if (from->slots.any_free()) {
         const slot_run run = from->slots.take_run(least, count);
-        from->note_limit(open_caches());
+        from->note_limit();
         return run;
       }
       if (from->parked.slots() != 0) return {};  // single slots are at hand
@@ -155,7 +155,7 @@ template <class Supply, class Lock>
 void engine<Supply, Lock>::adopt(shelf_type& to, slab& fresh) noexcept {
   const lock_holder<Lock> held(to.lock);
   fresh.is_unlisted ? to.slots.adopt_unlisted(&fresh) : to.slots.adopt(&fresh);
-  to.note_limit(open_caches());
+  to.note_limit();
 }
 
 // The slabs of a class start small, so that a resource of a few objects stays small: apart, and as long as there is room in

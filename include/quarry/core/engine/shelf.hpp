@@ -43,25 +43,24 @@ struct shelf {
   /// slabs, not more than an eighth of the slots in use. Requires the lock.
   bool may_park(std::size_t count, std::size_t caches) const noexcept {
     const std::size_t most = parked_slots_per_cache * (caches < most_caches ? caches : most_caches);
-    return parked.slots() + count <= most && !pins_too_much(count, caches);
+    return parked.slots() + count <= most && !pins_too_much(count);
   }
 
-  /// Returns whether the depot with `count` slots more holds more than an eighth of what is in use, in a class of more slabs
-  /// than are few for `caches` caches. Requires the lock.
-  bool pins_too_much(std::size_t count, std::size_t caches) const noexcept {
-    return slots.slabs_that_leave() > few_slabs(caches) && (parked.slots() + count) * 8 > slots.used_slots();
+  /// Returns whether the depot with `count` slots more holds more than an eighth of what is in use, in a class of several
+  /// slabs. Requires the lock.
+  bool pins_too_much(std::size_t count) const noexcept {
+    return slots.slabs_that_leave() > few_slabs && (parked.slots() + count) * 8 > slots.used_slots();
   }
 
-  /// Notes how much may rest in a magazine of one of `caches` caches from now on. Requires the lock.
-  void note_limit(std::size_t caches) noexcept {
+  /// Notes how much may rest in a magazine from now on. Requires the lock.
+  void note_limit() noexcept {
     const bool was_tight = is_tight.load(std::memory_order_relaxed);  // Relaxed: written under the lock.
-    // In so few slabs nothing limits a magazine, whatever the number of caches.
-    if (!was_tight && (slots.slabs_that_leave() <= few_slabs(1) ||
+    if (!was_tight && (slots.slabs_that_leave() <= few_slabs ||
                        slots.used_slots() >= (magazine::capacity + parked.slots()) * 8))
       return;
-    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs_that_leave(), few_slabs(caches));
+    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs_that_leave());
     limit.store(most, std::memory_order_relaxed);  // Relaxed: numbers that steer.
-    is_tight.store(most < magazine_slots || pins_too_much(0, caches),
+    is_tight.store(most < magazine_slots || pins_too_much(0),
                    std::memory_order_relaxed);  // Relaxed: as above.
   }
 
