@@ -1080,6 +1080,26 @@ TEST_F(SharedEngine, GivesCachesHomesOfTheirOwnForBlocks) {
   EXPECT_EQ(caches[5]->home, home) << "a closed one keeps it";
 }
 
+TEST_F(SharedEngine, GivesACacheTheMagazinesBackThatItHasParked) {
+  constexpr class_index index = class_of_bytes(64);
+  constexpr std::size_t magazines = 8, blocks = magazines * magazine::capacity;
+  cache* const other_home = on.engine.open_cache();
+  for (std::size_t i = 0; i < 40 * blocks; ++i)
+    (void)on.allocate(*other_home, index);  // so the depot may hold much
+  cache* const caches[] = {on.engine.open_cache(), on.engine.open_cache()};
+  std::vector<void*> of[2];
+  for (std::size_t i = 0; i < 2; ++i)
+    while (of[i].size() < blocks) of[i].push_back(on.allocate(*caches[i], index));
+  for (std::size_t i = 0; i < blocks; ++i) {  // in turns, so that their magazines lie in the depot in turns
+    on.deallocate(*caches[0], of[0][i], index);
+    on.deallocate(*caches[1], of[1][i], index);
+  }
+  ASSERT_GE(on.engine.shelf_of(index)->parked.slots(), 2 * (magazines - 3) * magazine::capacity);
+  const std::set<void*> of_the_other(of[0].begin(), of[0].end());
+  for (std::size_t i = 0; i < (magazines - 1) * magazine::capacity; ++i)
+    ASSERT_EQ(of_the_other.count(on.allocate(*caches[1], index)), 0U) << i;
+}
+
 TEST_F(SharedEngine, OpensNoCacheWithoutMemory) {
   for (const bool throws : {false, true}) {
     pages.throws = throws;
