@@ -154,7 +154,7 @@ int fork_beside_busy_upstream(int forks) {
 }
 
 TEST(Fork, HappensWhileAnUpstreamMakesResourcesThatAreChecked) {
-  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_busy_upstream<checking_resource>(100); }),
             0);
 }
@@ -172,13 +172,13 @@ class noting_resource final : public lazy_resource {
 };
 
 TEST(Fork, HappensWhileAnUpstreamUsesATypedCache) {
-  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_busy_upstream<noting_resource>(100); }), 0);
 }
 
 // A typed cache whose pages come from a synchronized resource: its lock is held while that one's are waited for.
 TEST(Fork, HappensWhileATypedCacheTakesPagesFromAResource) {
-  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   const auto fork_beside = [] {
     synchronized_slab_resource resource(quarry::os_page_resource());
     quarry::slab_cache<std::array<char, 4000>, quarry::spin_lock, 65536, quarry::resource_page_source> cache{
@@ -230,7 +230,7 @@ int fork_beside_busy_blocks(int forks) {
 }
 
 TEST(Fork, HappensWhileThreadsTakeAndFreeBlocksOfTheirOwn) {
-  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_busy_blocks(200); }), 0);
 }
 
@@ -476,7 +476,7 @@ int fork_beside_visitors(int forks) {
 }
 
 TEST(Fork, HappensBesideThreadsThatVisitATypedCacheWithoutAPause) {
-  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<quarry::spin_lock>(20); }), 0);
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<std::mutex>(20); }), 0);
 }
