@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstring>
 #include <functional>
 #include <iterator>
 #include <memory_resource>
 #include <new>
 #include <random>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "support/both_resources.hpp"
@@ -16,6 +18,7 @@
 
 namespace {
 
+using quarry::check_level;
 using quarry_test::both_resources;
 using quarry_test::resource_names;
 
@@ -175,6 +178,57 @@ TYPED_TEST(ReentrantUpstream, MayFreeWhenItGetsMemoryBack) {
 }
 
 // With nothing live a trim of the resource of one thread gives all of it back.
+// Uses small slots, large ones and blocks of their own.
+template <class Resource>
+void use_all_kinds(Resource& resource) {
+  for (const std::size_t bytes : {16U, 1024U, 30000U, 3000000U})
+    for (int i = 0; i < 200 && i * bytes < 7000000; ++i) static_cast<void>(resource.allocate(bytes, 8));
+}
+
+TYPED_TEST(ReentrantUpstream, LooksAtAndUsesWhatAReleaseLeaves) {
+  alignas(64) static std::byte buffer[100000];
+  for (const check_level checks : {check_level::off, check_level::pointers})
+    for (const bool has_buffer : {false, true})
+      for (const std::size_t keep_bytes : {std::size_t{0}, std::size_t{2} << 20}) {
+        SCOPED_TRACE(testing::Message() << keep_bytes << " bytes stay, buffer: " << has_buffer
+                                        << ", checks: " << (checks != check_level::off));
+        returning_upstream upstream;
+        quarry::slab_options options;
+        options.checks = checks;
+        TypeParam resource =
+            has_buffer ? TypeParam(options, buffer, sizeof buffer, &upstream) : TypeParam(options, &upstream);
+        for (int round = 0; round < 3; ++round) {
+          use_all_kinds(resource);
+          int calls = 0;
+          std::vector<std::pair<void*, std::size_t>> taken;
+          upstream.before_deallocate = upstream.after_deallocate = [&] {
+            if (++calls > 200) return;
+            if (calls == 2) {
+              resource.release();
+              taken.clear();
+            }
+            EXPECT_LE(resource.stats().live_slots, taken.size());
+            EXPECT_FALSE(resource.owns(&calls));
+            for (const std::size_t bytes : {48U, 9000U, 900000U}) {
+              taken.emplace_back(resource.allocate(bytes, 8), bytes);
+              std::memset(taken.back().first, 0xAB, bytes);
+            }
+          };
+          resource.release(keep_bytes);
+          upstream.before_deallocate = upstream.after_deallocate = [] {};
+          ASSERT_GT(calls, 2);
+          std::set<void*> places;
+          for (const auto& [place, bytes] : taken) {
+            EXPECT_TRUE(places.insert(place).second) << "handed out twice";
+            EXPECT_TRUE(resource.owns(place));
+            EXPECT_EQ(static_cast<unsigned char*>(place)[bytes - 1], 0xAB);
+          }
+          for (const auto& [place, bytes] : taken) resource.deallocate(place, bytes, 8);
+          EXPECT_EQ(resource.stats().live_slots + resource.stats().oversize_blocks, 0U);
+        }
+      }
+}
+
 TYPED_TEST(ReentrantUpstream, IsServedOutOfWhatStaysWhenItAllocatesWhileATrimGivesBack) {
   for (int first = 1; first <= 4;
        ++first) {  // of the calls that give back, the one from which on it allocates

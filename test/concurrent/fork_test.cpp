@@ -251,21 +251,28 @@ TEST(Fork, HappensInsideAnUpstream) {
     }
     bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
   };
-  EXPECT_EQ(quarry_test::run_in_child(60,
-                                      [] {
-                                        forking_resource upstream;
-                                        {
-                                          slab_options options;
-                                          options.retain_bytes = 1;
-                                          synchronized_slab_resource resource(options, &upstream);
-                                          use(resource, 64, 3000);
-                                          use(resource, large_bytes, 2);
-                                          std::thread([&] { use(resource, 4000, 100); }).join();
-                                          resource.for_each_live([](void*, std::size_t) {});
-                                          resource.trim();
-                                        }
-                                        return upstream.children > 10 && upstream.failures == 0 ? 0 : 1;
-                                      }),
+  EXPECT_EQ(quarry_test::run_in_child(
+                60,
+                [] {
+                  forking_resource upstream;
+                  {
+                    slab_options options;
+                    options.retain_bytes = 1;
+                    synchronized_slab_resource resource(options, &upstream);
+                    use(resource, 64, 3000);
+                    use(resource, large_bytes, 2);
+                    std::thread([&] { use(resource, 4000, 100); }).join();
+                    resource.for_each_live([](void*, std::size_t) {});
+                    resource.trim();
+                    for (const std::size_t keep_bytes : {std::size_t{1} << 20, std::size_t{0}}) {
+                      static_cast<void>(resource.allocate(large_bytes, 8));
+                      use(resource, 64, 3000);
+                      resource.release(keep_bytes);
+                    }
+                    use(resource, 64, 3000);
+                  }
+                  return upstream.children > 10 && upstream.failures == 0 ? 0 : 1;
+                }),
             0);
 }
 

@@ -67,7 +67,16 @@ TEST(OversizeShards, AreForgottenOnReleaseButForTheFirst) {
   alignas(shard) std::byte memory[sizeof(shard)];
   ASSERT_TRUE(all.bring(1, memory));
   all.first().set_granted(100);
-  all.release();
+  alignas(std::max_align_t) std::byte indexes[2][quarry::core::oversize_blocks::first_index_bytes];
+  quarry::core::oversize_block of_first, of_second;
+  all.first().blocks.bring(indexes[0]);
+  all.first().blocks.insert(of_first);
+  all.at(1)->blocks.bring(indexes[1]);
+  all.at(1)->blocks.insert(of_second);
+  const quarry::core::oversize_block* const released = all.release();
+  EXPECT_EQ(released, &of_second);
+  EXPECT_EQ(released->next, &of_first);
+  EXPECT_EQ(of_first.next, nullptr);
   EXPECT_EQ(all.at(1), nullptr);
   EXPECT_EQ(all.at(0), &all.first());
   EXPECT_EQ(all.first().granted(), 0U);

@@ -227,26 +227,51 @@ TEST(Arena, UsesTheLargestRestOfTheBlocksBefore) {
   EXPECT_EQ(supplied.parts.try_allocate(1, 1), nullptr);
 }
 
-TEST(Arena, KeepsTheNewestBlockEmptyWhereOnlyTheOlderOnesAreReleased) {
+TEST(Arena, TakesTheNewestBlockBackEmptyAfterAnotherTookAllOver) {
   supplied_arena supplied;
-  const auto give_back = [&](void* block, std::size_t bytes) {
-    supplied.memory.deallocate(block, bytes, arena::block_alignment);
-  };
-  supplied.parts.release_older(give_back);
-  EXPECT_EQ(supplied.parts.newest_bytes(), 0U);
+  arena other;
+  other.take_blocks_of(supplied.parts);
+  supplied.parts.take_newest_of(other);
+  EXPECT_EQ(other.newest_bytes() + supplied.parts.newest_bytes(), 0U) << "there was none";
   for (const std::size_t bytes : {512U, 1024U, 4096U}) supplied.add(bytes);
   const std::size_t room = supplied.parts.room_bytes();
   const std::size_t wished = supplied.parts.wished_block_bytes(1, 1);
   ASSERT_NE(supplied.parts.try_allocate(300, 1), nullptr);
-  EXPECT_EQ(supplied.parts.newest_bytes(), 4096U);
-  supplied.parts.release_older(give_back);
-  EXPECT_EQ(supplied.memory.live_blocks(), 1U);
+  other.take_blocks_of(supplied.parts);
+  supplied.parts.take_newest_of(other);
+  std::vector<std::size_t> left;
+  other.release([&](void* block, std::size_t bytes) {
+    left.push_back(bytes);
+    supplied.memory.deallocate(block, bytes, arena::block_alignment);
+  });
+  EXPECT_EQ(left, (std::vector<std::size_t>{1024, 512}));
   EXPECT_EQ(supplied.memory.live_bytes(), 4096U);
+  EXPECT_EQ(supplied.parts.newest_bytes(), 4096U);
   EXPECT_EQ(supplied.parts.room_bytes(), room);
   EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), wished);
   void* const part = supplied.parts.try_allocate(room, 1);
   EXPECT_TRUE(supplied.memory.holds(part));
   EXPECT_TRUE(supplied.parts.owns(part));
+}
+
+TEST(Arena, IsAsNewWhereAnotherTakesItsBlocksOver) {
+  alignas(16) std::byte buffer[512];
+  supplied_arena supplied;
+  supplied.parts.start_in(buffer, 128);
+  for (const std::size_t bytes : {512U, 4096U}) supplied.add(bytes);
+  arena other;
+  other.take_blocks_of(supplied.parts);
+  EXPECT_TRUE(supplied.parts.untouched());
+  EXPECT_EQ(supplied.parts.try_allocate(1, 1), nullptr) << "the buffer's rest, too, is forgotten";
+  EXPECT_EQ(supplied.parts.newest_bytes(), 0U);
+  EXPECT_EQ(supplied.parts.wished_block_bytes(1, 1), arena().wished_block_bytes(1, 1));
+  std::size_t taken = 0;
+  other.release([&](void* block, std::size_t bytes) {
+    ++taken;
+    supplied.memory.deallocate(block, bytes, arena::block_alignment);
+  });
+  EXPECT_EQ(taken, 2U);
+  EXPECT_EQ(supplied.memory.live_blocks(), 0U);
 }
 
 TEST(Arena, TellsTheRoomThatIsLeft) {

@@ -290,9 +290,9 @@ TEST(Extents, AFixedOneNeitherCountsAsIdleNorIsGivenAway) {
   filled.all.put(filled.all.take(8), false);
   EXPECT_EQ(filled.all.idle(), &other);
   std::size_t given_back = 0;
-  filled.all.release([&](std::byte* base, std::size_t bytes) {
-    EXPECT_EQ(base, reinterpret_cast<std::byte*>(filled.next_base));
-    given_back += bytes;
+  filled.all.release([&](const extent& each) {
+    EXPECT_EQ(each.base, reinterpret_cast<std::byte*>(filled.next_base));
+    given_back += each.granules * granule_bytes;
   });
   EXPECT_EQ(given_back, 8 * granule_bytes);
 }
@@ -335,9 +335,10 @@ TEST(Extents, ReleaseGivesBackEveryOneWhetherLentOrNot) {
   filled.all.put(filled.all.take(1), false);
   std::set<std::byte*> bases;
   std::size_t bytes_in_all = 0;
-  filled.all.release([&](std::byte* base, std::size_t bytes) {
-    EXPECT_TRUE(bases.insert(base).second);
-    bytes_in_all += bytes;
+  filled.all.release([&](extent& each) {
+    EXPECT_TRUE(bases.insert(each.base).second);
+    bytes_in_all += each.granules * granule_bytes;
+    each.next = nullptr;  // as who links them elsewhere
   });
   EXPECT_EQ(bases.size(), 4U);
   EXPECT_EQ(bytes_in_all, 74 * granule_bytes);

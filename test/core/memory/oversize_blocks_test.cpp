@@ -346,7 +346,14 @@ TEST(OversizeBlocks, EveryBlockIsShownOnceAndReleaseForgetsAll) {
     for (std::size_t i = 0; i < 50; ++i) places.insert(many.keep(2 * gibibyte + i * 65536, 50000).memory);
     many.all.for_each([&places](const oversize_block& each) { EXPECT_EQ(places.erase(each.memory), 1U); });
     EXPECT_TRUE(places.empty());
-    many.all.release();
+    oversize_block other;  // of a chain that goes on
+    std::size_t returned = 0;
+    for (const oversize_block* each = many.all.release(&other); each != &other; each = each->next) {
+      ASSERT_NE(each, nullptr);
+      EXPECT_TRUE(places.insert(each->memory).second);
+      ++returned;
+    }
+    EXPECT_EQ(returned, 150U);
     EXPECT_EQ(many.all.blocks() + many.all.bytes() + many.all.kept_bytes(), 0U);
     EXPECT_FALSE(many.all.has_index());
     EXPECT_FALSE(many.all.has_spare()) << "where the records lay is gone";

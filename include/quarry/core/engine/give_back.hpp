@@ -128,71 +128,95 @@ std::size_t store<Supply, Lock>::trim(std::size_t keep_bytes) noexcept {
 
 template <class Supply, class Lock>
 void store<Supply, Lock>::release(bool keeps, std::size_t keep_bytes) noexcept {
-  oversize_.for_each(
-      [](shard& each) { const lock_holder<Lock> seen(each.lock); });  // what others wrote before
   const lock_holder supplied(supply_lock_);
+  const bool is_outermost =
+      !std::exchange(is_in_release_, true);  // else what went before lies in the buffer yet
+  const std::size_t before_bytes = held_bytes();
+  leavings left;
+  forget_all(keep_bytes, left);
+  give_back(left, keeps);
+  discharge(before_bytes -
+            left.kept_bytes);  // after a fork, too, where a thread that is no more had taken some of it
+  if (is_outermost) {
+    const lock_holder<Lock> held(lock_);
+    attach_buffer();
+  }
+  is_in_release_ = !is_outermost;
+  take_again(left.kept);
+}
+
+// Makes the store empty; of what it had keep_bytes bytes at most are to stay, with them a block of parts: it has room for their
+// records.
+template <class Supply, class Lock>
+void store<Supply, Lock>::forget_all(std::size_t keep_bytes, leavings& left) noexcept {
+  left.blocks = oversize_.release();
   const lock_holder<Lock> held(lock_);
-  kept_extent* const kept = give_back_all(keeps, keep_bytes);
-  oversize_.release();
+  const std::size_t parts_bytes = buffer_ != nullptr ? 0 : parts_.newest_bytes();
+  std::size_t room_bytes = keep_bytes > parts_bytes ? keep_bytes - parts_bytes : 0;
+  extents_.release([&](extent& each) {
+    const std::size_t bytes = each.granules * granule_bytes();
+    if (bytes <= room_bytes) {
+      room_bytes -= bytes;
+      left.kept_bytes += bytes;
+      tell_leaving(each.base, sizeof(kept_extent));
+      left.kept = ::new (each.base) kept_extent{left.kept, bytes};
+      return;
+    }
+    each.next = left.extents;
+    left.extents = &each;
+  });
+  left.keeps_parts = left.kept != nullptr && buffer_ == nullptr;
+  if (left.keeps_parts) left.kept_bytes += parts_bytes;
+  left.parts.take_blocks_of(parts_);
   directory_.release();
   headers_.release();
   next_epoch();
   granted_bytes_ = 0;
-  held_bytes_.store(parts_.newest_bytes(), std::memory_order_relaxed);  // Relaxed: under the supply's lock.
-  attach_buffer();
-  take_again(kept);
 }
 
-// Gives everything back to the supply but `keep_bytes` bytes at most; what points to it is left as it is, but for parts and extents.
-// A block of parts stays where extents do: it has room for their records. Returns the extents that stay. Requires both locks.
+// Gives what was forgotten to the supply. Holds no lock that the supply needs to look at the store, or to use it. Requires the
+// supply's lock.
 template <class Supply, class Lock>
-auto store<Supply, Lock>::give_back_all(bool keeps, std::size_t keep_bytes) noexcept -> kept_extent* {
+void store<Supply, Lock>::give_back(leavings& left, bool keeps) noexcept {
   tell_leaving(buffer_, buffer_bytes_);
-  std::as_const(oversize_).for_each([&](const shard& some) {
-    some.blocks.for_each([&](const oversize_block& each) {
-      tell_leaving(each.memory, each.held_bytes);
-      supply_.deallocate_pages(each.memory, each.held_bytes, each.alignment);
-    });
-  });
-  kept_extent* kept = nullptr;
-  const std::size_t parts_bytes = buffer_ != nullptr ? 0 : parts_.newest_bytes();
-  std::size_t room_bytes = keep_bytes > parts_bytes ? keep_bytes - parts_bytes : 0;
-  extents_.release([&](std::byte* base, std::size_t bytes) {
-    if (bytes <= room_bytes) {
-      room_bytes -= bytes;
-      tell_leaving(base, sizeof(kept_extent));
-      kept = ::new (base) kept_extent{kept, bytes};
-      return;
-    }
-    tell_leaving(base, bytes);
-    keeps ? supply_.keep_extent(base, bytes, extent_alignment())
-          : supply_.deallocate_extent(base, bytes, extent_alignment());
-  });
-  const auto give_part_back = [&](void* memory, std::size_t bytes) {
+  for (const oversize_block* each = left.blocks; each != nullptr; each = each->next) {
+    tell_leaving(each->memory, each->held_bytes);
+    supply_.deallocate_pages(each->memory, each->held_bytes, each->alignment);
+  }
+  for (const extent* each = left.extents; each != nullptr; each = each->next) {
+    const std::size_t bytes = each->granules * granule_bytes();
+    tell_leaving(each->base, bytes);
+    keeps ? supply_.keep_extent(each->base, bytes, extent_alignment())
+          : supply_.deallocate_extent(each->base, bytes, extent_alignment());
+  }
+  if (left.keeps_parts) {
+    const lock_holder<Lock> held(lock_);
+    parts_.take_newest_of(left.parts);
+  }
+  left.parts.release([&](void* memory, std::size_t bytes) {
     tell_leaving(memory, bytes);
     if (!is_in_buffer(memory)) supply_.deallocate_pages(memory, bytes, arena::block_alignment);
-  };
-  kept != nullptr&& buffer_ == nullptr ? parts_.release_older(give_part_back)
-                                       : parts_.release(give_part_back);
-  return kept;
+  });
 }
 
-// Takes extents back that have stayed; those for whose records there is no room go to the supply. Requires both locks.
+// Takes extents back that have stayed; those for whose records there is no room go to the supply. Requires the supply's lock.
 template <class Supply, class Lock>
 void store<Supply, Lock>::take_again(kept_extent* kept) noexcept {
   while (kept != nullptr) {
     const kept_extent each = *kept;
     void* const base = std::exchange(kept, each.next);
-    void* const record = parts_.try_allocate(sizeof(extent), alignof(extent));
-    if (record == nullptr) {
-      tell_leaving(base, each.bytes);
-      supply_.deallocate_extent(base, each.bytes, extent_alignment());
-      continue;
+    {
+      const lock_holder<Lock> held(lock_);
+      if (void* const record = parts_.try_allocate(sizeof(extent), alignof(extent))) {
+        tell_resting(base, sizeof(kept_extent));
+        extents_.bring_spare(*::new (record) extent);
+        extents_.touch(extents_.add(base, static_cast<std::uint32_t>(each.bytes / granule_bytes()), false));
+        continue;
+      }
     }
-    tell_resting(base, sizeof(kept_extent));
-    held_bytes_.store(held_bytes() + each.bytes, std::memory_order_relaxed);  // Relaxed: as above.
-    extents_.bring_spare(*::new (record) extent);
-    extents_.touch(extents_.add(base, static_cast<std::uint32_t>(each.bytes / granule_bytes()), false));
+    tell_leaving(base, each.bytes);
+    supply_.deallocate_extent(base, each.bytes, extent_alignment());
+    discharge(each.bytes);
   }
 }
 

@@ -85,12 +85,18 @@ class oversize_shards {
       if (shard* const each = at(i)) f(*each);
   }
 
-  /// Forgets everything: the memory that records, indexes and other shards lie in is gone.
-  void release() noexcept {
+  /// Forgets everything: the memory that records, indexes and other shards lie in is about to go. Returns the blocks, linked by
+  /// next.
+  oversize_block* release() noexcept {
+    oversize_block* all = nullptr;
+    for_each([&](shard& each) {
+      const lock_holder<Lock> seen(each.lock);  // what others wrote before
+      all = each.blocks.release(all);
+    });
     for (std::atomic<shard*>& each : others_)
       each.store(nullptr, std::memory_order_relaxed);  // Relaxed: nobody else is inside a call.
-    first_.blocks.release();
     first_.set_granted(0);
+    return all;
   }
 
  private:

@@ -69,7 +69,9 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
   }
   ~store() {
     const lock_holder supplied(supply_lock_);
-    give_back_all(true);
+    leavings left;
+    forget_all(0, left);
+    give_back(left, true);
   }
   store(const store&) = delete;
   store& operator=(const store&) = delete;
@@ -363,13 +365,24 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
     kept_extent* next;
     std::size_t bytes;
   };
-  kept_extent* give_back_all(bool keeps, std::size_t keep_bytes = 0) noexcept;
+  // All that a store had when it was made empty.
+  struct leavings {
+    oversize_block* blocks = nullptr;  // linked by next, as the others are
+    extent* extents = nullptr;
+    kept_extent* kept = nullptr;
+    arena parts;               // where the records of the others lie
+    bool keeps_parts = false;  // the newest block, for the records of the kept ones
+    std::size_t kept_bytes = 0;
+  };
+  void forget_all(std::size_t keep_bytes, leavings& left) noexcept;
+  void give_back(leavings& left, bool keeps) noexcept;
   void take_again(kept_extent* kept) noexcept;
   void attach_buffer() noexcept;
 
   typename supply_lock_of<Lock>::type supply_lock_;  // held across calls of the supply; taken before lock_
   Supply supply_;                                    // under supply_lock_
   supply_row row_;                                   // the same
+  bool is_in_release_ = false;                       // the same; the supply may come back
   const std::size_t max_bytes_;                      // 0: no limit
   const std::size_t retain_bytes_;
   const bool keeps_blocks_;  // freed ones may wait for the next request

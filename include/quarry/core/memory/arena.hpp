@@ -25,8 +25,7 @@ class arena {
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
 
-  /// Lets the arena use [begin, begin + bytes) first; it stays the caller's. Requires that nothing was
-  /// allocated yet.
+  /// Lets the arena use [begin, begin + bytes) first; it stays the caller's. Of a block that came before nothing more is used.
   void start_in(void* begin, std::size_t bytes) noexcept {
     start_ = reinterpret_cast<std::uintptr_t>(begin);
     start_end_ = start_ + bytes;
@@ -104,21 +103,25 @@ class arena {
       blocks_.store(each->next, std::memory_order_relaxed);  // Relaxed: alone.
       f(each, each->bytes);
     }
-    newest_ = older_ = {};
-    start_ = 0;
-    next_bytes_ = first_bytes_;
+    forget();
   }
 
-  /// As release(), but the newest block stays, with nothing allocated in it.
-  template <class F>
-  void release_older(F f) noexcept {
-    block* const kept = newest();
-    if (kept == nullptr) return release(f);
-    const std::size_t kept_bytes = kept->bytes, next_bytes = next_bytes_;
-    blocks_.store(kept->next, std::memory_order_relaxed);  // Relaxed: alone.
-    release(f);
-    add(kept, kept_bytes);
-    next_bytes_ = next_bytes;  // as large as the owner turned out to need
+  /// Takes over the blocks of `other`, which is as new then. Requires that this arena has none.
+  void take_blocks_of(arena& other) noexcept {
+    blocks_.store(other.newest(), std::memory_order_relaxed);  // Relaxed: alone.
+    next_bytes_ = other.next_bytes_;
+    other.blocks_.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
+    other.forget();
+  }
+
+  /// Takes over the newest block of `other`, if it has one, with nothing allocated in it. Blocks wished for are as large as those of
+  /// `other`.
+  void take_newest_of(arena& other) noexcept {
+    block* const taken = other.newest();
+    if (taken == nullptr) return;
+    other.blocks_.store(taken->next, std::memory_order_relaxed);  // Relaxed: alone.
+    add(taken, taken->bytes);
+    next_bytes_ = other.next_bytes_;
   }
   std::size_t newest_bytes() const noexcept {
     return newest() == nullptr ? 0 : newest()->bytes;
@@ -156,6 +159,12 @@ class arena {
     std::uintptr_t begin = 0;  // address of the first unused byte
     std::uintptr_t end = 0;
   };
+
+  void forget() noexcept {  // what lies in blocks
+    newest_ = older_ = {};
+    start_ = 0;
+    next_bytes_ = first_bytes_;
+  }
 
   block* newest() const noexcept {
     return blocks_.load(std::memory_order_relaxed);

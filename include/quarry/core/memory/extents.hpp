@@ -128,14 +128,14 @@ class extents {
   /// Complexity  O(extents).
   granule_run take_touched() noexcept;
 
-  /// Forgets every extent: f(std::byte* base, std::size_t bytes) gets each that is not fixed, lent or not.
+  /// Forgets every extent: f(extent&) gets each that is not fixed, lent or not, and may link it by next.
   template <class F>
   void release(F f) noexcept {
-    for (extent*& head : groups_) {
-      for (extent* each = head; each != nullptr; each = each->next)
-        if (!each->is_fixed) f(each->base, each->granules * granule_bytes_);
-      head = nullptr;
-    }
+    for (extent*& head : groups_)
+      while (extent* const each = head) {
+        head = each->next;
+        if (!each->is_fixed) f(*each);
+      }
     spare_ = nullptr;
     held_granules_ = 0;
     idle_bytes_ = discarded_bytes_ = 0;

@@ -141,8 +141,8 @@ class oversize_blocks {
     return end < buckets_;
   }
 
-  /// Forgets everything.
-  void release() noexcept;
+  /// Forgets everything. Returns the blocks, live or kept, linked by next, before those of the chain `others`.
+  oversize_block* release(oversize_block* others = nullptr) noexcept;
 
   std::size_t blocks() const noexcept { return live_; }            // live ones in which no slab lies
   std::size_t bytes() const noexcept { return live_bytes_; }       // of them, as asked for
@@ -348,10 +348,17 @@ inline oversize_block* oversize_blocks::reuse(std::size_t bytes, std::size_t ali
   return found;
 }
 
-inline void oversize_blocks::release() noexcept {
+inline oversize_block* oversize_blocks::release(oversize_block* others) noexcept {
+  for (std::size_t i = 0; i < buckets_; ++i)
+    while (oversize_block* const each = bucket(i)) {
+      bucket(i) = each->next;
+      each->next = others;
+      others = each;
+    }
   buckets_ = blocks_ = live_ = live_bytes_ = kept_bytes_ = 0;
   powers_ = 0;
   spare_ = newest_ = newest_kept_ = oldest_kept_ = nullptr;
+  return others;
 }
 
 inline bool oversize_blocks::check_invariants() const noexcept {
