@@ -41,13 +41,16 @@ using quarry_test::upstream_failure;
 struct ordered_lock {
   static inline std::vector<const ordered_lock*> held;
   static inline const ordered_lock* supply = nullptr;
-  static inline const ordered_lock* blocks = nullptr;  // of the first shard
+  static inline std::vector<const ordered_lock*> shards;  // of blocks
   static inline const ordered_lock* store = nullptr;
 
+  static bool is_shard(const ordered_lock* each) {
+    return std::find(shards.begin(), shards.end(), each) != shards.end();
+  }
   bool is_inside() const {
     if (supply == nullptr) return true;  // it is being found out which is which
-    return held.size() == 1 && ((this == store && (held[0] == supply || held[0] == blocks)) ||
-                                (this == blocks && held[0] == supply));
+    return held.size() == 1 && ((this == store && (held[0] == supply || is_shard(held[0]))) ||
+                                (is_shard(this) && held[0] == supply));
   }
   void lock() {
     EXPECT_TRUE(held.empty() || is_inside()) << "taken while another is held";
@@ -58,8 +61,8 @@ struct ordered_lock {
     return true;
   }
   void unlock() {
-    EXPECT_EQ(held.back(), this);
-    held.pop_back();
+    EXPECT_TRUE(supply == nullptr || held.back() == this);
+    held.erase(std::find(held.begin(), held.end(), this));
   }
   static void expect_supplied() {
     EXPECT_TRUE(!held.empty() && held[0] == supply) << "the supply without its lock";
@@ -90,13 +93,22 @@ struct user {
                growth_log2) {
     if constexpr (std::is_same_v<Lock, ordered_lock>) {
       ordered_lock::held.clear();
+      find_out_locks();
+      pages.at_every_call = &ordered_lock::expect_supplied;
+    }
+  }
+
+  /// Notes which lock is which; again when a shard has come.
+  void find_out_locks() {
+    if constexpr (std::is_same_v<Lock, ordered_lock>) {
       ordered_lock::supply = nullptr;
       EXPECT_TRUE(engine.memory().try_lock_all());
-      ordered_lock::supply = ordered_lock::held.at(0);
-      ordered_lock::blocks = ordered_lock::held.at(1);
-      ordered_lock::store = ordered_lock::held.at(2);
+      const auto& held = ordered_lock::held;
+      ordered_lock::shards.assign(held.begin() + 1, held.end() - 1);
+      ordered_lock::store = held.back();
+      const ordered_lock* const supply = held.front();
       engine.memory().unlock_all();
-      pages.at_every_call = &ordered_lock::expect_supplied;
+      ordered_lock::supply = supply;
     }
   }
 
@@ -712,6 +724,7 @@ TYPED_TEST(Engine, ForgetsEverythingOnReleaseAndStartsAnew) {
     EXPECT_FALSE(this->on.engine.has_no_block());
     EXPECT_EQ(this->on.live_slots({current}).size(), 6000U);
     this->on.engine.close_cache(*this->on.engine.open_cache());
+    this->on.find_out_locks();
     this->on.engine.release();
     EXPECT_EQ(this->pages.memory.live_blocks(), 0U);
     EXPECT_EQ(this->on.engine.used_slots(), 0U);

@@ -145,6 +145,14 @@ void store<Supply, Lock>::release(bool keeps, std::size_t keep_bytes) noexcept {
   take_again(left.kept);
 }
 
+template <class Supply, class Lock>
+void store<Supply, Lock>::end() noexcept {
+  const lock_holder supplied(supply_lock_);
+  leavings left;
+  forget_all(0, left);
+  give_back(left, true);
+}
+
 // Makes the store empty; of what it had keep_bytes bytes at most are to stay, with them a block of parts: it has room for their
 // records.
 template <class Supply, class Lock>

@@ -67,12 +67,7 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
     if (limits.detail != slot_detail::none) parts_.wish_doubling_blocks();
   }
-  ~store() {
-    const lock_holder supplied(supply_lock_);
-    leavings left;
-    forget_all(0, left);
-    give_back(left, true);
-  }
+  ~store() { end(); }
   store(const store&) = delete;
   store& operator=(const store&) = delete;
 
@@ -374,6 +369,7 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
     bool keeps_parts = false;  // the newest block, for the records of the kept ones
     std::size_t kept_bytes = 0;
   };
+  void end() noexcept;
   void forget_all(std::size_t keep_bytes, leavings& left) noexcept;
   void give_back(leavings& left, bool keeps) noexcept;
   void take_again(kept_extent* kept) noexcept;
