@@ -50,14 +50,18 @@ void* slab_face<Derived>::allocate_slow(std::size_t bytes, std::size_t alignment
   return allocate_watched(bytes, alignment, key);
 }
 
-// A class that the cache has opened is pooled in this resource, and nothing is watched.
+// A class that the cache has opened is pooled in this resource, and nothing is watched; where there is one cache, of that of the
+// resource, any that is pooled will do.
 template <class Derived>
 void* slab_face<Derived>::allocate_pooled(std::size_t bytes, std::size_t alignment, core::class_key key,
                                           core::cursor& missed) {
   core::cache& own = cache_missed(missed, key);
   const core::class_index index = core::class_of_key(key);
-  if (QUARRY_LIKELY(own.class_cache_of(index) != nullptr && is_alignment(alignment)))
-    if (void* const slot = self().host().engine().allocate_slow(own, index)) return slot;
+  auto& host = self().host();
+  const bool is_pooled =
+      Derived::is_for_one_thread ? host.setup().pools(index) : own.class_cache_of(index) != nullptr;
+  if (QUARRY_LIKELY(is_pooled && is_alignment(alignment)))
+    if (void* const slot = host.engine().allocate_slow(own, index)) return slot;
   return allocate_missed(bytes, alignment);
 }
 

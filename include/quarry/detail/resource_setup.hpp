@@ -32,6 +32,9 @@ class resource_setup {
     return index <= last_class_ ? index : core::no_class;
   }
 
+  /// Whether slots of the class are handed out, and nothing watches the calls.
+  bool pools(core::class_index index) const noexcept { return index <= last_class_ && !is_checked(); }
+
   /// Whether every call takes the slow way. Where there is a tool to tell, they are checked, too.
   bool is_checked() const noexcept { return options_.checks != check_level::off; }
 

@@ -200,9 +200,8 @@ class QUARRY_EXPORT engine {
  private:
   static constexpr bool is_shared = !std::is_empty_v<Lock>;  // by threads that have caches of their own
   static constexpr std::size_t line_bytes =
-      is_shared ? 64 : alignof(void*);             // between what two threads write
-  static constexpr std::size_t portion_slots = 8;  // that one call moves to their slabs
-  static constexpr std::size_t first_of_slab = 8;  // slots that the call which makes a slab takes from it
+      is_shared ? 64 : alignof(void*);                           // between what two threads write
+  static constexpr std::size_t portion_slots = 8;                // that one call moves to their slabs
   static constexpr std::size_t most_empty = is_shared ? 16 : 4;  // magazines without slots that a depot keeps
   static constexpr std::size_t few_caches = 8;  // that may each hold as large a block as one alone
   static constexpr std::size_t magazines_at_once =
@@ -306,6 +305,11 @@ class QUARRY_EXPORT engine {
   void shrink(cache& own, class_index index, bool is_unused) noexcept;
   void drop_share(cache& own, const shelf_type& of, class_cache& local) noexcept;
   void age_depot(shelf_type& of) noexcept;
+  // Returns the slots that the call which makes a slab takes from it: few, but where it lies apart and there was little to make.
+  static std::size_t first_slots_of(const shelf_type& of) noexcept {
+    constexpr std::size_t of_extent = 8, of_apart = 48;
+    return of.slots.slabs_that_leave() != 0 ? of_extent : of_apart;
+  }
   std::uint32_t limit_of(const shelf_type& of, const class_cache& local) const noexcept {
     const std::uint32_t resting = of.resting_limit();
     return resting < local.share.magazine_slots ? resting : local.share.magazine_slots;

@@ -1,4 +1,5 @@
 // How a class is opened, with its first slab, and how a cache is, with its parts: shelves, magazines, what a cache has of a class.
+// What opens a class is inlined, here and in take.hpp: a resource made for one request opens a class for every twenty blocks or so.
 //
 // Layer      2. Part of engine.hpp.
 #pragma once
@@ -39,7 +40,8 @@ auto engine<Supply, Lock>::first_shelf_of(class_index index, cache* own) -> shel
 
 // Whether the limit leaves room for a slot of the class, and for its shelf. More than that is not always taken: headers may rest.
 template <class Supply, class Lock>
-bool engine<Supply, Lock>::may_open(class_index index) const noexcept {
+QUARRY_ALWAYS_INLINE bool engine<Supply, Lock>::may_open(class_index index) const noexcept {
+  if (!store_.has_limit()) return true;
   bool has_room = false;
   {
     const lock_holder<Lock> held(cache_lock_);
@@ -49,15 +51,16 @@ bool engine<Supply, Lock>::may_open(class_index index) const noexcept {
 }
 
 template <class Supply, class Lock>
-auto engine<Supply, Lock>::make_shelf(class_index index) noexcept -> shelf_type* {
+QUARRY_ALWAYS_INLINE auto engine<Supply, Lock>::make_shelf(class_index index) noexcept -> shelf_type* {
   void* place = nullptr;
   {
     const lock_holder<Lock> held(cache_lock_);
     place = shelf_rooms_;
     if (place != nullptr) shelf_rooms_ = shelf_rooms_->next;
   }
-  if (place == nullptr) place = store_.take_part(sizeof(shelf_type), line_bytes, true, slot_bytes_of(index));
-  return place == nullptr ? nullptr : ::new (place) shelf_type(index, layout_of(index));
+  const slab_layout layout = layout_of(index);
+  if (place == nullptr) place = store_.take_part(sizeof(shelf_type), line_bytes, true, layout.slot_bytes);
+  return place == nullptr ? nullptr : ::new (place) shelf_type(index, layout);
 }
 
 template <class Supply, class Lock>
@@ -69,7 +72,8 @@ void engine<Supply, Lock>::keep_room(shelf_type& unused) noexcept {
 
 // Lets everyone use a shelf. Returns the one of its class, which may be that of a thread that came first.
 template <class Supply, class Lock>
-auto engine<Supply, Lock>::open_shelf(unopened_shelf& opening, slab& first) noexcept -> shelf_type& {
+QUARRY_ALWAYS_INLINE auto engine<Supply, Lock>::open_shelf(unopened_shelf& opening, slab& first) noexcept
+    -> shelf_type& {
   shelf_type* opened = nullptr;
   {
     const lock_holder<Lock> held(cache_lock_);
@@ -140,7 +144,7 @@ cache* engine<Supply, Lock>::make_watched(void* place) noexcept {
 
 // Gives a class its first, small magazine in a cache; it is empty and takes nothing until the class has a share.
 template <class Supply, class Lock>
-class_cache* engine<Supply, Lock>::attach(cache& own, class_index index) noexcept {
+QUARRY_ALWAYS_INLINE class_cache* engine<Supply, Lock>::attach(cache& own, class_index index) noexcept {
   constexpr std::size_t bytes = (sizeof(class_cache) + line_bytes - 1) / line_bytes * line_bytes;
   void* const place = own.class_cache_of(index) == nullptr ? store_.take_part(bytes, line_bytes) : nullptr;
   if (own.class_cache_of(index) != nullptr)

@@ -37,7 +37,7 @@ void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
 // Exchanges the empty magazine for a full one of the depot, or fills it from depot and bin. A single magazine is
 // filled to one half, so that there is as much room for frees.
 template <class Supply, class Lock>
-void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& local) {
+QUARRY_ALWAYS_INLINE void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& local) {
   cursor& loaded = own.cursors[from.index];
   widen(own, from, local);
   bool has_grown = false;
@@ -49,7 +49,6 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
     const std::uint32_t limit = limit_of(from, local);
     const bool exchanges = local.share.is_paired() && limit == from.magazine_slots;
     std::size_t wanted = local.share.is_paired() ? limit : (limit + 1U) / 2;
-    if (has_grown && wanted > first_of_slab) wanted = first_of_slab;
     std::size_t taken = 0;
     magazine* surplus = nullptr;
     {
@@ -61,6 +60,7 @@ void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& lo
         local.set_entries(parked->entries);
         taken = from.magazine_slots;
       } else {
+        if (has_grown && wanted > first_slots_of(from)) wanted = first_slots_of(from);
         look_before_refill(from, wanted);
         taken = from.refill(local.entries() + 1, wanted, home_of(&own));
       }

@@ -12,7 +12,8 @@ namespace core {
 // Gives a class that missed its next larger share, when the cache's bound allows it. Each call also looks at one other
 // class, and takes a step of it back when that is unused, or when its share is much larger and the room is wanted.
 template <class Supply, class Lock>
-void engine<Supply, Lock>::widen(cache& own, const shelf_type& of, class_cache& local) noexcept {
+QUARRY_ALWAYS_INLINE void engine<Supply, Lock>::widen(cache& own, const shelf_type& of,
+                                                      class_cache& local) noexcept {
   // Who yields half of its share to one a quarter as large does not at once ask for it back.
   constexpr std::size_t much_larger = 4;
   constexpr std::uint32_t visits_a_look = 4;  // where there is room

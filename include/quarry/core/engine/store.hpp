@@ -147,6 +147,9 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
     return extents_.idle_bytes() >= bytes;
   }
 
+  /// Whether what is held from the supply is limited.
+  bool has_limit() const noexcept { return max_bytes_ != 0; }
+
   /// Whether the limit leaves room for a part of `part_bytes` bytes and for `bytes` more, or what rests may serve. Where not, no part
   /// is to be taken for them. Complexity O(1).
   bool may_begin(std::size_t part_bytes, std::size_t alignment, std::size_t bytes) const noexcept {

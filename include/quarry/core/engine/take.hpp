@@ -197,8 +197,9 @@ slab* store<Supply, Lock>::make_slab(const granule_run& run, const slab_layout& 
 
 // Makes a slab whose slots lie behind its header, at the alignment of their size.
 template <class Supply, class Lock>
-slab* store<Supply, Lock>::make_unlisted(void* header, std::size_t header_bytes, std::size_t slots,
-                                         const slab_layout& layout, class_index index) noexcept {
+QUARRY_ALWAYS_INLINE slab* store<Supply, Lock>::make_unlisted(void* header, std::size_t header_bytes,
+                                                              std::size_t slots, const slab_layout& layout,
+                                                              class_index index) noexcept {
   const std::size_t alignment = alignment_of(layout.slot_bytes);
   const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(header) + header_bytes;
   const std::uintptr_t begin = (behind + alignment - 1) & ~(std::uintptr_t{alignment} - 1);
