@@ -52,16 +52,18 @@ class returning_upstream final : public std::pmr::memory_resource {
   bool is_back_ = false;
 };
 
-/// Objects of up to four sizes, or of any small size, that live in a resource; none is ever handed out twice.
+/// Objects of up to four sizes, of any small size, or of four for which each is a block of its own, that live in a resource; none is
+/// ever handed out twice.
 template <class Resource>
 class population {
  public:
-  population(Resource& resource, unsigned seed) : resource_(resource), random_(seed), sizes_(1 + seed % 5) {}
+  population(Resource& resource, unsigned seed) : resource_(resource), random_(seed), sizes_(1 + seed % 6) {}
 
   void allocate_one() {
     static constexpr std::size_t each_bytes[] = {16, 48, 200, 1024};
-    const std::size_t bytes =
-        sizes_ <= std::size(each_bytes) ? each_bytes[random_() % sizes_] : 1 + random_() % 2500;
+    const std::size_t bytes = sizes_ <= std::size(each_bytes) ? each_bytes[random_() % sizes_]
+                              : is_of_blocks()                ? 40000 + random_() % 4 * 20000
+                                                              : 1 + random_() % 2500;
     void* memory = nullptr;
     try {
       memory = resource_.allocate(bytes, 8);
@@ -96,7 +98,7 @@ class population {
     int burst = 0;
     for (int i = 0; i < calls; ++i) {
       if (burst == 0) burst = (random_() % 2 != 0 ? 1 : -1) * static_cast<int>(random_() % 400);
-      if (burst > 0 && objects_.size() < 5000) {
+      if (burst > 0 && objects_.size() < (is_of_blocks() ? 200 : 5000)) {
         allocate_one();
         --burst;
       } else if (burst != 0) {
@@ -108,6 +110,8 @@ class population {
   std::size_t size() const { return objects_.size(); }
 
  private:
+  bool is_of_blocks() const { return sizes_ == 6; }
+
   struct object {
     void* memory;
     std::size_t bytes;
@@ -136,10 +140,10 @@ class ReentrantUpstream : public testing::Test {
       set_hooks(upstream, objects);
       objects.churn(20000);
       upstream.before_allocate = upstream.before_deallocate = [] {};
-      ASSERT_EQ(resource.stats().live_slots, objects.size());
+      ASSERT_EQ(resource.stats().live_slots + resource.stats().oversize_blocks, objects.size());
       while (objects.size() != 0) objects.free_one();
       resource.trim();
-      ASSERT_EQ(resource.stats().live_slots, 0U);
+      ASSERT_EQ(resource.stats().live_slots + resource.stats().oversize_blocks, 0U);
     }
   }
 };
@@ -148,6 +152,25 @@ TYPED_TEST_SUITE(ReentrantUpstream, both_resources, resource_names);
 TYPED_TEST(ReentrantUpstream, MayFreeWhenItIsAskedForMemory) {
   this->lose_nothing(
       [](auto& upstream, auto& objects) { upstream.before_allocate = [&] { objects.free_some(); }; });
+}
+
+TYPED_TEST(ReentrantUpstream, MayFreeTheBlockThatWasHandedOutLastWhenItIsAskedForAnother) {
+  returning_upstream upstream;
+  TypeParam resource(&upstream);
+  void* last = resource.allocate(100000, 8);
+  upstream.before_allocate = [&] {
+    if (last != nullptr) resource.deallocate(std::exchange(last, nullptr), 100000, 8);
+  };
+  void* const first = resource.allocate(200000, 8);
+  upstream.before_allocate = [] {};
+  EXPECT_EQ(last, nullptr);
+  EXPECT_EQ(resource.stats().oversize_blocks, 1U);
+  EXPECT_EQ(resource.stats().oversize_bytes, 200000U);
+  void* const second = resource.allocate(200000, 8);
+  EXPECT_NE(first, second);
+  resource.deallocate(first, 200000, 8);
+  resource.deallocate(second, 200000, 8);
+  EXPECT_EQ(resource.stats().oversize_blocks, 0U);
 }
 
 TYPED_TEST(ReentrantUpstream, MayFreeAndAllocateWhenItIsAskedForMemory) {

@@ -29,8 +29,10 @@ struct resting_blocks {
 
 class last_block {
  public:
-  /// Notes a block that is handed out; forgets the one before. Requires that none rests.
+  /// Notes a block that is handed out; forgets the one before. Where one rests, because the supply that was asked for the block has
+  /// come back, nothing happens.
   void hand_out(void* memory, std::size_t bytes) noexcept {
+    if (rests()) return;
     memory_.store(memory,
                   std::memory_order_relaxed);  // Relaxed, here and below: the owner's, or for a report.
     bytes_.store(bytes, std::memory_order_relaxed);
