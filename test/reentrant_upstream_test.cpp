@@ -215,7 +215,9 @@ TYPED_TEST(ReentrantUpstream, LooksAtAndUsesWhatAReleaseLeaves) {
       for (const std::size_t keep_bytes : {std::size_t{0}, std::size_t{2} << 20}) {
         SCOPED_TRACE(testing::Message() << keep_bytes << " bytes stay, buffer: " << has_buffer
                                         << ", checks: " << (checks != check_level::off));
+        quarry_test::counting_resource below;
         returning_upstream upstream;
+        upstream.below = &below;
         quarry::slab_options options;
         options.checks = checks;
         TypeParam resource =
@@ -248,6 +250,7 @@ TYPED_TEST(ReentrantUpstream, LooksAtAndUsesWhatAReleaseLeaves) {
           }
           for (const auto& [place, bytes] : taken) resource.deallocate(place, bytes, 8);
           EXPECT_EQ(resource.stats().live_slots + resource.stats().oversize_blocks, 0U);
+          EXPECT_EQ(resource.stats().upstream_bytes, below.live_bytes());
         }
       }
 }

@@ -67,8 +67,8 @@ class QUARRY_EXPORT synchronized_slab_resource final
   ~synchronized_slab_resource() override { this->end(); }
 
   /// Calls f(void* slot, std::size_t slot_bytes) for every live slot; oversize blocks are not slots.
-  /// Requires    No other thread is inside a call; f does not use the resource. Threads may be ending, and f may wait for
-  ///             them, or fork.
+  /// Requires    No other thread is inside a call, nor is this one: upstream does not call it. f does not use the resource. Threads
+  ///             may be ending, and f may wait for them, or fork.
   /// Complexity  O(slots of all slabs). Flushes every thread's magazines first.
   template <class F>
   void for_each_live(F f) {

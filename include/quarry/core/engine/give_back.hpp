@@ -129,14 +129,13 @@ std::size_t store<Supply, Lock>::trim(std::size_t keep_bytes) noexcept {
 template <class Supply, class Lock>
 void store<Supply, Lock>::release(bool keeps, std::size_t keep_bytes) noexcept {
   const lock_holder supplied(supply_lock_);
-  const bool is_outermost =
-      !std::exchange(is_in_release_, true);  // else what went before lies in the buffer yet
-  const std::size_t before_bytes = held_bytes();
+  // Within another release what that is to give back lies in the buffer yet.
+  const bool is_outermost = !std::exchange(is_in_release_, true);
   leavings left;
   forget_all(keep_bytes, left);
+  discharge(
+      held_bytes());  // what a thread took that a fork has ended, too; what stays is counted when it is taken again
   give_back(left, keeps);
-  discharge(before_bytes -
-            left.kept_bytes);  // after a fork, too, where a thread that is no more had taken some of it
   if (is_outermost) {
     const lock_holder<Lock> held(lock_);
     attach_buffer();
@@ -165,7 +164,6 @@ void store<Supply, Lock>::forget_all(std::size_t keep_bytes, leavings& left) noe
     const std::size_t bytes = each.granules * granule_bytes();
     if (bytes <= room_bytes) {
       room_bytes -= bytes;
-      left.kept_bytes += bytes;
       tell_leaving(each.base, sizeof(kept_extent));
       left.kept = ::new (each.base) kept_extent{left.kept, bytes};
       return;
@@ -174,7 +172,6 @@ void store<Supply, Lock>::forget_all(std::size_t keep_bytes, leavings& left) noe
     left.extents = &each;
   });
   left.keeps_parts = left.kept != nullptr && buffer_ == nullptr;
-  if (left.keeps_parts) left.kept_bytes += parts_bytes;
   left.parts.take_blocks_of(parts_);
   directory_.release();
   headers_.release();
@@ -199,6 +196,7 @@ void store<Supply, Lock>::give_back(leavings& left, bool keeps) noexcept {
   }
   if (left.keeps_parts) {
     const lock_holder<Lock> held(lock_);
+    count_again(left.parts.newest_bytes());
     parts_.take_newest_of(left.parts);
   }
   left.parts.release([&](void* memory, std::size_t bytes) {
@@ -217,6 +215,7 @@ void store<Supply, Lock>::take_again(kept_extent* kept) noexcept {
       const lock_holder<Lock> held(lock_);
       if (void* const record = parts_.try_allocate(sizeof(extent), alignof(extent))) {
         tell_resting(base, sizeof(kept_extent));
+        count_again(each.bytes);
         extents_.bring_spare(*::new (record) extent);
         extents_.touch(extents_.add(base, static_cast<std::uint32_t>(each.bytes / granule_bytes()), false));
         continue;
@@ -224,7 +223,6 @@ void store<Supply, Lock>::take_again(kept_extent* kept) noexcept {
     }
     tell_leaving(base, each.bytes);
     supply_.deallocate_extent(base, each.bytes, extent_alignment());
-    discharge(each.bytes);
   }
 }
 

@@ -308,6 +308,10 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
     held_bytes_.store(held_bytes() - bytes, std::memory_order_release);  // Release: as in charge().
   }
 
+  void count_again(std::size_t bytes) noexcept {
+    held_bytes_.store(held_bytes() + bytes, std::memory_order_release);  // Release: as in charge().
+  }
+
   // Where granules are smaller than the largest slots, extents are aligned for these.
   std::size_t extent_alignment() const noexcept {
     if (slab_granules_ == 1) return granule_bytes();
@@ -370,7 +374,6 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
     kept_extent* kept = nullptr;
     arena parts;               // where the records of the others lie
     bool keeps_parts = false;  // the newest block, for the records of the kept ones
-    std::size_t kept_bytes = 0;
   };
   void end() noexcept;
   void forget_all(std::size_t keep_bytes, leavings& left) noexcept;
