@@ -8,6 +8,9 @@
 #include <iterator>
 #include <memory_resource>
 #include <new>
+#include <quarry/locks.hpp>
+#include <quarry/resource_page_source.hpp>
+#include <quarry/slab_cache.hpp>
 #include <random>
 #include <set>
 #include <utility>
@@ -279,6 +282,35 @@ TYPED_TEST(ReentrantUpstream, IsServedOutOfWhatStaysWhenItAllocatesWhileATrimGiv
     EXPECT_EQ(resource.stats().live_slots, taken.size());
     for (void* const each : taken) resource.deallocate(each, 48);
   }
+}
+
+template <class Lock>
+using cache_over_upstream = quarry::slab_cache<int, Lock, 4096, quarry::resource_page_source>;
+
+// Makes two objects, the second while the cache asks for memory for the first.
+template <class Lock>
+void open_while_opening() {
+  quarry_test::counting_resource below;
+  returning_upstream upstream;
+  upstream.below = &below;
+  {
+    cache_over_upstream<Lock> cache{quarry::resource_page_source(&upstream)};
+    typename cache_over_upstream<Lock>::ptr inner;
+    upstream.before_allocate = [&] {
+      if (inner == nullptr) inner = cache.make(1);
+    };
+    const auto outer = cache.make(2);
+    ASSERT_TRUE(outer != nullptr && inner != nullptr);
+    EXPECT_EQ(*inner + *outer, 3);
+    EXPECT_TRUE(cache.owns(inner.get()) && cache.owns(outer.get()));
+    EXPECT_EQ(cache.stats().live_slots, 2U);
+  }
+  EXPECT_EQ(below.live_bytes(), 0U);
+}
+
+TEST(ReentrantPageSource, MayUseTheCacheWhileThatOpens) {
+  open_while_opening<quarry::null_lock>();
+  open_while_opening<quarry::spin_lock>();
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ class QUARRY_EXPORT memory_budget {
  public:
   /// Units       `bytes`: bytes; with 0 nothing may be held.
   /// Requires    The budget outlives every resource that shares it. on_pressure may use these resources, also the one that is
-  ///             refused: what it asks for beyond the limit is refused without calling it again. Several threads may be in it
-  ///             at the same time.
+  ///             refused: what it asks for beyond the limit is refused without calling it again; but it releases none that is
+  ///             being served by the refused one, as its upstream. Several threads may be in it at the same time.
   /// Complexity  O(1).
   explicit memory_budget(std::size_t bytes, std::function<void()> on_pressure = nullptr);
   memory_budget(const memory_budget&) = delete;

@@ -7,6 +7,7 @@
 
 #include <quarry/core/lock_holder.hpp>
 #include <quarry/core/magazines/magazine.hpp>
+#include <quarry/core/slabs/slot_bitmap.hpp>
 #include <quarry/core/typed/cache_lock.hpp>
 #include <quarry/portability.hpp>
 
@@ -81,8 +82,9 @@ class front_pointer {
   locked_front<Lock>* load() const noexcept { return is_open() ? &opened() : nullptr; }
   void store(locked_front<Lock>* front) noexcept { front_ = front != nullptr ? front : &unopened_; }
 
-  /// Stores `front` unless one is stored by now. Returns whether it did.
+  /// Stores `front` unless one is stored by now. Returns whether it did. Where small code is preferred no page source comes back.
   bool open(locked_front<Lock>* front) noexcept {
+    if (!prefers_small_code && is_open()) return false;
     front_ = front;
     return true;
   }

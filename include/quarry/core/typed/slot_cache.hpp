@@ -211,12 +211,12 @@ bool slot_cache<LateKind, Lock, Shared, PageSource>::open() {
   if (is_open()) return true;
   control_of<LateKind>* const fresh =
       control_of<LateKind>::open(*this, kind_of<LateKind>::layout, &destroy_inside);
-  if (fresh == nullptr) return Shared && is_open();
+  if (fresh == nullptr) return is_open();
   if constexpr (QUARRY_MAY_BE_WATCHED) {
     if (is_watched()) checked_calls<kind_of<LateKind>, control_of<LateKind>>::watch(*fresh);
     kind_of<LateKind>::begin_checks(*fresh);
   }
-  if (!front_.open(fresh)) fresh->drop_handle();  // another thread was faster
+  if (!front_.open(fresh)) fresh->drop_handle();  // another thread was faster, or the source came back
   return true;
 }
 
