@@ -208,7 +208,8 @@ TYPED_TEST(ReentrantUpstream, MayFreeWhenItGetsMemoryBack) {
 template <class Resource>
 void use_all_kinds(Resource& resource) {
   for (const std::size_t bytes : {16U, 1024U, 30000U, 3000000U})
-    for (int i = 0; i < 200 && i * bytes < 7000000; ++i) static_cast<void>(resource.allocate(bytes, 8));
+    for (std::size_t i = 0; i < 200 && i * bytes < 7000000; ++i)
+      static_cast<void>(resource.allocate(bytes, 8));
 }
 
 TYPED_TEST(ReentrantUpstream, LooksAtAndUsesWhatAReleaseLeaves) {
