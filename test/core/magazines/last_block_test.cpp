@@ -82,5 +82,16 @@ TEST_F(LastBlock, IsAddedWhileItRests) {
   EXPECT_EQ(sum.bytes, 80'000U);
 }
 
+TEST_F(LastBlock, ThatRestsStaysWhereAnotherIsHandedOut) {
+  tested.hand_out(memory, 50'000);
+  ASSERT_TRUE(tested.come_back(memory, 50'000));
+  tested.hand_out(memory + 64,
+                  60'000);  // the supply came back with the first while it was asked for this one
+  EXPECT_EQ(tested.look().memory, memory);
+  EXPECT_FALSE(tested.come_back(memory + 64, 60'000)) << "it goes to the store";
+  EXPECT_EQ(tested.take(60'000, 8), nullptr);
+  EXPECT_EQ(tested.take(50'000, 8), memory);
+}
+
 }  // namespace
 }  // namespace quarry::core

@@ -133,8 +133,8 @@ void store<Supply, Lock>::release(bool keeps, std::size_t keep_bytes) noexcept {
   const bool is_outermost = !std::exchange(is_in_release_, true);
   leavings left;
   forget_all(keep_bytes, left);
-  discharge(
-      held_bytes());  // what a thread took that a fork has ended, too; what stays is counted when it is taken again
+  // What a thread took that a fork has ended, too; what stays is counted when it is taken again.
+  discharge(held_bytes());
   give_back(left, keeps);
   if (is_outermost) {
     const lock_holder<Lock> held(lock_);
