@@ -160,7 +160,6 @@ INSTANTIATE_TEST_SUITE_P(AtEachLevel, LateFrees, ::testing::Values(check_level::
 #if defined(__unix__)
 
 TEST(ChecksOfThreads, AForkBesideThemLeavesTheChildItsChecks) {
-  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   synchronized_slab_resource memory(options_of(check_level::full));
   std::atomic<bool> done{false};
   std::thread busy([&] {

@@ -42,6 +42,21 @@ using quarry_test::resting_place;
 
 constexpr std::size_t large_bytes = 300000;  // a block of its own
 
+// Whether forks came to typed caches before a test opened one.
+class forks_at_start final : public testing::Environment {
+ public:
+  static inline bool are_installed = false;
+  void SetUp() override { are_installed = quarry::core::fork_list::of_this_copy().is_installed; }
+};
+const testing::Environment* const at_start = testing::AddGlobalTestEnvironment(new forks_at_start);
+
+// A fork that has begun before the handlers are there runs none of them: its child would find the list locked by a thread that is
+// about to enter its first cache.
+TEST(Fork, ComesToTypedCachesBeforeTheFirstOneOpens) {
+  EXPECT_TRUE(forks_at_start::are_installed);
+  EXPECT_NE(at_start, nullptr);
+}
+
 slab_options checked() {
   slab_options options;
   options.checks = quarry::check_level::full;
@@ -154,7 +169,6 @@ int fork_beside_busy_upstream(int forks) {
 }
 
 TEST(Fork, HappensWhileAnUpstreamMakesResourcesThatAreChecked) {
-  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_busy_upstream<checking_resource>(100); }),
             0);
 }
@@ -172,13 +186,11 @@ class noting_resource final : public lazy_resource {
 };
 
 TEST(Fork, HappensWhileAnUpstreamUsesATypedCache) {
-  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(60, [] { return fork_beside_busy_upstream<noting_resource>(100); }), 0);
 }
 
 // A typed cache whose pages come from a synchronized resource: its lock is held while that one's are waited for.
 TEST(Fork, HappensWhileATypedCacheTakesPagesFromAResource) {
-  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   const auto fork_beside = [] {
     synchronized_slab_resource resource(quarry::os_page_resource());
     quarry::slab_cache<std::array<char, 4000>, quarry::spin_lock, 65536, quarry::resource_page_source> cache{
@@ -230,7 +242,6 @@ int fork_beside_busy_blocks(int forks) {
 }
 
 TEST(Fork, HappensWhileThreadsTakeAndFreeBlocksOfTheirOwn) {
-  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_busy_blocks(200); }), 0);
 }
 
@@ -483,7 +494,6 @@ int fork_beside_visitors(int forks) {
 }
 
 TEST(Fork, HappensBesideThreadsThatVisitATypedCacheWithoutAPause) {
-  if (const char* const why = quarry_test::why_threads_busy_with_slabs_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<quarry::spin_lock>(20); }), 0);
   EXPECT_EQ(quarry_test::run_in_child(120, [] { return fork_beside_visitors<std::mutex>(20); }), 0);
 }

@@ -24,15 +24,6 @@ inline const char* why_busy_threads_cannot_fork() noexcept {
              : nullptr;
 }
 
-/// The same where they only use slabs and pages: AddressSanitizer takes no lock for those.
-inline const char* why_threads_busy_with_slabs_cannot_fork() noexcept {
-  return has_thread_sanitizer
-             ? "ThreadSanitizer of g++ 12 and clang 16 forks without the lock of its DenseSlabAlloc, out of "
-               "which atomic operations of any thread take memory: the child waits for good for one that "
-               "held it"
-             : nullptr;
-}
-
 /// Returns why the child of a process of several threads starts no thread here, or null when it may.
 inline const char* why_children_cannot_start_threads() noexcept {
   return has_thread_sanitizer

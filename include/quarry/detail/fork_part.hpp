@@ -48,13 +48,20 @@ struct fork_link {
 struct fork_list {
   spin_lock lock;
   fork_link* first = nullptr;
-  bool is_installed = false;
+  std::atomic<bool> is_installed{false};
   std::atomic<int> waiting{0};  // forks that look for the moment when no lock is taken; any thread
 
+  /// Has forks come here, if they do not yet. Returns true. A fork that has begun before does not: called when the program or
+  /// module is loaded, so that no cache has been opened then, and the lock is free.
+  bool install() noexcept {
+    if (!is_installed.exchange(true, std::memory_order_relaxed))  // Relaxed: only who is first matters.
+      pthread_atfork(&before, &after_in_parent, &after_in_child);
+    return true;
+  }
+
   void add(fork_link& link) noexcept {
+    install();  // a static object may be faster than is_installed_
     lock.lock();
-    if (!is_installed) pthread_atfork(&before, &after_in_parent, &after_in_child);
-    is_installed = true;
     link.next = first;
     link.from = &first;
     if (first != nullptr) first->from = &link.next;
@@ -131,6 +138,7 @@ template <class Control, class Lock>
 struct fork_part<Control, Lock, true> {
   explicit fork_part(Control& of) noexcept
       : link_{&of, &try_lock, &unlock, &begin_child, &fork_list::of_this_copy()} {
+    static_cast<void>(&is_installed_);  // so that there is one
     link_.list->add(link_);
   }
   fork_part(const fork_part&) = delete;
@@ -140,6 +148,8 @@ struct fork_part<Control, Lock, true> {
   static void let_forks_pass() noexcept { fork_list::of_this_copy().let_pass(); }
 
  private:
+  static inline const bool is_installed_ = fork_list::of_this_copy().install();  // when it is loaded
+
   static bool try_lock(void* cache) { return static_cast<Control*>(cache)->lock.try_lock(); }
   static void unlock(void* cache) { static_cast<Control*>(cache)->lock.unlock(); }
   // What other threads are making or destroying stays so in the child for good. They note that on their stacks, which go.

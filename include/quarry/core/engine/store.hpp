@@ -362,19 +362,8 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
   void* reuse_oversize(std::size_t bytes, std::size_t alignment, std::size_t home,
                        std::size_t held_at_most) noexcept;
   void return_grant(shard& of, std::size_t slack_bytes) noexcept;
-  // An extent that stays while its record goes; lies at its begin.
-  struct kept_extent {
-    kept_extent* next;
-    std::size_t bytes;
-  };
-  // All that a store had when it was made empty.
-  struct leavings {
-    oversize_block* blocks = nullptr;  // linked by next, as the others are
-    extent* extents = nullptr;
-    kept_extent* kept = nullptr;
-    arena parts;               // where the records of the others lie
-    bool keeps_parts = false;  // the newest block, for the records of the kept ones
-  };
+  struct kept_extent;
+  struct leavings;
   void end() noexcept;
   void forget_all(std::size_t keep_bytes, leavings& left) noexcept;
   void give_back(leavings& left, bool keeps) noexcept;
@@ -398,6 +387,7 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
 
 #include <quarry/core/engine/give_back.hpp>
 #include <quarry/core/engine/give_back_oversize.hpp>
+#include <quarry/core/engine/release.hpp>
 #include <quarry/core/engine/take.hpp>
 #include <quarry/core/engine/take_oversize.hpp>
 #include <quarry/core/engine/take_parts.hpp>
