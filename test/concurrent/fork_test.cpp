@@ -381,7 +381,7 @@ TEST(Fork, LeavesViewsWithWhatTheyCache) {
 
 // What an ending thread cached is in its cache or in the slabs; on the way there it would be lost to the child.
 TEST(Fork, WaitsForThreadsThatEnd) {
-  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
+  if (const char* const why = quarry_test::why_children_count_threads_as_leaked()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(120,
                                       [] {
                                         synchronized_slab_resource resource;
@@ -405,10 +405,10 @@ TEST(Fork, WaitsForThreadsThatEnd) {
 
 // A view that another thread was closing is never closed in the child, and its resource ends there all the same.
 TEST(Fork, LetsAResourceEndWhoseViewsAnotherThreadWasClosing) {
-  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
   EXPECT_EQ(quarry_test::run_in_child(120,
                                       [] {
-                                        synchronized_slab_resource resource;
+                                        // Of pages: the child must not need the heap.
+                                        synchronized_slab_resource resource(quarry::os_page_resource());
                                         std::atomic<bool> done{false};
                                         std::vector<std::thread> closing;
                                         for (int i = 0; i < 3; ++i)

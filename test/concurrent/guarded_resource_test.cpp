@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "quarry/resource_page_source.hpp"
 #include "quarry/synchronized_slab_resource.hpp"
 #include "quarry/violation.hpp"
 #include "support/in_child.hpp"
@@ -95,8 +96,7 @@ TEST(ConcurrentGuardedResource, DescribesABlockWhileOthersAreGuarded) {
 }
 
 TEST(ConcurrentGuardedResource, WorksInTheChildOfAForkWhileOthersAreInside) {
-  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
-  synchronized_slab_resource slabs;
+  synchronized_slab_resource slabs(quarry::os_page_resource());  // the child must not need the heap
   guarded_resource memory(one_in(1), &slabs);
   std::atomic<bool> stops{false};
   std::vector<std::thread> threads;

@@ -15,13 +15,20 @@
 
 namespace quarry_test {
 
-/// Returns why a process does not fork here while other threads of it use the heap, begin or end, or null when it may.
+/// Returns why a process does not fork here while other threads of it use the heap, which the child uses, too; null when it may.
 inline const char* why_busy_threads_cannot_fork() noexcept {
   return has_address_sanitizer || has_thread_sanitizer
              ? "the sanitizers of g++ 12 and clang 16 fork without their allocators' locks: the child waits "
-               "for good "
-               "for one that a thread held which it lacks (asan: SizeClassAllocator64, tsan: DenseSlabAlloc)"
+               "for good, in "
+               "asan_calloc or tsan's user_alloc, for one that a thread held which it lacks"
              : nullptr;
+}
+
+/// Returns why the children of a process in which threads end are not looked at here, or null when they are.
+inline const char* why_children_count_threads_as_leaked() noexcept {
+  return has_thread_sanitizer ? "ThreadSanitizer reports, when the child ends, a leak of the parent's "
+                                "threads that had ended by the fork"
+                              : nullptr;
 }
 
 /// Returns why the child of a process of several threads starts no thread here, or null when it may.
