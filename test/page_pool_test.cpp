@@ -413,6 +413,7 @@ TEST(PooledPageLimit, IsReadFromTheEnvironmentAtFirstUse) {
 }
 
 TEST(PagePoolOfAModule, GoesOnInAChildForkedWhileOtherThreadsAreInside) {
+  if (const char* const why = quarry_test::why_busy_threads_cannot_fork()) GTEST_SKIP() << why;
   page_pool& pool = page_pool::of_this_module();
   std::atomic<bool> is_over{false};
   std::vector<std::thread> threads;

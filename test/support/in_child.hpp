@@ -15,12 +15,14 @@
 
 namespace quarry_test {
 
-/// Returns why a process does not fork here while other threads of it use the heap, which the child uses, too; null when it may.
+/// Returns why a process does not fork here while other threads of it use the heap, or map pages, as the child does, too; null
+/// when it may. Pages that a resource takes are none of these: a fork waits for upstreams.
 inline const char* why_busy_threads_cannot_fork() noexcept {
   return has_address_sanitizer || has_thread_sanitizer
-             ? "the sanitizers of g++ 12 and clang 16 fork without their allocators' locks: the child waits "
-               "for good, in "
-               "asan_calloc or tsan's user_alloc, for one that a thread held which it lacks"
+             ? "the sanitizers of g++ 12 and clang 16 fork without the locks of their allocators and of the "
+               "regions that "
+               "leaks are looked for in: the child waits for good, in asan_calloc, tsan's user_alloc or "
+               "__lsan_register_root_region, for one that a thread held which it lacks"
              : nullptr;
 }
 

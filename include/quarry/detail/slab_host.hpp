@@ -36,7 +36,8 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
 
   /// Gives all memory back upstream, whether or not it was deallocated, but at most `keep_bytes` bytes that the next requests are
   /// served from. The resource stays usable.
-  /// Requires    No other thread is inside a call; threads may be ending.
+  /// Requires    No other thread is inside a call, nor is this one: upstream does not call it, but within another release. Threads may
+  ///             be ending.
   /// Effects     Whole extents are kept (from 64 KiB on, soon 2 MiB), and with them a block of the resource's own records; where
   ///             these do not fit into keep_bytes, nothing is kept.
   /// Complexity  O(extents + oversize blocks + threads).

@@ -35,7 +35,7 @@ void* engine<Supply, Lock>::allocate_slow(cache& own, class_index index) {
 }
 
 // Exchanges the empty magazine for a full one of the depot, or fills it from depot and bin. A single magazine is
-// filled to one half, so that there is as much room for frees.
+// filled to one half, so that there is as much room for frees. Inlined, with widen(): most slow calls come here.
 template <class Supply, class Lock>
 QUARRY_ALWAYS_INLINE void* engine<Supply, Lock>::refill(cache& own, shelf_type& from, class_cache& local) {
   cursor& loaded = own.cursors[from.index];
