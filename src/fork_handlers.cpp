@@ -49,8 +49,12 @@ bool fork_handlers::try_hold() noexcept {
   if (!is_installed) return true;  // nor would anyone open them
   begin();
   if (this_fork.holds_all) return true;
-  if (!try_lock_all(this_fork.waits_for_ends)) return false;
-  pool_of_nodes().lock().lock();
+  if (!try_lock_all()) return false;
+  if (this_fork.waits_for_ends && is_a_cache_flushed()) {
+    pool_of_nodes().lock().unlock();
+    unlock_until(nullptr);
+    return false;
+  }
   call_stacks_lock().lock();
   this_fork.holds_all = true;
   return true;
@@ -82,15 +86,24 @@ void fork_handlers::after_in_child() noexcept {
   fork_gate::leave();
 }
 
-bool fork_handlers::try_lock_all(bool waits_for_ends) noexcept {
+// Returns false, with no lock, when a supply is being called.
+bool fork_handlers::try_lock_all() noexcept {
   checked_owners_lock().lock();
   registry_of_this_copy().lock.lock();
   for (thread_caches* each = registry_of_this_copy().first; each != nullptr; each = each->next_)
-    if (!each->try_lock_all(waits_for_ends)) {
+    if (!each->try_lock_all()) {
       unlock_until(each);
       return false;
     }
+  pool_of_nodes().lock().lock();
   return true;
+}
+
+// Requires all locks: no flush begins any more.
+bool fork_handlers::is_a_cache_flushed() noexcept {
+  for (const thread_caches* each = registry_of_this_copy().first; each != nullptr; each = each->next_)
+    if (each->is_flushed()) return true;
+  return false;
 }
 
 void fork_handlers::unlock_all() noexcept {

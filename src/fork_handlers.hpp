@@ -26,7 +26,8 @@ struct fork_handlers {
   static void after_in_child() noexcept;
 
   static void begin() noexcept;
-  static bool try_lock_all(bool waits_for_ends) noexcept;
+  static bool try_lock_all() noexcept;
+  static bool is_a_cache_flushed() noexcept;
   static void unlock_all() noexcept;
   static void unlock_until(const thread_caches* end) noexcept;
 };

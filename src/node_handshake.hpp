@@ -8,12 +8,15 @@
 // Invariant  Whoever comes second recycles; neither side touches the node after that. While the state is
 //            flushing the resource stays, because its end waits for thread_gone; while it is visited the thread stays,
 //            because its end waits for live.
+//            A flush begins under `forks`, a lock that a fork holds when it looks at the ties, so that none is under way
+//            in its child; nobody waits with it.
 // Threads    The thread's verbs: the thread. The resource's verbs: whoever ends the resource.
 // Source     docs/threads.md; test/node_handshake_test.cpp runs this code through all interleavings.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <quarry/version.hpp>
 
 namespace quarry {
@@ -33,16 +36,14 @@ class basic_node_handshake {
 
   /// Thread: keeps the resource from ending until end_flush(); calls wait() while the resource visits the cache.
   /// Returns     False when the resource has ended; then the caller recycles the node.
-  template <class Wait>
-  bool begin_flush(Wait wait) noexcept(noexcept(wait())) {
+  template <class Lock, class Wait>
+  bool begin_flush(Lock& forks, Wait wait) noexcept(noexcept(wait())) {
     for (;;) {
-      node_state expected = node_state::live;
       // Acquire: pairs with the releases in end_visit() and leave(), so that what follows comes after the resource's last
       // access.
-      if (state_.compare_exchange_strong(expected, node_state::flushing, std::memory_order_acquire,
-                                         std::memory_order_acquire))
-        return true;
-      if (expected == node_state::resource_gone) return false;
+      const node_state seen = exchange_live(forks, node_state::flushing);
+      if (seen == node_state::live) return true;
+      if (seen == node_state::resource_gone) return false;
       wait();
     }
   }
@@ -81,15 +82,13 @@ class basic_node_handshake {
   /// Resource: keeps the thread from ending until end_visit(); calls wait() while the thread flushes.
   /// Requires    The thread makes no call of the resource meanwhile.
   /// Returns     False when the thread has ended.
-  template <class Wait>
-  bool begin_visit(Wait wait) noexcept(noexcept(wait())) {
+  template <class Lock, class Wait>
+  bool begin_visit(Lock& forks, Wait wait) noexcept(noexcept(wait())) {
     for (;;) {
-      node_state expected = node_state::live;
       // Acquire: pairs with the release in end_flush().
-      if (state_.compare_exchange_strong(expected, node_state::visited, std::memory_order_acquire,
-                                         std::memory_order_acquire))
-        return true;
-      if (expected == node_state::thread_gone || expected == node_state::vanished) return false;
+      const node_state seen = exchange_live(forks, node_state::visited);
+      if (seen == node_state::live) return true;
+      if (seen == node_state::thread_gone || seen == node_state::vanished) return false;
       wait();
     }
   }
@@ -127,6 +126,15 @@ class basic_node_handshake {
   }
 
  private:
+  // Returns the state before; only `live` becomes `next`.
+  template <class Lock>
+  node_state exchange_live(Lock& forks, node_state next) {
+    const std::lock_guard<Lock> held(forks);
+    node_state seen = node_state::live;
+    state_.compare_exchange_strong(seen, next, std::memory_order_acquire, std::memory_order_acquire);
+    return seen;
+  }
+
   AtomicState state_{node_state::live};
 };
 
@@ -134,18 +142,19 @@ using node_handshake = basic_node_handshake<std::atomic<node_state>>;
 
 /// The thread's end of a tie: flushes into the resource if that still exists.
 /// Effects     Calls flush() while the resource is kept from ending, or recycle(); wait() while it is visited.
-template <class Handshake, class Wait, class Flush, class Recycle>
-void part_as_thread(Handshake& tie, Wait wait, Flush flush, Recycle recycle) noexcept(noexcept(wait())) {
-  if (!tie.begin_flush(wait)) return recycle();
+template <class Handshake, class Lock, class Wait, class Flush, class Recycle>
+void part_as_thread(Handshake& tie, Lock& forks, Wait wait, Flush flush,
+                    Recycle recycle) noexcept(noexcept(wait())) {
+  if (!tie.begin_flush(forks, wait)) return recycle();
   flush();
   tie.end_flush();
 }
 
 /// The resource flushes the cache of a thread that makes no call, and may be ending.
 /// Effects     Calls flush() while the thread is kept from ending; wait() while it ends just now.
-template <class Handshake, class Wait, class Flush>
-void visit_as_resource(Handshake& tie, Wait wait, Flush flush) noexcept(noexcept(wait())) {
-  if (!tie.begin_visit(wait)) return;
+template <class Handshake, class Lock, class Wait, class Flush>
+void visit_as_resource(Handshake& tie, Lock& forks, Wait wait, Flush flush) noexcept(noexcept(wait())) {
+  if (!tie.begin_visit(forks, wait)) return;
   flush();
   tie.end_visit();
 }

@@ -126,7 +126,7 @@ void thread_caches::close_view(view_tie& view) noexcept {
 void thread_caches::part(cache_node& from) noexcept {
   const fork_gate::passage inside;
   part_as_thread(
-      from.tie, back_off(), [&] { from.resource->engine_.close_cache(*from.cache); },
+      from.tie, pool.lock(), back_off(), [&] { from.resource->engine_.close_cache(*from.cache); },
       [&] { pool.recycle(from); });
 }
 
@@ -177,22 +177,23 @@ void thread_caches::visit_caches(void (*f)(const core::cache&, void*), void* vis
 void thread_caches::flush_all() noexcept {
   const fork_gate::passage inside;
   for (cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
-    visit_as_resource(each->tie, back_off(), [&] { engine_.flush_cache(*each->cache); });
+    visit_as_resource(each->tie, pool.lock(), back_off(), [&] { engine_.flush_cache(*each->cache); });
   engine_.flush_depots();
 }
 
-// Returns false, with no lock, when the supply is being called, or, with `waits_for_ends`, a cache being flushed.
-bool thread_caches::try_lock_all(bool waits_for_ends) noexcept {
+// Returns false, with no lock, when the supply is being called.
+bool thread_caches::try_lock_all() noexcept {
   if (!engine_.memory().try_lock_all()) return false;
   engine_.cache_lock().lock();
-  for (const cache_node* each = nodes_; waits_for_ends && each != nullptr; each = each->next_of_resource)
-    if (each->tie.is_flushed()) {
-      engine_.cache_lock().unlock();
-      engine_.memory().unlock_all();
-      return false;
-    }
   engine_.for_each_shelf([](shared_engine::shelf_type& each) { each.lock.lock(); });
   return true;
+}
+
+// Requires that the cache lock is held.
+bool thread_caches::is_flushed() const noexcept {
+  for (const cache_node* each = nodes_; each != nullptr; each = each->next_of_resource)
+    if (each->tie.is_flushed()) return true;
+  return false;
 }
 
 void thread_caches::unlock_all() noexcept {

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <mutex>
+#include <quarry/locks.hpp>
 #include <string>
 #include <vector>
 
@@ -71,6 +73,25 @@ class tearing_atomic : public stepping_atomic {
   }
 };
 
+// A lock whose every look is a step.
+class stepping_lock {
+ public:
+  void lock() {
+    interleaving::step();
+    while (is_held_) interleaving::wait();
+    is_held_ = true;
+  }
+  void unlock() {
+    interleaving::step();
+    is_held_ = false;
+  }
+
+ private:
+  bool is_held_ = false;
+};
+
+quarry::null_lock unlocked;  // where nobody forks
+
 struct resource_state {
   bool exists = true;
   int flushes = 0;
@@ -103,7 +124,7 @@ struct world {
   }
   void end_thread() {
     part_as_thread(
-        tie, interleaving::wait,
+        tie, unlocked, interleaving::wait,
         [this] {
           if (++inside != 1) interleaving::violation("a cache is flushed by two");
           resource.flush();
@@ -112,7 +133,7 @@ struct world {
         [this] { recycle(); });
   }
   void visit() {
-    visit_as_resource(tie, interleaving::wait, [this] {
+    visit_as_resource(tie, unlocked, interleaving::wait, [this] {
       if (++inside != 1) interleaving::violation("a cache is flushed by two");
       interleaving::step();
       --inside;
@@ -194,7 +215,8 @@ TEST(NodeHandshake, TwoThreadsAndTheirResourceEndInEveryOrder) {
     two_threads() { stepping_atomic::recycled = false; }
     void end_thread(int i) {
       part_as_thread(
-          ties[i], interleaving::wait, [this] { resource.flush(); }, [this, i] { ++recyclings[i]; });
+          ties[i], unlocked, interleaving::wait, [this] { resource.flush(); },
+          [this, i] { ++recyclings[i]; });
     }
     void end_resource() {
       for (int i = 0; i < 2; ++i)
@@ -223,6 +245,52 @@ TEST(NodeHandshake, AThreadEndsWhileItsCacheIsVisited) {
   });
   EXPECT_GT(result.orders, 10U);
   EXPECT_TRUE(result.violations.empty()) << result.violations.front();
+}
+
+// What a fork does of its parent's memory: it looks whether the cache is flushed, and copies it piece by piece.
+template <class Lock>
+struct forking_world : world<stepping_atomic> {
+  Lock forks;
+
+  void end_thread() {
+    part_as_thread(
+        tie, forks, interleaving::wait, [this] { resource.flush(); }, [this] { recycle(); });
+  }
+  void visit() {
+    visit_as_resource(tie, forks, interleaving::wait, [this] { resource.flush(); });
+  }
+  void fork() {
+    const std::lock_guard<Lock> held(forks);
+    if (tie.is_flushed()) return;  // and tries again later
+    const int flushes = resource.flushes;
+    interleaving::step();
+    if (tie.is_flushed() || resource.flushes != flushes)
+      interleaving::violation("a fork copies a cache that is being flushed");
+  }
+  void check_end() const {}  // the resource stays: it ends under another lock that a fork holds
+};
+
+template <class Lock>
+interleaving::result fork_beside(void (forking_world<Lock>::*flush)()) {
+  using world = forking_world<Lock>;
+  return explore<world>([flush](world& in) {
+    return actors{[&] { in.fork(); }, [&, flush] { (in.*flush)(); }};
+  });
+}
+
+TEST(NodeHandshake, AForkCopiesNoCacheThatIsBeingFlushed) {
+  using world = forking_world<stepping_lock>;
+  for (const auto flush : {&world::end_thread, &world::visit}) {
+    const auto result = fork_beside<stepping_lock>(flush);
+    EXPECT_GT(result.orders, 10U);
+    EXPECT_TRUE(result.violations.empty()) << result.violations.front();
+  }
+}
+
+TEST(PlantedMistake, AForkThatHoldsNoLockIsFound) {
+  using world = forking_world<quarry::null_lock>;
+  for (const auto flush : {&world::end_thread, &world::visit})
+    EXPECT_FALSE(fork_beside<quarry::null_lock>(flush).violations.empty());
 }
 
 TEST(PlantedMistake, AVisitThatDoesNotKeepTheThreadFromEndingIsFound) {
@@ -271,7 +339,7 @@ TEST(PlantedMistake, AThreadThatFlushesAfterItSaidGoodbyeIsFound) {
   using world = world<stepping_atomic>;
   const auto result = explore<world>([](world& in) {
     return actors{[&] {
-                    if (!in.tie.begin_flush(interleaving::wait)) return in.recycle();
+                    if (!in.tie.begin_flush(unlocked, interleaving::wait)) return in.recycle();
                     in.tie.end_flush();
                     in.resource.flush();
                   },
@@ -285,7 +353,7 @@ TEST(PlantedMistake, AThreadThatDoesNotRecycleAsTheSecondIsFound) {
   const auto result = explore<world>([](world& in) {
     return actors{[&] {
                     part_as_thread(
-                        in.tie, interleaving::wait, [&] { in.resource.flush(); }, [] {});
+                        in.tie, unlocked, interleaving::wait, [&] { in.resource.flush(); }, [] {});
                   },
                   [&] { in.end_resource(); }};
   });
@@ -296,7 +364,7 @@ TEST(PlantedMistake, AThreadThatNeverEndsItsFlushIsFound) {
   using world = world<stepping_atomic>;
   const auto result = explore<world>([](world& in) {
     return actors{[&] {
-                    if (!in.tie.begin_flush(interleaving::wait)) return in.recycle();
+                    if (!in.tie.begin_flush(unlocked, interleaving::wait)) return in.recycle();
                     in.resource.flush();
                   },
                   [&] {

@@ -138,7 +138,8 @@ class QUARRY_EXPORT alignas(64) thread_caches : public thread_key {
   static void part(cache_node& from) noexcept;
   void part_from_all() noexcept;
   void sweep() noexcept;
-  bool try_lock_all(bool waits_for_ends) noexcept;
+  bool try_lock_all() noexcept;
+  bool is_flushed() const noexcept;
   void unlock_all() noexcept;
   void forget_other_threads() noexcept;
 
