@@ -1,4 +1,4 @@
-// Call stacks, each kept once for the process and named by a number.
+// Call stacks, each kept once for a copy of the library and named by a number.
 //
 // Threads    Any number at a time.
 #pragma once

@@ -1,6 +1,7 @@
-// The gate in front of what a fork waits for: calls of an upstream, and flushes of other threads' caches.
+// The gate in front of what a fork waits for: calls of an upstream, and flushes of caches at an end or for a visit. It keeps
+// nobody out for good, and does not tell a fork when to begin: src/fork_handlers.cpp does.
 //
-// Threads    Any number at a time. A fork begins when nobody is inside. Upstreams may be busy all the time, so a thread that
+// Threads    Any number at a time. Upstreams may be busy all the time, so a thread that
 //            is not inside yet lets a fork that waits go first. It does so for a while only: what the fork waits for may in
 //            turn wait for that thread.
 #pragma once

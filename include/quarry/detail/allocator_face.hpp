@@ -83,7 +83,7 @@ class allocator_face {
 
   /// Returns memory for `count` objects: one slot when they fit one.
   /// Errors      std::bad_array_new_length when the bytes cannot be counted; else what the resource throws.
-  /// Complexity  One object of at most 1 KiB: a hit is O(1), about 8 instructions.
+  /// Complexity  One object of at most 32 KiB: a hit is O(1), about 8 instructions.
   [[nodiscard]] T* allocate(size_type count) {
     if (count == 1) return allocate_one();
     return static_cast<T*>(used().allocate(bytes_of(count), alignof(T)));
@@ -146,7 +146,7 @@ class allocator_face {
   /// Complexity  As size() for each array: prefer deallocate() where the length is known.
   void deallocate_many(multiallocation_chain& chain) noexcept;
 
-  /// Returns how many objects the memory at `place` holds. Complexity O(slabs + oversize blocks).
+  /// Returns how many objects the memory at `place` holds. Complexity O(1) expected.
   size_type size(const T* place) const noexcept {
     return used().block_bytes(place) / sizeof(T);
   }

@@ -18,7 +18,7 @@ namespace detail {
 class resource_setup {
  public:
   /// Effects     Where max_bytes, the limit of a budget, or an initial buffer of `buffer_bytes` with no upstream behind it,
-  ///             is small and no slab_bytes is given, slabs are cut finer: to an eighth of it or less.
+  ///             is small and no slab_bytes is given, slabs are cut finer: of small slots to an eighth of it or less.
   /// Errors      std::invalid_argument that names the option, its value and what is allowed.
   explicit resource_setup(const slab_options& given, std::size_t buffer_bytes = 0, bool has_upstream = true);
 
@@ -73,7 +73,7 @@ class resource_setup {
 
   slab_options options_;          // resolved
   std::size_t granule_bytes_;     // slabs are made of granules
-  std::size_t slab_granules_;     // the fewest that make a slab
+  std::size_t slab_granules_;     // of a full-grown slab
   bool has_directory_;            // false where slabs are few
   std::size_t cache_bytes_;       // of slots that one cache may hold
   core::class_index last_class_;  // the largest class that is pooled, by size or by alignment

@@ -65,6 +65,7 @@ class extents_world {
   using granule_run = quarry::core::granule_run;
   enum granule : char { lent, touched, fresh, dropped };  // dropped: touched once, its pages discarded since
   static constexpr std::size_t granule_bytes = 4096;
+  static constexpr int touched_busy_rank = 0, touched_half_rank = 2, idle_rank = 4, full_rank = 5;
 
   struct entry {
     quarry::core::extent* record;
@@ -74,10 +75,14 @@ class extents_world {
       return static_cast<std::size_t>(std::count(granules.begin(), granules.end(), which));
     }
     bool is_removable() const { return count(lent) == 0 && !record->is_fixed; }
-    /// Partly lent ones come first: those of which at least half is lent, then the others; idle ones last.
+    /// Partly lent ones come first: those of which at least half is lent, then the others, of both those with touched granules
+    /// first; idle ones last.
     int rank() const {
       const std::size_t used = count(lent);
-      return used == granules.size() ? 3 : used == 0 ? 2 : used * 2 < granules.size() ? 1 : 0;
+      if (used == granules.size()) return full_rank;
+      if (is_removable()) return idle_rank;
+      const bool is_half = used * 2 < granules.size();
+      return (is_half ? touched_half_rank : 0) + (record->is_fixed || count(touched) == 0 ? 1 : 0);
     }
     /// The lowest run of `length` granules of which none is lent, or all are touched; past the end where there is none.
     std::size_t find_run(std::size_t length, std::size_t step, bool is_touched) const {
@@ -126,10 +131,10 @@ class extents_world {
     const std::size_t count = 1 + from.below(most_granules_);
     const std::size_t step = std::size_t{1} << from.below(4);
     const granule_run run = extents_->take(static_cast<std::uint32_t>(count), step * granule_bytes);
-    int best = 3;
+    int best = full_rank;
     for (const entry& each : known_)
       if (each.find_run(count, step, false) != each.granules.size()) best = std::min(best, each.rank());
-    EXPECT_EQ(run.home == nullptr, best == 3);
+    EXPECT_EQ(run.home == nullptr, best == full_rank);
     if (run.home == nullptr) return;
     const entry& home = home_of(run);
     EXPECT_EQ(home.rank(), best) << "it is not of the fullest extents";
@@ -155,20 +160,22 @@ class extents_world {
     const bool is_discarded = !run.home->is_fixed && from.below(2) == 1;
     const bool is_last = home_of(run).count(lent) == run.count;
     EXPECT_EQ(extents::would_idle(run), is_last);
-    EXPECT_EQ(extents_->put(run, is_discarded), is_last);
+    EXPECT_EQ(extents_->put(run, is_discarded), is_last && !run.home->is_fixed);
     mark(run, is_discarded ? dropped : touched);
   }
 
   // Touched granules of partly lent extents are taken to be discarded.
   void take_touched(choices&) {
     const granule_run run = extents_->take_touched();
-    const bool has_any = std::any_of(known_.begin(), known_.end(), [](const entry& each) {
-      return !each.record->is_fixed && each.rank() < 2 && each.count(touched) != 0;
-    });
-    EXPECT_EQ(run.home != nullptr, has_any);
+    const auto has = [this](int rank) {
+      return std::any_of(known_.begin(), known_.end(),
+                         [rank](const entry& each) { return each.rank() == rank; });
+    };
+    const int wanted = has(touched_half_rank) ? touched_half_rank : touched_busy_rank;
+    EXPECT_EQ(run.home != nullptr, has(wanted));
     if (run.home == nullptr) return;
     const entry& home = home_of(run);
-    EXPECT_LT(home.rank(), 2);
+    EXPECT_EQ(home.rank(), wanted);
     const auto begin = home.granules.begin() + static_cast<std::ptrdiff_t>(run.first);
     const auto end = begin + static_cast<std::ptrdiff_t>(run.count);
     EXPECT_TRUE(std::all_of(begin, end, [](granule each) { return each == touched; }));

@@ -49,7 +49,7 @@ class QUARRY_EXPORT engine {
   void* allocate_slow(cache& own, class_index index);
 
   /// Takes back a slot of class `index` that `own` had no room for; null is dropped.
-  /// Complexity  O(1): at most `portion_slots` slots go to their slabs.
+  /// Complexity  O(1): at most `portion_slots` slots go to their slabs, or one run of old neighbours.
   void deallocate_slow(cache& own, void* slot, class_index index) noexcept;
 
   /// As allocate_slow() and deallocate_slow(), without a cache.
@@ -396,4 +396,4 @@ std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcep
 #include <quarry/core/engine/flush_checked.hpp>
 #include <quarry/core/engine/open.hpp>
 #include <quarry/core/engine/refill.hpp>
-#include <quarry/core/engine/shares.hpp>
+#include <quarry/core/engine/share_policy.hpp>

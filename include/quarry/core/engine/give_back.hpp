@@ -14,7 +14,7 @@ namespace core {
 template <class Supply, class Lock>
 auto store<Supply, Lock>::settle(const granule_run& run, bool is_blank) noexcept -> surplus {
   extent& home = *run.home;
-  if (!extents_.put(run, is_blank) || home.is_fixed) return {};
+  if (!extents_.put(run, is_blank)) return {};
   if (!extents::is_blank(home) && free_bytes() <= retain_bytes_) return {};
   return take_out(home);
 }

@@ -28,7 +28,7 @@ namespace core {
 /// What an engine is made with. Units: bytes.
 struct engine_limits {
   std::size_t granule_bytes = 65536;       // a power of two: slabs are made of granules
-  std::size_t slab_granules = 1;           // the fewest that make a slab; more than one where memory is short
+  std::size_t slab_granules = 1;           // of a full-grown slab; more than one where memory is short
   bool has_directory = true;               // false where slabs will be so few that each bin finds its own
   std::size_t max_bytes = 0;               // held from the supply at most; 0: no limit
   std::size_t retain_bytes = 0;            // free memory that is kept
@@ -160,7 +160,8 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
     return parts_.room_bytes() >= part_bytes && may_charge(bytes);
   }
 
-  /// The fewest granules of a slab. More than one: memory is short, and a slab lies apart only as the last resort.
+  /// The granules of a full-grown slab. More than one: memory is short, a class starts with a quarter of them, and a
+  /// slab lies apart only as the last resort.
   std::size_t slab_granules() const noexcept { return slab_granules_; }
 
   /// Takes back the slabs of a chain linked by `next`; all their slots are free.

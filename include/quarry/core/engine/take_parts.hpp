@@ -76,12 +76,9 @@ bool store<Supply, Lock>::add_block_of_buffer(std::size_t least) noexcept {
   if (!has_directory_ && granules < small_granules_at_once) granules = small_granules_at_once;
   if (granules > extents::most_granules) return false;
   const lock_holder<Lock> held(lock_);
-  const granule_run run = extents_.take(static_cast<std::uint32_t>(granules));
-  if (run.home == nullptr) return false;
-  if (!run.home->is_fixed) {
-    extents_.put(run, false);
-    return false;
-  }
+  const granule_run seen = extents_.look(static_cast<std::uint32_t>(granules));
+  if (seen.home == nullptr || !seen.home->is_fixed) return false;
+  const granule_run run = extents_.take(seen);
   tell_leaving(extents_.address_of(run), extents_.bytes_of(run));
   parts_.add_of_buffer(extents_.address_of(run), extents_.bytes_of(run));
   return true;

@@ -3,7 +3,7 @@
 //   base | granule 0 | granule 1 | ... | granule n-1 |      n <= 64: one word says which are free
 //
 // Layer      5. Freestanding. Knows granules, nothing of slots; calls no supply: who holds it does.
-// Invariant  Every extent with memory is in the group that its lent granules ask for. idle_bytes() counts the free granules
+// Invariant  Every extent with memory is in the group that its granules ask for. idle_bytes() counts the free granules
 //            that may hold touched pages; a blank granule is free and holds none: never used, or discarded.
 // Threads    One thread at a time, or under the owner's lock.
 // Source     Bonwick & Adams 2001 (vmem's spans); fullest first: Hoard, and docs/results.md.
@@ -11,7 +11,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <quarry/core/bits.hpp>
 #include <quarry/portability.hpp>
 #include <quarry/version.hpp>
@@ -72,11 +71,13 @@ class extents {
 
   /// Returns whether any granule is free. Complexity O(1).
   bool has_free() const noexcept {
-    return groups_[busy_group] != nullptr || groups_[half_group] != nullptr || groups_[idle_group] != nullptr;
+    for (std::uint8_t which = 0; which != full_group; ++which)
+      if (groups_[which] != nullptr) return true;
+    return false;
   }
 
   /// Takes lent granules back; `is_blank` tells that their pages were discarded.
-  /// Returns     Whether the extent is idle now: none of its granules is lent.
+  /// Returns     Whether the extent is idle now and may go back to the supply: none of its granules is lent, and it is not fixed.
   /// Complexity  O(1).
   bool put(const granule_run& run, bool is_blank) noexcept;
 
@@ -92,7 +93,7 @@ class extents {
     return {&home, static_cast<std::uint32_t>(offset / granule_bytes_), granules};
   }
 
-  /// Returns the extent that `pointer` lies in, or null. Complexity O(extents).
+  /// Returns the extent that `pointer` lies in, or null. Complexity O(extents): with a directory it is asked last.
   extent* find(const void* pointer) const noexcept {
     for (extent* head : groups_)
       for (extent* each = head; each != nullptr; each = each->next)
@@ -114,18 +115,15 @@ class extents {
   /// Takes an idle extent out; its record becomes spare. Requires !is_fixed.
   void remove(extent& idle) noexcept;
 
-  /// Returns an idle extent that may go back to the supply, or null.
-  extent* idle() noexcept {
-    extent* each = groups_[idle_group];
-    while (each != nullptr && each->is_fixed) each = each->next;
-    return each;
-  }
+  /// Returns an idle extent that may go back to the supply, or null. Complexity O(1).
+  extent* idle() noexcept { return groups_[idle_group]; }
 
   /// Returns whether no granule of `each` is both free and touched.
   static bool is_blank(const extent& each) noexcept { return each.blank == each.free; }
 
-  /// Takes a run of touched, free granules out, to be discarded and put back; none when there is none.
-  /// Complexity  O(extents).
+  /// Takes a run of touched, free granules of an extent that is neither idle nor fixed out, to be discarded and put back; none
+  /// when there is none.
+  /// Complexity  O(1).
   granule_run take_touched() noexcept;
 
   /// Forgets every extent: f(extent&) gets each that is not fixed, lent or not, and may link it by next.
@@ -166,13 +164,16 @@ class extents {
   bool check_invariants() const noexcept;
 
  private:
+  // In the order of take(). Touched: granules that may be discarded are free. Fixed extents are never that, nor idle.
   enum group : std::uint8_t {
+    touched_busy_group,
     busy_group,
+    touched_half_group,
     half_group,
     idle_group,
     full_group,
     group_count
-  };  // the order of take()
+  };
   static constexpr int most_visits = 8;
 
   static granule_mask mask_of(std::uint32_t first, std::uint32_t count) noexcept {
@@ -204,10 +205,11 @@ class extents {
   }
 
   static group group_of(const extent& each) noexcept {
-    return each.lent == each.granules       ? full_group
-           : each.lent == 0                 ? idle_group
-           : each.lent * 2U < each.granules ? half_group
-                                            : busy_group;
+    if (each.lent == each.granules) return full_group;
+    if (each.lent == 0 && !each.is_fixed) return idle_group;
+    const bool is_touched = !each.is_fixed && !is_blank(each);
+    if (each.lent * 2U < each.granules) return is_touched ? touched_half_group : half_group;
+    return is_touched ? touched_busy_group : busy_group;
   }
 
   void link(extent& each) noexcept {
@@ -302,16 +304,14 @@ inline void extents::remove(extent& idle) noexcept {
 }
 
 inline granule_run extents::take_touched() noexcept {
-  for (const std::uint8_t which : {half_group, busy_group})
-    for (extent* each = groups_[which]; each != nullptr; each = each->next) {
-      const granule_mask touched = each->is_fixed ? 0 : each->free & ~each->blank;
-      if (touched == 0) continue;
-      const auto first = static_cast<std::uint32_t>(lowest_bit(touched));
-      const granule_mask gap = ~(touched >> first);
-      const std::uint32_t count = gap == 0 ? most_granules : static_cast<std::uint32_t>(lowest_bit(gap));
-      return lend(*each, first, count);
-    }
-  return {};
+  extent* const home =
+      groups_[touched_half_group] != nullptr ? groups_[touched_half_group] : groups_[touched_busy_group];
+  if (home == nullptr) return {};
+  const granule_mask touched = home->free & ~home->blank;
+  const auto first = static_cast<std::uint32_t>(lowest_bit(touched));
+  const granule_mask gap = ~(touched >> first);
+  const std::uint32_t count = gap == 0 ? most_granules : static_cast<std::uint32_t>(lowest_bit(gap));
+  return lend(*home, first, count);
 }
 
 inline bool extents::check_invariants() const noexcept {
