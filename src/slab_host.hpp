@@ -94,18 +94,17 @@ std::size_t slab_host<Derived, Engine>::trim(std::size_t keep_bytes) noexcept {
     watch(*this).report_strays();
     slots_of(*this).verify_free_slots();
   }
+  bool is_empty = false;
   if constexpr (Derived::is_for_one_thread) {
     const auto& memory = engine_.memory();
     const bool may_release = keep_bytes == 0 && memory.supply().takes_back() && !memory.is_within_call();
-    if (may_release && engine_.used_slots() == 0 && engine_.has_no_block())
-      engine_.trim(0);  // first, while upstream may come back for more
-    if (may_release && engine_.used_slots() == 0 && engine_.has_no_block()) {
+    is_empty = may_release && engine_.used_slots() == 0 && engine_.has_no_block();
+    if (is_empty) {
       this->self().forget_caches();
       engine_.release(false);
-      return before_bytes;
     }
   }
-  engine_.trim(keep_bytes);
+  if (!is_empty) engine_.trim(keep_bytes);
   const std::size_t after_bytes = resident_bytes();
   return after_bytes < before_bytes ? before_bytes - after_bytes : 0;  // others may have taken more meanwhile
 }

@@ -264,6 +264,21 @@ TEST(Extents, TakeTouchedTakesWholeRunsOutOfPartlyUsedOnesUntilNoneIsLeft) {
   filled.all.for_each([](const extent& each) { EXPECT_TRUE(extents::is_blank(each)); });
 }
 
+TEST(Extents, TakeTouchedFindsTheOneTouchedGranuleHoweverFullItsExtentIs) {
+  for (const std::uint32_t freed : {1U, 63U}) {
+    filled_extents filled({64, 64, 64, 64});
+    for (const granule_run& run : filled.take_all())
+      if (run.first < freed) filled.all.put(run, true);
+    const granule_run run = filled.all.take(1);
+    filled.all.put(run, false);
+    const granule_run found = filled.all.take_touched();
+    EXPECT_EQ(found.home, run.home);
+    EXPECT_EQ(found.first, run.first);
+    EXPECT_EQ(found.count, 1U);
+    EXPECT_EQ(filled.all.take_touched().home, nullptr);
+  }
+}
+
 TEST(Extents, TakeTouchedLeavesIdleAndFixedOnesAlone) {
   filled_extents filled;
   extent& fixed = filled.add(4, true);
