@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <memory_resource>
 #include <mutex>
@@ -403,7 +404,23 @@ TEST(Fork, WaitsForThreadsThatEnd) {
             0);
 }
 
-// A view that another thread was closing is never closed in the child, and its resource ends there all the same.
+// Pages of the system, each of which costs a call of `before`.
+struct calling_upstream final : std::pmr::memory_resource {
+  std::function<void()> before;
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    before();
+    return quarry::os_page_resource()->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* place, std::size_t bytes, std::size_t alignment) override {
+    quarry::os_page_resource()->deallocate(place, bytes, alignment);
+  }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+
+// A view that another thread was closing is never closed in the child, and its resource ends there all the same. The fork happens
+// in an upstream, where it waits for no thread that flushes.
 TEST(Fork, LetsAResourceEndWhoseViewsAnotherThreadWasClosing) {
   EXPECT_EQ(quarry_test::run_in_child(120,
                                       [] {
@@ -417,11 +434,18 @@ TEST(Fork, LetsAResourceEndWhoseViewsAnotherThreadWasClosing) {
                                               use(*std::make_unique<slab_thread_view>(resource), 64, 1);
                                           });
                                         int status = 0;
-                                        for (int i = 0; i < 2000 && status == 0; ++i)
-                                          status = quarry_test::run_in_child(5, [&] {
-                                            resource.release();
-                                            return 0;
-                                          });
+                                        calling_upstream upstream;
+                                        upstream.before = [&] {
+                                          if (status == 0)
+                                            status = quarry_test::run_in_child(5, [&] {
+                                              resource.release();
+                                              return 0;
+                                            });
+                                        };
+                                        for (int i = 0; i < 2000 && status == 0; ++i) {
+                                          synchronized_slab_resource other(&upstream);
+                                          use(other, 64, 1);
+                                        }
                                         done = true;
                                         for (std::thread& each : closing) each.join();
                                         return status;
