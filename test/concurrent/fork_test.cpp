@@ -433,16 +433,17 @@ TEST(Fork, LetsAResourceEndWhoseViewsAnotherThreadWasClosing) {
                                             while (!done)
                                               use(*std::make_unique<slab_thread_view>(resource), 64, 1);
                                           });
-                                        int status = 0;
+                                        int status = 0, forks = 0;
                                         calling_upstream upstream;
                                         upstream.before = [&] {
-                                          if (status == 0)
-                                            status = quarry_test::run_in_child(5, [&] {
-                                              resource.release();
-                                              return 0;
-                                            });
+                                          if (status != 0) return;
+                                          ++forks;
+                                          status = quarry_test::run_in_child(5, [&] {
+                                            resource.release();
+                                            return 0;
+                                          });
                                         };
-                                        for (int i = 0; i < 2000 && status == 0; ++i) {
+                                        while (forks < 1000 && status == 0) {
                                           synchronized_slab_resource other(&upstream);
                                           use(other, 64, 1);
                                         }
