@@ -26,13 +26,6 @@ inline const char* why_busy_threads_cannot_fork() noexcept {
              : nullptr;
 }
 
-/// Returns why the children of a process in which threads end are not looked at here, or null when they are.
-inline const char* why_children_count_threads_as_leaked() noexcept {
-  return has_thread_sanitizer ? "ThreadSanitizer reports, when the child ends, a leak of the parent's "
-                                "threads that had ended by the fork"
-                              : nullptr;
-}
-
 /// Returns why the child of a process of several threads starts no thread here, or null when it may.
 inline const char* why_children_cannot_start_threads() noexcept {
   return has_thread_sanitizer

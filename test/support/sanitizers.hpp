@@ -19,10 +19,11 @@ namespace quarry_test {
 inline constexpr bool has_address_sanitizer = QUARRY_TEST_HAS_ADDRESS_SANITIZER != 0;
 
 #if defined(__SANITIZE_THREAD__) || QUARRY_TEST_HAS_FEATURE(thread_sanitizer)
-inline constexpr bool has_thread_sanitizer = true;
+#define QUARRY_TEST_HAS_THREAD_SANITIZER 1
 #else
-inline constexpr bool has_thread_sanitizer = false;
+#define QUARRY_TEST_HAS_THREAD_SANITIZER 0
 #endif
+inline constexpr bool has_thread_sanitizer = QUARRY_TEST_HAS_THREAD_SANITIZER != 0;
 
 #undef QUARRY_TEST_HAS_FEATURE
 
