@@ -567,7 +567,23 @@ TYPED_TEST(Engine, TellsTheBytesOfTheBlockOfAnyAddress) {
   EXPECT_FALSE(this->on.engine.owns(&this->pages));
   EXPECT_FALSE(this->on.engine.owns(nullptr));
   EXPECT_EQ(this->on.engine.block_bytes(&this->own), 0U) << "a cache is no block";
-  EXPECT_TRUE(this->on.engine.owns(&this->own));
+  EXPECT_FALSE(this->on.engine.owns(&this->own));
+}
+
+TYPED_TEST(Engine, OwnsASlabUntilItHasGoneThoughItsMemoryRests) {
+  const class_index index = class_of_bytes(4096);
+  std::vector<void*> taken;
+  for (int i = 0; i < 200; ++i) taken.push_back(this->on.allocate(this->own, index));
+  for (void* const each : taken) ASSERT_TRUE(this->on.engine.owns(each));
+  for (void* const each : taken) this->on.deallocate(this->own, each, index);
+  this->on.engine.flush_cache(this->own);
+  this->on.engine.flush_depots();
+  std::size_t resting = 0;
+  for (void* const each : taken) {
+    resting += this->on.engine.memory().holds(each) && !this->on.engine.owns(each);
+    ASSERT_EQ(this->on.engine.owns(each), this->on.engine.block_bytes(each) != 0);
+  }
+  EXPECT_GT(resting, 100U);
 }
 
 TYPED_TEST(Engine, TheTailOfASlabIsNoBlock) {

@@ -124,7 +124,10 @@ class QUARRY_EXPORT engine {
   /// Returns the bytes of the slot or block that `pointer` lies in, or 0. Complexity O(1) expected.
   std::size_t block_bytes(const void* pointer) const noexcept;
 
-  bool owns(const void* pointer) const noexcept { return store_.owns(pointer); }
+  /// Returns whether `pointer` lies in a slab or an oversize block. Complexity O(1) expected.
+  bool owns(const void* pointer) const noexcept {
+    return store_.slab_of(pointer) != nullptr || unlisted_bytes(pointer) != 0 || store_.has_oversize(pointer);
+  }
 
   /// Returns the shelf of class `index`, or null when the class was never used.
   shelf_type* shelf_of(class_index index) const noexcept {
@@ -231,6 +234,7 @@ class QUARRY_EXPORT engine {
   void keep_room(shelf_type& unused) noexcept;
   slab_layout layout_of(class_index index) const noexcept;
   class_cache* attach(cache& own, class_index index) noexcept;
+  std::size_t unlisted_bytes(const void* pointer) const noexcept;
   magazine* take_magazine() noexcept;
   std::size_t cache_part_bytes() const noexcept {
     if (!is_watched_) return sizeof(cache);
@@ -380,12 +384,19 @@ std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcep
     const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
     return offset < home->slots() * slot_bytes ? slot_bytes : 0;
   }
+  const std::size_t slot_bytes = unlisted_bytes(pointer);
+  return slot_bytes != 0 ? slot_bytes : store_.oversize_bytes_of(pointer);
+}
+
+// Returns the bytes of the slot of an unlisted slab that `pointer` lies in, or 0.
+template <class Supply, class Lock>
+std::size_t engine<Supply, Lock>::unlisted_bytes(const void* pointer) const noexcept {
   std::size_t slot_bytes = 0;
   for_each_shelf([&](shelf_type& each) {
     const lock_holder<Lock> held(each.lock);
     if (each.slots.find_unlisted(pointer) != nullptr) slot_bytes = each.slots.layout().slot_bytes;
   });
-  return slot_bytes != 0 ? slot_bytes : store_.oversize_bytes_of(pointer);
+  return slot_bytes;
 }
 
 }  // namespace core

@@ -41,13 +41,16 @@ class held_memory {
            (parts_.owns(pointer, sizeof(slab)) ||
             (offset < buffer_bytes_ && buffer_bytes_ - offset >= sizeof(slab)));
   }
-  /// Returns whether `pointer` lies in memory of the store. Complexity O(extents + blocks of parts).
-  bool owns(const void* pointer) const noexcept {
+  /// Returns whether `pointer` lies in memory that was taken for slabs and parts, in use or not. For reports.
+  /// Complexity O(extents + blocks of parts).
+  bool holds(const void* pointer) const noexcept {
     if (directory_.find(pointer) != nullptr) return true;
-    {
-      const lock_holder<Lock> held(lock_);
-      if (parts_.owns(pointer) || extents_.find(pointer) != nullptr || is_in_buffer(pointer)) return true;
-    }
+    const lock_holder<Lock> held(lock_);
+    return parts_.owns(pointer) || extents_.find(pointer) != nullptr || is_in_buffer(pointer);
+  }
+
+  /// Returns whether `pointer` lies in an oversize block. Complexity O(1) expected.
+  bool has_oversize(const void* pointer) const noexcept {
     bool is_found = false;
     find_oversize(pointer, [&](const oversize_block&) { is_found = true; });
     return is_found;
