@@ -1280,6 +1280,24 @@ TEST_F(SharedEngine, ADepotAgesByAPortionALookUnlessAnotherCacheVisitedIt) {
   EXPECT_EQ(shelf.parked.slots(), before - portion_slots) << "nobody came meanwhile";
 }
 
+TEST_F(SharedEngine, AClassPinsAsLittleAsForOneThreadWhenTheOthersHaveGone) {
+  const class_index shared = class_of_bytes(64);
+  const class_index busy = class_of_bytes(80);
+  cache& first = *on.engine.open_cache();
+  cache& second = *on.engine.open_cache();
+  for (int i = 0; i < 200; ++i) {
+    on.churn(first, shared, 200, 1);
+    on.churn(second, shared, 200, 1);
+  }
+  const auto& shelf = *on.engine.shelf_of(shared);
+  ASSERT_EQ(shelf.recent.count(), 2U);
+  on.churn(first, busy, 2000, 30);  // `shared` ages out of the first cache, and then its depot does
+  const auto& share = first.class_cache_of(shared)->share;
+  for (int i = 0; i < 10 && (share.slots() != 0 || shelf.recent.count() != 1); ++i)
+    on.churn(first, busy, 2000, 30);
+  EXPECT_EQ(shelf.recent.count(), 1U);
+}
+
 // The supply fills the depot while it is asked for the magazine that a full one is to be handed in for.
 TEST(EngineOfOneThread, ForgetsTheRoomOfAClassThatWasRefusedOnRelease) {
   const class_index index = class_of_bytes(1024);

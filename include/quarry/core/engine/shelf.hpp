@@ -13,6 +13,7 @@
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/engine/home_count.hpp>
 #include <quarry/core/magazines/depot.hpp>
+#include <quarry/core/magazines/recent_homes.hpp>
 #include <quarry/core/magazines/share.hpp>
 
 namespace quarry {
@@ -49,16 +50,25 @@ struct shelf {
   /// Returns whether the depot with `count` slots more holds more than an eighth of what is in use, in a class of several
   /// slabs. Requires the lock.
   bool pins_too_much(std::size_t count) const noexcept {
-    return slots.slabs_that_leave() > few_slabs && (parked.slots() + count) * 8 > slots.used_slots();
+    return slots.slabs_that_leave() > few() && (parked.slots() + count) * 8 > slots.used_slots();
+  }
+
+  /// The slabs in which what rests pins little: more where several threads hand slots to each other.
+  std::size_t few() const noexcept { return few_slabs * recent.count(); }
+
+  /// Notes that a cache of `home` comes for slots, or with some. Requires the lock.
+  void note_visit(std::size_t home) noexcept {
+    ++visits;
+    if constexpr (home_count<Lock> != 1) recent.note(home);
   }
 
   /// Notes how much may rest in a magazine from now on. Requires the lock.
   void note_limit() noexcept {
     const bool was_tight = is_tight.load(std::memory_order_relaxed);  // Relaxed: written under the lock.
-    if (!was_tight && (slots.slabs_that_leave() <= few_slabs ||
+    if (!was_tight && (slots.slabs_that_leave() <= few() ||
                        slots.used_slots() >= (magazine::capacity + parked.slots()) * 8))
       return;
-    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs_that_leave());
+    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs_that_leave(), few());
     limit.store(most, std::memory_order_relaxed);  // Relaxed: numbers that steer.
     is_tight.store(most < magazine_slots || pins_too_much(0),
                    std::memory_order_relaxed);  // Relaxed: as above.
@@ -106,6 +116,7 @@ struct shelf {
   std::atomic<std::uint32_t> limit{magazine::capacity};  // written under the lock, read by any thread
   std::atomic<bool> is_tight{false};                     // whether less should rest; as `limit`
   std::uint32_t visits = 0;                              // of misses, since it was last looked at
+  recent_homes recent;                                   // of those visits
   bin slots;
   depot<home_count<Lock>> parked;
 };
