@@ -43,7 +43,7 @@ owner_facts slab_host<Derived, Engine>::owner() const noexcept {
   facts.name = setup_.options().name;
   facts.holds = [](const void* owner, const void* pointer) noexcept {
     const auto& memory = static_cast<const slab_host*>(owner)->engine().memory();
-    return memory.holds(pointer) || memory.has_oversize(pointer);
+    return memory.holds(pointer) || memory.oversize_at(pointer).memory != nullptr;
   };
   facts.record_of = [](const void* owner, const void* pointer) noexcept {
     const core::slot_record* const record =

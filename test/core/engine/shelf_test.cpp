@@ -112,15 +112,17 @@ TEST_F(Shelf, PinsTooMuchInThreeSlabsWhenMoreThanAnEighthOfWhatIsInUseIsParked) 
   EXPECT_FALSE(of_slots.may_park(5, 1));
 }
 
-TEST(SharedShelf, MayPinTwoSlabsForEachHomeThatLatelyCame) {
+TEST(SharedShelf, MayPinSlabsOf128KiBForEachHomeThatLatelyCame) {
   using quarry::core::few_slabs;
-  quarry::core::shelf<std::mutex> of_slots(class_of_bytes(slot_bytes), slab::layout(slot_bytes, slab_bytes));
-  EXPECT_EQ(of_slots.few(), few_slabs);
-  for (std::size_t i = 0; i < 256; ++i) of_slots.note_visit(i % 6);
-  EXPECT_EQ(of_slots.few(), 6 * few_slabs);
-  for (std::size_t i = 0; i < 256; ++i) of_slots.note_visit(5);
-  EXPECT_EQ(of_slots.few(), few_slabs) << "the others are idle";
-  EXPECT_EQ(of_slots.visits, 512U);
+  for (const std::size_t bytes : {65536U, 262144U, 16777216U}) {
+    quarry::core::shelf<std::mutex> of_slots(class_of_bytes(slot_bytes), slab::layout(slot_bytes, bytes));
+    EXPECT_EQ(of_slots.few, few_slabs);
+    for (std::size_t i = 0; i < 256; ++i) of_slots.note_visit(i % 6);
+    EXPECT_EQ(of_slots.few, bytes == 65536 ? 12 : bytes == 262144 ? 3 : few_slabs) << bytes;
+    for (std::size_t i = 0; i < 256; ++i) of_slots.note_home(5);
+    EXPECT_EQ(of_slots.few, few_slabs) << "the others are idle";
+    EXPECT_EQ(of_slots.visits, 256U);
+  }
 }
 
 TEST_F(Shelf, MayPinMoreSlabsWhenMoreHomesCome) {

@@ -522,7 +522,7 @@ TEST_F(Store, GivesALooseSlabsBlockBackWhenItIsEmpty) {
   EXPECT_EQ(loose->slots(), 2048 / slot_bytes);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(loose->begin()) % slot_bytes, 0U);
   std::memset(loose->begin(), 1, 2048);
-  EXPECT_TRUE(on.slabs.has_oversize(loose->begin()));
+  EXPECT_FALSE(on.slabs.has_oversize(loose->begin())) << "it is none of the user's";
   EXPECT_EQ(on.slabs.inspect().oversize_blocks, 0U) << "the user's blocks are counted";
   EXPECT_EQ(on.slabs.inspect().oversize_bytes, 0U);
   loose->next = nullptr;

@@ -120,19 +120,6 @@ TEST(OversizeBlocks, FindTheStartOfABlockWhateverBytesAreSaid) {
   EXPECT_EQ(two.all.find(at(gibibyte + 65000)), nullptr) << "beyond what was asked for";
 }
 
-TEST(OversizeBlocks, FindASlabInAllOfItsBlock) {
-  brought_blocks one;
-  oversize_block& block = one.keep(gibibyte, 70000);
-  ASSERT_EQ(one.all.reuse(65000, 1), &block);
-  one.all.set_slab(block);
-  EXPECT_EQ(one.all.find(at(gibibyte + 69999)), &block);
-  EXPECT_EQ(one.all.find(at(gibibyte + 70000)), nullptr);
-  EXPECT_EQ(one.all.blocks() + one.all.bytes(), 0U) << "it is none of the user's";
-  EXPECT_TRUE(one.all.check_invariants());
-  one.all.remove(block);
-  EXPECT_EQ(one.all.blocks() + one.all.bytes(), 0U);
-}
-
 TEST(OversizeBlocks, FindTheStartOfABlockThatAnotherRecordSharesItsPlaceWith) {
   brought_blocks many;
   std::vector<oversize_block*> all;

@@ -123,7 +123,7 @@ void engine<Supply, Lock>::age_depot(shelf_type& of) noexcept {
   {
     const lock_holder<Lock> held(of.lock);
     if (of.visits == 0) {
-      of.recent.forget();
+      of.forget_homes();
       count = of.parked.take_slots(taken, portion_slots, 0);
     }
     of.visits = 0;

@@ -1,4 +1,4 @@
-// How many homes the caches have that lately came to one place: how many threads share it, which those that are idle do not.
+// How many homes the caches have that lately came to one place: about how many threads share it, those that are idle not counted.
 //
 // Layer      2. Freestanding.
 // Threads    One thread at a time, or under the owner's lock.
@@ -17,13 +17,14 @@ class recent_homes {
  public:
   static constexpr std::uint32_t period = 64;  // visits that are counted together
 
-  /// Notes a visit. Requires home < 8.
-  void note(std::size_t home) noexcept {
+  /// Notes a visit. Returns whether a period ends with it. Requires home < 8.
+  bool note(std::size_t home) noexcept {
     seen_ = static_cast<std::uint8_t>(seen_ | 1U << home);
-    if (++visits_ < period) return;
+    if (++visits_ < period) return false;
     const std::uint32_t count = count_bits(seen_);
     forget();
     count_ = static_cast<std::uint8_t>(count);
+    return true;
   }
 
   /// Returns how many homes the visits of the last whole period had; 1 before there was one.

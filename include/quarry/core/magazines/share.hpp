@@ -21,7 +21,7 @@ constexpr std::size_t cache_bound_bytes(std::size_t cache_bytes, std::size_t cac
   return caches <= full_caches ? cache_bytes : cache_bytes / caches * full_caches;
 }
 
-/// The slabs of a class in which what rests pins little, for each home whose threads use it.
+/// The slabs of a class in which what rests pins little, where threads do not share it.
 inline constexpr std::size_t few_slabs = 2;
 
 /// Returns how many slots may rest in one magazine of a class of which `used_slots` of `slabs` slabs are in use: what rests
