@@ -56,7 +56,7 @@ owner_facts find_other_owner(const void* owner, const void* pointer, core::slot_
   const std::lock_guard<std::mutex> held(owners().lock);
   for (const owner_node* node = owners().first; node != nullptr; node = node->next) {
     const owner_facts& each = node->facts;
-    if (each.owner == owner || !each.owns(each.owner, pointer)) continue;
+    if (each.owner == owner || !each.holds(each.owner, pointer)) continue;
     if (record != nullptr && each.record_of != nullptr) *record = each.record_of(each.owner, pointer);
     return each;
   }

@@ -16,7 +16,7 @@ struct owner_facts {
   const void* owner = nullptr;
   const char* type = "";
   const char* name = nullptr;  // as in slab_options
-  bool (*owns)(const void* owner, const void* pointer) noexcept = nullptr;
+  bool (*holds)(const void* owner, const void* pointer) noexcept = nullptr;
   // What is recorded of the live block that a pointer lies in; where nothing is, a record of nothing.
   core::slot_record (*record_of)(const void* owner, const void* pointer) noexcept = nullptr;
 };
@@ -25,8 +25,8 @@ struct owner_facts {
 void enter_checked_owner(const owner_facts& owner);
 void leave_checked_owner(const void* owner) noexcept;
 
-/// Returns the facts of another resource than `owner` whose memory `pointer` lies in; those of none where there is none. Sets
-/// `record`, if given, to what that one has recorded of the block.
+/// Returns the facts of another resource than `owner` that holds the memory `pointer` lies in, in use or not; those of none
+/// where there is none. Sets `record`, if given, to what that one has recorded of the block.
 owner_facts find_other_owner(const void* owner, const void* pointer,
                              core::slot_record* record = nullptr) noexcept;
 

@@ -41,8 +41,9 @@ owner_facts slab_host<Derived, Engine>::owner() const noexcept {
   facts.owner = this;
   facts.type = Derived::type_name;
   facts.name = setup_.options().name;
-  facts.owns = [](const void* owner, const void* pointer) noexcept {
-    return static_cast<const slab_host*>(owner)->owns(pointer);
+  facts.holds = [](const void* owner, const void* pointer) noexcept {
+    const auto& memory = static_cast<const slab_host*>(owner)->engine().memory();
+    return memory.holds(pointer) || memory.oversize_at(pointer).memory != nullptr;
   };
   facts.record_of = [](const void* owner, const void* pointer) noexcept {
     const core::slot_record* const record =

@@ -257,7 +257,7 @@ fault watched_calls<Host>::find_fault(const void* pointer, std::size_t bytes,
       found.kind = !block.is_live            ? fault_kind::double_free
                    : block.memory != pointer ? fault_kind::interior_pointer
                                              : fault_kind::wrong_size;
-    } else if (engine_.owns(pointer)) {
+    } else if (engine_.memory().holds(pointer)) {
       found.kind = fault_kind::nothing_there;
     } else if (find_other_owner(host_.owner().owner, pointer, &found.record).owner != nullptr) {
       found.kind = fault_kind::wrong_resource;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <functional>
 #include <iterator>
+#include <memory>
 #include <memory_resource>
 #include <new>
 #include <quarry/locks.hpp>
@@ -257,6 +258,26 @@ TYPED_TEST(ReentrantUpstream, LooksAtAndUsesWhatAReleaseLeaves) {
           EXPECT_EQ(resource.stats().upstream_bytes, below.live_bytes());
         }
       }
+}
+
+TYPED_TEST(ReentrantUpstream, OwnsNothingWhileItEnds) {
+  std::pmr::monotonic_buffer_resource below;  // leaves what was given back as it was
+  returning_upstream upstream;
+  upstream.below = &below;
+  auto ending = std::make_unique<TypeParam>(&upstream);
+  const TypeParam& resource = *ending;
+  std::vector<void*> blocks;
+  for (const std::size_t bytes : {16U, 48U, 1024U, 30000U, 300000U})
+    for (int i = 0; i < 40; ++i) blocks.push_back(ending->allocate(bytes, 8));
+  for (void* const each : blocks) ASSERT_TRUE(resource.owns(each));
+  std::size_t calls = 0, owned = 0;
+  upstream.before_deallocate = [&] {
+    ++calls;
+    for (void* const each : blocks) owned += resource.owns(each);
+  };
+  ending.reset();
+  EXPECT_GT(calls, 2U);
+  EXPECT_EQ(owned, 0U);
 }
 
 TYPED_TEST(ReentrantUpstream, IsServedOutOfWhatStaysWhenItAllocatesWhileATrimGivesBack) {

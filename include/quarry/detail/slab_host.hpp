@@ -66,8 +66,9 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
     return engine_.memory().supply().upstream();
   }
 
-  /// Returns whether `pointer` lies in memory that this resource holds.
-  /// Complexity  O(1) expected in a slab, else O(extents + blocks of parts).
+  /// Returns whether `pointer` lies in a slab of this resource, or in a block too large for one that was not freed or rests in
+  /// a cache.
+  /// Complexity  O(1) expected in a slab that the directory knows, else O(classes), whatever is held.
   bool owns(const void* pointer) const noexcept { return engine_.owns(pointer); }
 
   /// Returns a snapshot: exact while no other thread is inside a call, else each row as of its own moment.

@@ -567,7 +567,23 @@ TYPED_TEST(Engine, TellsTheBytesOfTheBlockOfAnyAddress) {
   EXPECT_FALSE(this->on.engine.owns(&this->pages));
   EXPECT_FALSE(this->on.engine.owns(nullptr));
   EXPECT_EQ(this->on.engine.block_bytes(&this->own), 0U) << "a cache is no block";
-  EXPECT_TRUE(this->on.engine.owns(&this->own));
+  EXPECT_FALSE(this->on.engine.owns(&this->own));
+}
+
+TYPED_TEST(Engine, OwnsASlabUntilItHasGoneThoughItsMemoryRests) {
+  const class_index index = class_of_bytes(4096);
+  std::vector<void*> taken;
+  for (int i = 0; i < 200; ++i) taken.push_back(this->on.allocate(this->own, index));
+  for (void* const each : taken) ASSERT_TRUE(this->on.engine.owns(each));
+  for (void* const each : taken) this->on.deallocate(this->own, each, index);
+  this->on.engine.flush_cache(this->own);
+  this->on.engine.flush_depots();
+  std::size_t resting = 0;
+  for (void* const each : taken) {
+    resting += this->on.engine.memory().holds(each) && !this->on.engine.owns(each);
+    ASSERT_EQ(this->on.engine.owns(each), this->on.engine.block_bytes(each) != 0);
+  }
+  EXPECT_GT(resting, 100U);
 }
 
 TYPED_TEST(Engine, TheTailOfASlabIsNoBlock) {
@@ -1262,6 +1278,24 @@ TEST_F(SharedEngine, ADepotAgesByAPortionALookUnlessAnotherCacheVisitedIt) {
   EXPECT_EQ(shelf.parked.slots(), before);
   look_once();
   EXPECT_EQ(shelf.parked.slots(), before - portion_slots) << "nobody came meanwhile";
+}
+
+TEST_F(SharedEngine, AClassPinsAsLittleAsForOneThreadWhenTheOthersHaveGone) {
+  const class_index shared = class_of_bytes(64);
+  const class_index busy = class_of_bytes(80);
+  cache& first = *on.engine.open_cache();
+  cache& second = *on.engine.open_cache();
+  for (int i = 0; i < 200; ++i) {
+    on.churn(first, shared, 200, 1);
+    on.churn(second, shared, 200, 1);
+  }
+  const auto& shelf = *on.engine.shelf_of(shared);
+  ASSERT_EQ(shelf.recent.count(), 2U);
+  on.churn(first, busy, 2000, 30);  // `shared` ages out of the first cache, and then its depot does
+  const auto& share = first.class_cache_of(shared)->share;
+  for (int i = 0; i < 10 && (share.slots() != 0 || shelf.recent.count() != 1); ++i)
+    on.churn(first, busy, 2000, 30);
+  EXPECT_EQ(shelf.recent.count(), 1U);
 }
 
 // The supply fills the depot while it is asked for the magazine that a full one is to be handed in for.

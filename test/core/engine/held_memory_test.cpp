@@ -67,7 +67,7 @@ TEST_F(HeldMemory, AreNothingAtFirst) {
   EXPECT_EQ(seen.peak_bytes(), 0U);
   EXPECT_EQ(seen.granule_bytes(), granule_bytes);
   EXPECT_EQ(seen.slab_of(&elsewhere), nullptr);
-  EXPECT_FALSE(seen.owns(&elsewhere));
+  EXPECT_FALSE(seen.holds(&elsewhere));
   EXPECT_EQ(seen.oversize_at(&elsewhere).memory, nullptr);
   EXPECT_EQ(seen.inspect().oversize_blocks, 0U);
   EXPECT_TRUE(seen.check_invariants());
@@ -82,18 +82,18 @@ TEST_F(HeldMemory, TellTheSlabOfEachSlotAndOfManyAtOnce) {
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(homes[i], taken[i]);
     EXPECT_EQ(seen.slab_of(slots[i]), taken[i]);
-    EXPECT_TRUE(seen.owns(slots[i]));
+    EXPECT_TRUE(seen.holds(slots[i]));
   }
   slots[1] = &slots;
   EXPECT_FALSE(seen.slabs_of(slots, 3, homes)) << "one lies in no slab";
   EXPECT_EQ(homes[1], nullptr);
 }
 
-TEST_F(HeldMemory, OwnThePartsToo) {
+TEST_F(HeldMemory, HoldThePartsToo) {
   void* const part = store.take_part(40, 8);
   EXPECT_EQ(seen.slab_of(part), nullptr);
-  EXPECT_TRUE(seen.owns(part));
-  EXPECT_TRUE(seen.owns(static_cast<std::byte*>(part) + 39));
+  EXPECT_TRUE(seen.holds(part));
+  EXPECT_TRUE(seen.holds(static_cast<std::byte*>(part) + 39));
 }
 
 TEST_F(HeldMemory, TellWhichBlocksLiveAndWhichRest) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <quarry/core/engine/shelf.hpp>
 #include <quarry/locks.hpp>
 #include <vector>
@@ -109,6 +110,36 @@ TEST_F(Shelf, PinsTooMuchInThreeSlabsWhenMoreThanAnEighthOfWhatIsInUseIsParked) 
   EXPECT_TRUE(of_slots.pins_too_much(5));
   EXPECT_TRUE(of_slots.may_park(4, 1));
   EXPECT_FALSE(of_slots.may_park(5, 1));
+}
+
+TEST(SharedShelf, MayPinSlabsOf128KiBForEachHomeThatLatelyCame) {
+  using quarry::core::few_slabs;
+  for (const std::size_t bytes : {65536U, 262144U, 16777216U}) {
+    quarry::core::shelf<std::mutex> of_slots(class_of_bytes(slot_bytes), slab::layout(slot_bytes, bytes));
+    EXPECT_EQ(of_slots.few, few_slabs);
+    for (std::size_t i = 0; i < 256; ++i) of_slots.note_visit(i % 6);
+    EXPECT_EQ(of_slots.few, bytes == 65536 ? 12 : bytes == 262144 ? 3 : few_slabs) << bytes;
+    for (std::size_t i = 0; i < 256; ++i) of_slots.note_home(5);
+    EXPECT_EQ(of_slots.few, few_slabs) << "the others are idle";
+    EXPECT_EQ(of_slots.visits, 256U);
+  }
+}
+
+TEST_F(Shelf, MayPinMoreSlabsWhenMoreHomesCome) {
+  quarry::core::shelf<std::mutex> shared(class_of_bytes(slot_bytes), slab::layout(slot_bytes, slab_bytes));
+  for (int i = 0; i < 4; ++i) {
+    memory.push_back(std::make_unique<slab_memory>(slab_bytes));
+    headers.push_back(std::make_unique<slab_memory>(slab_bytes));
+    shared.slots.adopt(slab::create(headers.back()->base(), memory.back()->base(), slab_slots));
+  }
+  while (shared.slots.used_slots() < 80) ASSERT_NE(shared.slots.take_one(), nullptr);
+  shared.note_limit();
+  EXPECT_TRUE(shared.pins_too_much(11) && shared.is_tight.load());
+  EXPECT_EQ(shared.resting_limit(), 10U);
+  for (std::size_t i = 0; i < 256; ++i) shared.note_visit(i % 2);
+  shared.note_limit();
+  EXPECT_FALSE(shared.pins_too_much(11) || shared.is_tight.load());
+  EXPECT_EQ(shared.resting_limit(), magazine::capacity);
 }
 
 TEST_F(Shelf, NotesALimitOfAnEighthOfWhatIsInUseInThreeSlabs) {

@@ -131,7 +131,7 @@ TEST_F(Store, TakesNothingUntilItIsUsed) {
   EXPECT_TRUE(on.slabs.untouched());
   EXPECT_EQ(on.slabs.trim(0), 0U);
   EXPECT_EQ(on.slabs.slab_of(&pages), nullptr);
-  EXPECT_FALSE(on.slabs.owns(&pages));
+  EXPECT_FALSE(on.slabs.holds(&pages));
   EXPECT_FALSE(on.slabs.give_back_oversize(&pages));
   on.slabs.release();
   EXPECT_EQ(pages.calls, 0U);
@@ -149,8 +149,8 @@ TEST_F(Store, GivesSlabsOfFreeSlotsThatAreFoundByEveryAddressInThem) {
     std::memset(each->begin(), 1, granule_bytes);
     for (std::size_t at = 0; at < granule_bytes; at += 509)
       ASSERT_EQ(on.slabs.slab_of(each->begin() + at), each);
-    EXPECT_TRUE(on.slabs.owns(each->begin() + granule_bytes - 1));
-    EXPECT_TRUE(on.slabs.owns(each)) << "the header too";
+    EXPECT_TRUE(on.slabs.holds(each->begin() + granule_bytes - 1));
+    EXPECT_TRUE(on.slabs.holds(each)) << "the header too";
   }
   EXPECT_FALSE(on.slabs.untouched());
 }
@@ -331,12 +331,12 @@ TEST_F(Store, HoldsPartsUntilItIsReleased) {
   ASSERT_NE(part, nullptr);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(part) % 64, 0U);
   std::memset(part, 1, 100);
-  EXPECT_TRUE(on.slabs.owns(part));
+  EXPECT_TRUE(on.slabs.holds(part));
   EXPECT_EQ(on.slabs.slab_of(part), nullptr);
   (void)on.slabs.trim(0);
-  EXPECT_TRUE(on.slabs.owns(part));
+  EXPECT_TRUE(on.slabs.holds(part));
   on.slabs.release();
-  EXPECT_FALSE(on.slabs.owns(part));
+  EXPECT_FALSE(on.slabs.holds(part));
   EXPECT_TRUE(on.slabs.untouched());
 }
 
@@ -495,7 +495,7 @@ TEST_F(Store, CutsSlabsApartFromItsParts) {
   EXPECT_EQ(apart->size_class, class_of_bytes(192));
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(apart->begin()) % 64, 0U) << "192 is a multiple of 64";
   EXPECT_EQ(on.slabs.slab_of(apart->begin()), nullptr) << "its bin finds it";
-  EXPECT_TRUE(on.slabs.owns(apart->begin()));
+  EXPECT_TRUE(on.slabs.holds(apart->begin()));
   std::memset(apart->begin(), 1, apart->slots() * 192);
   EXPECT_EQ(on.slabs.take_slab_apart(odd, class_of_bytes(192), 191), nullptr) << "no room for a slot";
 }
@@ -522,7 +522,7 @@ TEST_F(Store, GivesALooseSlabsBlockBackWhenItIsEmpty) {
   EXPECT_EQ(loose->slots(), 2048 / slot_bytes);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(loose->begin()) % slot_bytes, 0U);
   std::memset(loose->begin(), 1, 2048);
-  EXPECT_TRUE(on.slabs.owns(loose->begin()));
+  EXPECT_FALSE(on.slabs.has_oversize(loose->begin())) << "it is none of the user's";
   EXPECT_EQ(on.slabs.inspect().oversize_blocks, 0U) << "the user's blocks are counted";
   EXPECT_EQ(on.slabs.inspect().oversize_bytes, 0U);
   loose->next = nullptr;
@@ -539,13 +539,13 @@ TEST_F(Store, FindsAnOversizeBlockByAnyOfItsAddressesAndFreesItByItsFirst) {
   std::memset(block, 1, 100000);
   for (const std::size_t at : {0U, 1U, 50000U, 99999U}) {
     EXPECT_EQ(on.slabs.oversize_bytes_of(block + at), 100000U);
-    EXPECT_TRUE(on.slabs.owns(block + at));
+    EXPECT_TRUE(on.slabs.has_oversize(block + at));
   }
   EXPECT_EQ(on.slabs.oversize_bytes_of(block + 100000), 0U);
   EXPECT_FALSE(on.slabs.give_back_oversize(block + 1));
   EXPECT_TRUE(on.slabs.give_back_oversize(block));
   EXPECT_FALSE(on.slabs.give_back_oversize(block)) << "it is gone";
-  EXPECT_FALSE(on.slabs.owns(block));
+  EXPECT_FALSE(on.slabs.has_oversize(block));
   EXPECT_FALSE(pages.memory.holds(block));
 }
 
@@ -558,7 +558,7 @@ TEST_F(KeepingStore, GivesAKeptBlockToARequestOfAboutItsSize) {
   void* const block = on.slabs.take_oversize(50000, 16);
   ASSERT_TRUE(on.slabs.give_back_oversize(block));
   EXPECT_TRUE(pages.memory.holds(block));
-  EXPECT_FALSE(on.slabs.owns(block)) << "nobody has it";
+  EXPECT_FALSE(on.slabs.has_oversize(block)) << "nobody has it";
   const std::size_t calls = pages.calls;
   EXPECT_EQ(on.slabs.take_oversize(48000, 16), block);
   EXPECT_EQ(pages.calls, calls);
@@ -785,8 +785,8 @@ TEST_F(StoreInABuffer, OwnsEveryByteOfItAndWritesNowhereElse) {
         std::memset(each->begin(), 0xC3, granule_bytes);
       }
       if (bytes != 0) {
-        EXPECT_TRUE(other.slabs.owns(buffer) && other.slabs.owns(buffer + bytes - 1));
-        EXPECT_FALSE(other.slabs.owns(buffer - 1) || other.slabs.owns(buffer + bytes));
+        EXPECT_TRUE(other.slabs.holds(buffer) && other.slabs.holds(buffer + bytes - 1));
+        EXPECT_FALSE(other.slabs.holds(buffer - 1) || other.slabs.holds(buffer + bytes));
       }
       EXPECT_TRUE(other.slabs.check_invariants());
       other.slabs.release();
@@ -953,7 +953,7 @@ TEST_F(SharedStore, SeesTheBlocksOfEveryShard) {
   on.slabs.for_each_oversize([&](void*, std::size_t each) { bytes += each; });
   EXPECT_EQ(bytes, 80'028U);
   for (std::size_t home = 0; home < 8; ++home) {
-    EXPECT_TRUE(on.slabs.owns(taken[home] + 9'999));
+    EXPECT_TRUE(on.slabs.has_oversize(taken[home] + 9'999));
     EXPECT_EQ(on.slabs.oversize_bytes_of(taken[home] + 9'999), 10'000 + home);
     EXPECT_TRUE(give_back(taken[home], 10'000 + home, 0));
   }

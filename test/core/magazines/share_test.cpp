@@ -122,6 +122,11 @@ TEST(PinningLimit, IsNoneInTwoSlabs) {
   EXPECT_EQ(pinning_limit(8, 2), magazine::capacity);
 }
 
+TEST(PinningLimit, IsNoneInAsManySlabsAsAreFew) {
+  EXPECT_EQ(pinning_limit(8, 6, 6), magazine::capacity);
+  EXPECT_EQ(pinning_limit(8, 7, 6), 1U);
+}
+
 TEST(PinningLimit, IsAnEighthOfWhatIsInUseInMoreSlabsAndAtLeastOne) {
   EXPECT_EQ(pinning_limit(0, 3), 1U);
   EXPECT_EQ(pinning_limit(15, 3), 1U);

@@ -40,6 +40,7 @@ class QUARRY_EXPORT engine {
         last_block_bytes_(supply.keeps_blocks() ? limits.last_block_bytes : 0),
         growth_log2_(growth_log2),
         is_watched_(limits.is_watched) {}
+  ~engine() { forget_shelves(); }  // the supply may look at the store while that ends
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
 
@@ -111,8 +112,7 @@ class QUARRY_EXPORT engine {
   /// Gives all memory back but `keep_bytes` bytes at most: every slot and every cache is gone. Requires that no other thread is
   /// inside a call.
   void release(bool keeps = true, std::size_t keep_bytes = 0) noexcept {
-    for (std::atomic<shelf_type*>& each : shelves_)
-      each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
+    forget_shelves();
     caches_ = nullptr;
     shelf_rooms_ = nullptr;
     magazines_ = magazine_stack();
@@ -124,7 +124,11 @@ class QUARRY_EXPORT engine {
   /// Returns the bytes of the slot or block that `pointer` lies in, or 0. Complexity O(1) expected.
   std::size_t block_bytes(const void* pointer) const noexcept;
 
-  bool owns(const void* pointer) const noexcept { return store_.owns(pointer); }
+  /// Returns whether `pointer` lies in a slab or an oversize block. Complexity O(1) expected in a slab that is listed, else
+  /// O(classes).
+  bool owns(const void* pointer) const noexcept {
+    return store_.slab_of(pointer) != nullptr || store_.has_oversize(pointer) || unlisted_bytes(pointer) != 0;
+  }
 
   /// Returns the shelf of class `index`, or null when the class was never used.
   shelf_type* shelf_of(class_index index) const noexcept {
@@ -223,6 +227,10 @@ class QUARRY_EXPORT engine {
     unused_room* next;
   };
 
+  void forget_shelves() noexcept {
+    for (std::atomic<shelf_type*>& each : shelves_)
+      each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
+  }
   shelf_type* shelf_or_open(class_index index, cache* own);
   QUARRY_NOINLINE shelf_type* first_shelf_of(class_index index, cache* own);
   shelf_type& open_shelf(unopened_shelf& opening, slab& first) noexcept;
@@ -231,6 +239,7 @@ class QUARRY_EXPORT engine {
   void keep_room(shelf_type& unused) noexcept;
   slab_layout layout_of(class_index index) const noexcept;
   class_cache* attach(cache& own, class_index index) noexcept;
+  std::size_t unlisted_bytes(const void* pointer) const noexcept;
   magazine* take_magazine() noexcept;
   std::size_t cache_part_bytes() const noexcept {
     if (!is_watched_) return sizeof(cache);
@@ -239,6 +248,10 @@ class QUARRY_EXPORT engine {
   }
   static std::size_t home_of(const cache* own) noexcept {
     return is_shared && own != nullptr ? own->home : 0;
+  }
+  // The home that a cache comes to a shelf from; where what is held is limited, or little, all come from one.
+  std::size_t visitor_of(const cache& own) const noexcept {
+    return store_.has_limit() || store_.slab_granules() != 1 ? 0 : home_of(&own);
   }
   // Whether a block may rest in a cache when it comes back. Any number of caches together hold no more than a few.
   bool may_rest(cache& own, std::size_t block_bytes) noexcept {
@@ -380,12 +393,20 @@ std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcep
     const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
     return offset < home->slots() * slot_bytes ? slot_bytes : 0;
   }
-  std::size_t slot_bytes = 0;
-  for_each_shelf([&](shelf_type& each) {
-    const lock_holder<Lock> held(each.lock);
-    if (each.slots.find_unlisted(pointer) != nullptr) slot_bytes = each.slots.layout().slot_bytes;
-  });
-  return slot_bytes != 0 ? slot_bytes : store_.oversize_bytes_of(pointer);
+  const std::size_t bytes = store_.oversize_bytes_of(pointer);
+  return bytes != 0 ? bytes : unlisted_bytes(pointer);
+}
+
+// Returns the bytes of the slot of an unlisted slab that `pointer` lies in, or 0.
+template <class Supply, class Lock>
+std::size_t engine<Supply, Lock>::unlisted_bytes(const void* pointer) const noexcept {
+  if (is_checked()) return 0;  // there are none
+  for (class_index index = 0; index < class_count; ++index)
+    if (shelf_type* const each = shelf_of(index)) {
+      const lock_holder<Lock> held(each->lock);
+      if (each->slots.find_unlisted(pointer) != nullptr) return each->slots.layout().slot_bytes;
+    }
+  return 0;
 }
 
 }  // namespace core

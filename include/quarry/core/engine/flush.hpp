@@ -75,7 +75,7 @@ void engine<Supply, Lock>::hand_in(const cache& own, shelf_type& into, class_cac
   for (bool again = true; again;) {
     {
       const lock_holder<Lock> held(into.lock);
-      ++into.visits;
+      into.note_visit(visitor_of(own));
       const std::size_t count = local.slots_in_previous();
       const bool has_room = count == into.magazine_slots && into.may_park(count, open_caches());
       if (has_room && fresh == nullptr) fresh = into.parked.take_empty();
@@ -103,7 +103,7 @@ bool engine<Supply, Lock>::park_older(cache& own, shelf_type& into, class_cache&
     std::size_t parked = 0;
     {
       const lock_holder<Lock> held(into.lock);
-      ++into.visits;
+      into.note_visit(visitor_of(own));
       if (fresh != nullptr) into.parked.rest(*fresh);
       if (!into.may_park(older, open_caches())) return false;
       parked = into.parked.park_slots(local.entries() + 1, older, home_of(&own));
@@ -195,6 +195,7 @@ void engine<Supply, Lock>::flush_portion(cache* own, shelf_type& into, void* con
   slab* emptied = nullptr;
   {
     const lock_holder<Lock> held(into.lock);
+    if (own != nullptr) into.note_home(visitor_of(*own));
     if (QUARRY_UNLIKELY(!are_all_found)) into.slots.find_missing(slots, count, homes);
     emptied =
         into.slots.flush(slots, count, [found = &homes[0]](std::size_t i) noexcept { return found[i]; });

@@ -41,13 +41,16 @@ class held_memory {
            (parts_.owns(pointer, sizeof(slab)) ||
             (offset < buffer_bytes_ && buffer_bytes_ - offset >= sizeof(slab)));
   }
-  /// Returns whether `pointer` lies in memory of the store. Complexity O(extents + blocks of parts).
-  bool owns(const void* pointer) const noexcept {
+  /// Returns whether `pointer` lies in memory that was taken for slabs and parts, in use or not. For reports.
+  /// Complexity O(extents + blocks of parts).
+  bool holds(const void* pointer) const noexcept {
     if (directory_.find(pointer) != nullptr) return true;
-    {
-      const lock_holder<Lock> held(lock_);
-      if (parts_.owns(pointer) || extents_.find(pointer) != nullptr || is_in_buffer(pointer)) return true;
-    }
+    const lock_holder<Lock> held(lock_);
+    return parts_.owns(pointer) || extents_.find(pointer) != nullptr || is_in_buffer(pointer);
+  }
+
+  /// Returns whether `pointer` lies in a live oversize block in which no slab lies. Complexity O(1) expected.
+  bool has_oversize(const void* pointer) const noexcept {
     bool is_found = false;
     find_oversize(pointer, [&](const oversize_block&) { is_found = true; });
     return is_found;
@@ -194,12 +197,13 @@ class held_memory {
 
   static constexpr std::size_t most_visits = 64;  // slabs or blocks that are looked at under the lock
 
-  // Calls f(const oversize_block&), under its shard's lock, with the live block that `pointer` lies in, if there is one.
+  // Calls f(const oversize_block&), under its shard's lock, with the user's live block that `pointer` lies in, if there is one.
   template <class F>
   void find_oversize(const void* pointer, F f) const {
     oversize_.for_each([&](const oversize_shard<Lock>& shard) {
       const lock_holder<Lock> held(shard.lock);
-      if (const oversize_block* const found = shard.blocks.find(pointer)) f(*found);
+      const oversize_block* const found = shard.blocks.find(pointer);
+      if (found != nullptr && !found->is_slab) f(*found);
     });
   }
   void next_epoch() noexcept {

@@ -53,7 +53,7 @@ QUARRY_ALWAYS_INLINE void* engine<Supply, Lock>::refill(cache& own, shelf_type& 
     magazine* surplus = nullptr;
     {
       const lock_holder<Lock> held(from.lock);
-      ++from.visits;
+      from.note_visit(visitor_of(own));
       if (magazine* const parked = exchanges ? from.parked.take(home_of(&own)) : nullptr) {
         magazine& emptied = local.loaded_magazine();
         from.parked.resting() < most_empty ? from.parked.rest(emptied) : void(surplus = &emptied);

@@ -122,7 +122,10 @@ void engine<Supply, Lock>::age_depot(shelf_type& of) noexcept {
   std::size_t count = 0;
   {
     const lock_holder<Lock> held(of.lock);
-    if (of.visits == 0) count = of.parked.take_slots(taken, portion_slots, 0);
+    if (of.visits == 0) {
+      of.forget_homes();
+      count = of.parked.take_slots(taken, portion_slots, 0);
+    }
     of.visits = 0;
   }
   if (count != 0) flush_portion(nullptr, of, taken, count);

@@ -13,6 +13,7 @@
 #include <quarry/core/bins/size_class.hpp>
 #include <quarry/core/engine/home_count.hpp>
 #include <quarry/core/magazines/depot.hpp>
+#include <quarry/core/magazines/recent_homes.hpp>
 #include <quarry/core/magazines/share.hpp>
 
 namespace quarry {
@@ -49,16 +50,32 @@ struct shelf {
   /// Returns whether the depot with `count` slots more holds more than an eighth of what is in use, in a class of several
   /// slabs. Requires the lock.
   bool pins_too_much(std::size_t count) const noexcept {
-    return slots.slabs_that_leave() > few_slabs && (parked.slots() + count) * 8 > slots.used_slots();
+    return slots.slabs_that_leave() > few && (parked.slots() + count) * 8 > slots.used_slots();
+  }
+
+  /// Notes that a cache of `home` comes for slots, or with some; note_home(): with some for the slabs. Requires the lock.
+  void note_visit(std::size_t home) noexcept {
+    ++visits;
+    note_home(home);
+  }
+  void note_home(std::size_t home) noexcept {
+    if constexpr (home_count<Lock> != 1)
+      if (recent.note(home)) note_few();
+  }
+  /// Forgets who came. Requires the lock.
+  void forget_homes() noexcept {
+    recent.forget();
+    note_few();
+    note_limit();
   }
 
   /// Notes how much may rest in a magazine from now on. Requires the lock.
   void note_limit() noexcept {
     const bool was_tight = is_tight.load(std::memory_order_relaxed);  // Relaxed: written under the lock.
-    if (!was_tight && (slots.slabs_that_leave() <= few_slabs ||
-                       slots.used_slots() >= (magazine::capacity + parked.slots()) * 8))
+    if (!was_tight &&
+        (slots.slabs_that_leave() <= few || slots.used_slots() >= (magazine::capacity + parked.slots()) * 8))
       return;
-    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs_that_leave());
+    const std::uint32_t most = pinning_limit(slots.used_slots(), slots.slabs_that_leave(), few);
     limit.store(most, std::memory_order_relaxed);  // Relaxed: numbers that steer.
     is_tight.store(most < magazine_slots || pins_too_much(0),
                    std::memory_order_relaxed);  // Relaxed: as above.
@@ -105,9 +122,18 @@ struct shelf {
   const std::uint32_t parked_slots_per_cache;            // slots that the depot parks, for each cache
   std::atomic<std::uint32_t> limit{magazine::capacity};  // written under the lock, read by any thread
   std::atomic<bool> is_tight{false};                     // whether less should rest; as `limit`
-  std::uint32_t visits = 0;                              // of misses, since it was last looked at
+  recent_homes recent;            // of the visits below, and of those with slots for the slabs
+  std::uint32_t visits = 0;       // of misses, since it was last looked at
+  std::uint32_t few = few_slabs;  // slabs in which what rests pins little
   bin slots;
   depot<home_count<Lock>> parked;
+
+ private:
+  // Threads that hand slots to each other need more between them: slabs of as many bytes as the depot may hold for so many caches.
+  void note_few() noexcept {
+    const std::size_t more = recent.count() * depot_bytes_per_cache / slots.layout().slab_bytes;
+    few = recent.count() > 1 && more > few_slabs ? static_cast<std::uint32_t>(more) : few_slabs;
+  }
 };
 
 }  // namespace core

@@ -21,14 +21,15 @@ constexpr std::size_t cache_bound_bytes(std::size_t cache_bytes, std::size_t cac
   return caches <= full_caches ? cache_bytes : cache_bytes / caches * full_caches;
 }
 
-/// The slabs in which what rests pins little.
+/// The slabs of a class in which what rests pins little, where threads do not share it.
 inline constexpr std::size_t few_slabs = 2;
 
 /// Returns how many slots may rest in one magazine of a class of which `used_slots` of `slabs` slabs are in use: what rests
-/// may pin a slab each, so in a class of several slabs it is an eighth of what is in use.
-constexpr std::uint32_t pinning_limit(std::size_t used_slots, std::size_t slabs) noexcept {
+/// may pin a slab each, so in a class of more than `few` slabs it is an eighth of what is in use.
+constexpr std::uint32_t pinning_limit(std::size_t used_slots, std::size_t slabs,
+                                      std::size_t few = few_slabs) noexcept {
   const std::size_t eighth = used_slots / 8;
-  if (slabs <= few_slabs || eighth >= magazine::capacity) return magazine::capacity;
+  if (slabs <= few || eighth >= magazine::capacity) return magazine::capacity;
   return eighth == 0 ? 1 : static_cast<std::uint32_t>(eighth);
 }
 

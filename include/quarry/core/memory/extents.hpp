@@ -93,7 +93,8 @@ class extents {
     return {&home, static_cast<std::uint32_t>(offset / granule_bytes_), granules};
   }
 
-  /// Returns the extent that `pointer` lies in, or null. Complexity O(extents): with a directory it is asked last.
+  /// Returns the extent that `pointer` lies in, or null. Complexity O(extents): for reports, and where there is no
+  /// directory.
   extent* find(const void* pointer) const noexcept {
     for (extent* head : groups_)
       for (extent* each = head; each != nullptr; each = each->next)

@@ -93,11 +93,10 @@ class oversize_blocks {
   /// The same, or null where it is not found at once.
   oversize_block* find_at_once(const void* memory, std::size_t bytes) const noexcept;
 
-  /// Says that a slab lies in a live block, in all of it, as long as it lives.
+  /// Says that a slab lies in a live block, as long as it lives.
   void set_slab(oversize_block& live) noexcept {
     set_live(live, false);
     live.is_live = live.is_slab = true;
-    live.bytes = live.held_bytes;
   }
 
   /// Keeps a live block, which is live no longer. Complexity O(1).
