@@ -66,8 +66,8 @@ class QUARRY_EXPORT slab_host : public slab_face<Derived> {
     return engine_.memory().supply().upstream();
   }
 
-  /// Returns whether `pointer` lies in a slab of this resource, or in a block too large for one that was not freed or rests in
-  /// a cache.
+  /// Returns whether `pointer` lies in a slab of this resource, or in a block that is too large for one: one that was not freed, or
+  /// was and rests in a cache.
   /// Complexity  O(1) expected in a slab that the directory knows, else O(classes), whatever is held.
   bool owns(const void* pointer) const noexcept { return engine_.owns(pointer); }
 

@@ -4,7 +4,7 @@
 
 namespace {
 
-using quarry::core::recent_homes;
+using recent_homes = quarry::core::recent_homes<8>;
 
 void visit(recent_homes& place, std::size_t homes, std::uint32_t visits) {
   for (std::uint32_t i = 0; i < visits; ++i) place.note(i % homes);
@@ -27,6 +27,12 @@ TEST(RecentHomes, AreThoseOfTheLastPeriodAlone) {
   place.note(1);
   EXPECT_EQ(place.count(), 2U);
   for (std::uint32_t i = 0; i < recent_homes::period; ++i) place.note(7);
+  EXPECT_EQ(place.count(), 1U);
+}
+
+TEST(RecentHomes, AreOneWhereThereIsOne) {
+  quarry::core::recent_homes<1> place;
+  for (std::uint32_t i = 0; i < 3 * recent_homes::period; ++i) ASSERT_FALSE(place.note(0));
   EXPECT_EQ(place.count(), 1U);
 }
 

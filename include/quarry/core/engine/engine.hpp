@@ -40,7 +40,7 @@ class QUARRY_EXPORT engine {
         last_block_bytes_(supply.keeps_blocks() ? limits.last_block_bytes : 0),
         growth_log2_(growth_log2),
         is_watched_(limits.is_watched) {}
-  ~engine() { forget_shelves(); }  // the supply may look at the store while that ends
+  ~engine() { has_ended_ = true; }
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
 
@@ -112,7 +112,8 @@ class QUARRY_EXPORT engine {
   /// Gives all memory back but `keep_bytes` bytes at most: every slot and every cache is gone. Requires that no other thread is
   /// inside a call.
   void release(bool keeps = true, std::size_t keep_bytes = 0) noexcept {
-    forget_shelves();
+    for (std::atomic<shelf_type*>& each : shelves_)
+      each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
     caches_ = nullptr;
     shelf_rooms_ = nullptr;
     magazines_ = magazine_stack();
@@ -126,9 +127,7 @@ class QUARRY_EXPORT engine {
 
   /// Returns whether `pointer` lies in a slab or an oversize block. Complexity O(1) expected in a slab that is listed, else
   /// O(classes).
-  bool owns(const void* pointer) const noexcept {
-    return store_.slab_of(pointer) != nullptr || store_.has_oversize(pointer) || unlisted_bytes(pointer) != 0;
-  }
+  bool owns(const void* pointer) const noexcept;
 
   /// Returns the shelf of class `index`, or null when the class was never used.
   shelf_type* shelf_of(class_index index) const noexcept {
@@ -138,32 +137,28 @@ class QUARRY_EXPORT engine {
   /// Calls f(shelf&) for each class in use, in ascending order.
   template <class F>
   void for_each_shelf(F f) const {
+    (void)until_shelf([&](shelf_type& each) {
+      f(each);
+      return false;
+    });
+  }
+  /// Calls bool f(shelf&) for each class in use, until one returns true. Returns whether one did.
+  template <class F>
+  bool until_shelf(F f) const {
+    if (has_ended_) return false;
     for (class_index index = 0; index < class_count; ++index)
-      if (shelf_type* const each = shelf_of(index)) f(*each);
+      if (shelf_type* const each = shelf_of(index))
+        if (f(*each)) return true;
+    return false;
   }
 
   /// Calls f(void* slot, std::size_t slot_bytes) for every slot that is in no bin. Requires that nothing rests in caches
   /// and depots, and that nobody else is inside a call.
   template <class F>
-  void for_each_used(F f) const {
-    for_each_shelf([&](shelf_type& each) {
-      const slab_layout& layout = each.slots.layout();
-      const auto visit = [&](const slab& one) {
-        one.for_each_used(layout, [&](void* slot) { f(slot, layout.slot_bytes); });
-      };
-      is_checked() ? for_each_sound_slab(each, visit) : each.slots.for_each_slab(visit);
-    });
-  }
+  void for_each_used(F f) const;
 
   /// Returns the slots that are in no bin. Complexity O(classes).
-  std::size_t used_slots() const noexcept {
-    std::size_t used = 0;
-    for_each_shelf([&](shelf_type& each) {
-      const lock_holder<Lock> held(each.lock);
-      used += each.slots.used_slots();
-    });
-    return used;
-  }
+  std::size_t used_slots() const noexcept;
 
   /// Returns whether no oversize block is live.
   bool has_no_block() const noexcept { return store_.inspect().oversize_blocks == 0; }
@@ -227,10 +222,6 @@ class QUARRY_EXPORT engine {
     unused_room* next;
   };
 
-  void forget_shelves() noexcept {
-    for (std::atomic<shelf_type*>& each : shelves_)
-      each.store(nullptr, std::memory_order_relaxed);  // Relaxed: alone.
-  }
   shelf_type* shelf_or_open(class_index index, cache* own);
   QUARRY_NOINLINE shelf_type* first_shelf_of(class_index index, cache* own);
   shelf_type& open_shelf(unopened_shelf& opening, slab& first) noexcept;
@@ -379,35 +370,12 @@ class QUARRY_EXPORT engine {
   std::atomic<std::size_t> granted_to_caches_{0};  // bytes, for their last blocks; any thread
   const std::uint32_t growth_log2_;
   const bool is_watched_;
-  std::atomic<std::uint32_t> copies_{0};     // slots that came back twice; any thread
-  std::atomic<std::uint32_t> strays_{0};     // entries of magazines that were no slots; any thread
-  std::atomic<std::uint32_t> damages_{0};    // slabs whose headers were damaged; any thread
+  bool has_ended_ = false;                 // the supply may look while all goes back, and the shelves go too
+  std::atomic<std::uint32_t> copies_{0};   // slots that came back twice; any thread
+  std::atomic<std::uint32_t> strays_{0};   // entries of magazines that were no slots; any thread
+  std::atomic<std::uint32_t> damages_{0};  // slabs whose headers were damaged; any thread
   std::atomic<std::uint32_t> told_lost_{0};  // granules of lost headers, when last counted; any thread
 };
-
-template <class Supply, class Lock>
-std::size_t engine<Supply, Lock>::block_bytes(const void* pointer) const noexcept {
-  const bool is_sealed = store_.detail() != slot_detail::none;
-  if (const slab* const home = is_sealed ? store_.sound_slab_of(pointer) : store_.slab_of(pointer)) {
-    const std::size_t slot_bytes = slot_bytes_of(home->size_class);
-    const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(pointer) - home->begin());
-    return offset < home->slots() * slot_bytes ? slot_bytes : 0;
-  }
-  const std::size_t bytes = store_.oversize_bytes_of(pointer);
-  return bytes != 0 ? bytes : unlisted_bytes(pointer);
-}
-
-// Returns the bytes of the slot of an unlisted slab that `pointer` lies in, or 0.
-template <class Supply, class Lock>
-std::size_t engine<Supply, Lock>::unlisted_bytes(const void* pointer) const noexcept {
-  if (is_checked()) return 0;  // there are none
-  for (class_index index = 0; index < class_count; ++index)
-    if (shelf_type* const each = shelf_of(index)) {
-      const lock_holder<Lock> held(each->lock);
-      if (each->slots.find_unlisted(pointer) != nullptr) return each->slots.layout().slot_bytes;
-    }
-  return 0;
-}
 
 }  // namespace core
 }  // namespace QUARRY_ABI
@@ -415,6 +383,7 @@ std::size_t engine<Supply, Lock>::unlisted_bytes(const void* pointer) const noex
 
 #include <quarry/core/engine/flush.hpp>
 #include <quarry/core/engine/flush_checked.hpp>
+#include <quarry/core/engine/observe.hpp>
 #include <quarry/core/engine/open.hpp>
 #include <quarry/core/engine/refill.hpp>
 #include <quarry/core/engine/share_policy.hpp>

@@ -59,8 +59,7 @@ struct shelf {
     note_home(home);
   }
   void note_home(std::size_t home) noexcept {
-    if constexpr (home_count<Lock> != 1)
-      if (recent.note(home)) note_few();
+    if (recent.note(home)) note_few();
   }
   /// Forgets who came. Requires the lock.
   void forget_homes() noexcept {
@@ -122,9 +121,9 @@ struct shelf {
   const std::uint32_t parked_slots_per_cache;            // slots that the depot parks, for each cache
   std::atomic<std::uint32_t> limit{magazine::capacity};  // written under the lock, read by any thread
   std::atomic<bool> is_tight{false};                     // whether less should rest; as `limit`
-  recent_homes recent;            // of the visits below, and of those with slots for the slabs
-  std::uint32_t visits = 0;       // of misses, since it was last looked at
-  std::uint32_t few = few_slabs;  // slabs in which what rests pins little
+  recent_homes<home_count<Lock>> recent;  // of the visits below, and of those with slots for the slabs
+  std::uint32_t visits = 0;               // of misses, since it was last looked at
+  std::uint32_t few = few_slabs;          // slabs in which what rests pins little
   bin slots;
   depot<home_count<Lock>> parked;
 

@@ -13,12 +13,16 @@ namespace quarry {
 inline namespace QUARRY_ABI {
 namespace core {
 
+template <std::size_t Homes>
 class recent_homes {
+  static_assert(Homes <= 8, "a bit each");
+
  public:
   static constexpr std::uint32_t period = 64;  // visits that are counted together
 
-  /// Notes a visit. Returns whether a period ends with it. Requires home < 8.
+  /// Notes a visit. Returns whether a period ends with it. Requires home < Homes.
   bool note(std::size_t home) noexcept {
+    if constexpr (Homes == 1) return false;
     seen_ = static_cast<std::uint8_t>(seen_ | 1U << home);
     if (++visits_ < period) return false;
     const std::uint32_t count = count_bits(seen_);
