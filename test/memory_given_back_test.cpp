@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
+#include <quarry/memory_budget.hpp>
 #include <random>
 #include <thread>
 #include <utility>
@@ -324,6 +325,41 @@ TYPED_TEST(MemoryGivenBack, TenPhasesHoldLittleMoreThanOneAndWhatIsRetainedByDef
   EXPECT_LE(
       most_held_in_phases(resource, phase_bytes, {4096, 320, 1024, 128, 2048, 512, 256, 1536, 640, 3072}),
       phase_bytes * 5 / 4 + resource.options().retain_bytes);
+}
+
+/// Returns what is discarded after a phase of small blocks was freed in random order, and after another size has then taken half of
+/// what rests.
+template <class Resource>
+std::pair<std::size_t, std::size_t> discarded_bytes_around_a_phase(const slab_options& options) {
+  Resource resource(options, os_page_resource());
+  std::vector<block> blocks;
+  fill(resource, 64, 100 * mebibyte, blocks);
+  arrange(blocks, order::random, 11);
+  free_all(resource, blocks);
+  const std::size_t before = resource.stats().discarded_bytes;
+  fill(resource, 24, resource.options().retain_bytes / 2, blocks);
+  const std::size_t after = resource.stats().discarded_bytes;
+  free_all(resource, blocks);
+  return {before, after};
+}
+
+TYPED_TEST(MemoryGivenBack, APhaseUsesWhatRestsBeforeWhatIsDiscarded) {
+  const auto [before, after] = discarded_bytes_around_a_phase<TypeParam>({});
+  EXPECT_GT(before, mebibyte) << "there is nothing to choose";
+  EXPECT_GE(after, before) << "pages were faulted in while others rested";
+}
+
+TYPED_TEST(MemoryGivenBack, UnderALimitAPhaseLeavesIdleExtentsWhole) {
+  slab_options options;
+  options.max_bytes = 512 * mebibyte;
+  const auto [before, after] = discarded_bytes_around_a_phase<TypeParam>(options);
+  EXPECT_LT(after, before) << "what is discarded counts against max_bytes, so it is used first";
+
+  quarry::memory_budget budget(512 * mebibyte);
+  slab_options shared;
+  shared.budget = &budget;
+  const auto [before_shared, after_shared] = discarded_bytes_around_a_phase<TypeParam>(shared);
+  EXPECT_LT(after_shared, before_shared);
 }
 
 /// Threads that have used a resource and now make no call until they are told to end.

@@ -40,6 +40,7 @@ class QUARRY_EXPORT resource_supply {
 
   bool keeps_blocks() const noexcept { return keeps_blocks_; }
   bool blocks_are_lazy() const noexcept { return blocks_are_lazy_; }
+  bool is_limited() const noexcept { return budget_ != nullptr; }
 
   /// False where upstream is std::pmr::null_memory_resource().
   bool has_memory() const noexcept { return has_memory_; }

@@ -121,6 +121,22 @@ TEST(Extents, AnIdleOneStaysIdleWhilePartlyUsedOnesHaveRoom) {
   EXPECT_EQ(filled.all.idle(), nullptr);
 }
 
+TEST(Extents, LendTouchedGranulesOfAllExtentsFirstIfWished) {
+  filled_extents filled;
+  filled.all.lend_touched_first();
+  extent& most = filled.add(16);
+  extent& quarter = filled.add(16);
+  extent& idle = filled.add(16);
+  for (const granule_run& run : filled.take_all()) {
+    if (run.home == &most && run.first < 4) filled.all.put(run, true);
+    if (run.home == &quarter && run.first < 12) filled.all.put(run, run.first < 8);
+    if (run.home == &idle) filled.all.put(run, run.first < 2);
+  }
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(filled.all.take(1).home, &quarter);
+  for (int i = 0; i < 14; ++i) EXPECT_EQ(filled.all.take(1).home, &idle);
+  EXPECT_EQ(filled.take_all().size(), 14U) << "then the blank ones";
+}
+
 TEST(Extents, LendTouchedGranulesBeforeBlankOnes) {
   filled_extents filled({64});
   const granule_run first = filled.all.take(5);

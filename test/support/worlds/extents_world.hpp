@@ -27,7 +27,10 @@ class extents_world {
         records_(std::make_unique<std::deque<quarry::core::extent>>()),
         extents_(std::make_unique<quarry::core::extents>(granule_bytes)) {}
 
-  explicit extents_world(choices& from) : extents_world(1 + from.below(8), 1 + from.below(64)) {}
+  explicit extents_world(choices& from) : extents_world(1 + from.below(8), 1 + from.below(64)) {
+    is_touched_first_ = from.below(2) == 1;
+    if (is_touched_first_) extents_->lend_touched_first();
+  }
 
   void step(choices& from) {
     std::vector<void (extents_world::*)(choices&)> kinds;
@@ -100,6 +103,11 @@ class extents_world {
     }
   };
 
+  /// When it is the turn of such extents to lend.
+  int turn_of(const entry& each) const {
+    static constexpr int touched_first[] = {0, 3, 1, 4, 2, full_rank};
+    return is_touched_first_ ? touched_first[each.rank()] : each.rank();
+  }
   entry& home_of(const granule_run& run) {
     return *std::find_if(known_.begin(), known_.end(),
                          [&run](const entry& each) { return each.record == run.home; });
@@ -133,11 +141,11 @@ class extents_world {
     const granule_run run = extents_->take(static_cast<std::uint32_t>(count), step * granule_bytes);
     int best = full_rank;
     for (const entry& each : known_)
-      if (each.find_run(count, step, false) != each.granules.size()) best = std::min(best, each.rank());
+      if (each.find_run(count, step, false) != each.granules.size()) best = std::min(best, turn_of(each));
     EXPECT_EQ(run.home == nullptr, best == full_rank);
     if (run.home == nullptr) return;
     const entry& home = home_of(run);
-    EXPECT_EQ(home.rank(), best) << "it is not of the fullest extents";
+    EXPECT_EQ(turn_of(home), best) << "it is not the turn of these extents";
     EXPECT_EQ(run.count, count);
     const std::size_t first_touched = home.find_run(count, step, true);
     EXPECT_EQ(run.first,
@@ -194,6 +202,7 @@ class extents_world {
     known_.erase(found);
   }
 
+  bool is_touched_first_ = false;
   const std::size_t most_extents_;
   const std::size_t most_granules_;
   std::unique_ptr<std::deque<quarry::core::extent>> records_;

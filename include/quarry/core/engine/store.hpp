@@ -65,6 +65,7 @@ class QUARRY_EXPORT store : public sealed_memory<Lock> {
         has_directory_(limits.has_directory) {
     if (supply_.keeps_blocks()) parts_.wish_fewer_blocks();
     if (supply_.blocks_are_lazy()) parts_.wish_large_blocks();
+    if (supply_.can_discard() && !supply_.is_limited() && !has_limit()) extents_.lend_touched_first();
     if (limits.detail != slot_detail::none) parts_.wish_doubling_blocks();
   }
   ~store() { end(); }

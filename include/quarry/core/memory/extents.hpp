@@ -57,8 +57,13 @@ class extents {
   }
   std::size_t bytes_of(const granule_run& run) const noexcept { return run.count * granule_bytes_; }
 
+  /// Makes take() lend every touched granule before a blank one, at the price that fewer extents become idle: for who discards,
+  /// so that a page is not faulted in where another rests, and whose address space is not limited.
+  void lend_touched_first() noexcept { order_ = touched_first; }
+
   /// Lends `count` neighbouring granules, the first aligned to `alignment` bytes, of one of the fullest extents that have
-  /// them, and in that touched ones before blank ones; none when none has.
+  /// them (after lend_touched_first() of one with touched ones before the others), and in that touched ones before blank
+  /// ones; none when none has.
   /// Complexity  O(1): at most `most_visits` extents of each group are looked at.
   granule_run take(std::uint32_t count, std::size_t alignment = 1) noexcept {
     const granule_run run = look(count, alignment);
@@ -165,7 +170,7 @@ class extents {
   bool check_invariants() const noexcept;
 
  private:
-  // In the order of take(). Touched: granules that may be discarded are free. Fixed extents are never that, nor idle.
+  // Touched: granules that may be discarded are free. Fixed extents are never that, nor idle.
   enum group : std::uint8_t {
     touched_busy_group,
     busy_group,
@@ -175,6 +180,12 @@ class extents {
     full_group,
     group_count
   };
+  // The orders of take().
+  using lending_order = group[full_group];
+  static constexpr lending_order fullest_first = {touched_busy_group, busy_group, touched_half_group,
+                                                  half_group, idle_group};
+  static constexpr lending_order touched_first = {touched_busy_group, touched_half_group, idle_group,
+                                                  busy_group, half_group};
   static constexpr int most_visits = 8;
 
   static granule_mask mask_of(std::uint32_t first, std::uint32_t count) noexcept {
@@ -234,6 +245,7 @@ class extents {
   granule_run lend(extent& from, std::uint32_t first, std::uint32_t count) noexcept;
 
   std::size_t granule_bytes_;
+  const group* order_ = fullest_first;
   extent* groups_[group_count] = {};  // heads of the lists
   extent* spare_ = nullptr;           // records without memory, linked by next
   std::size_t held_granules_ = 0;
@@ -254,8 +266,8 @@ inline granule_run extents::lend(extent& from, std::uint32_t first, std::uint32_
 }
 
 inline granule_run extents::look(std::uint32_t count, std::size_t alignment) const noexcept {
-  for (std::uint8_t which = 0; which != full_group; ++which) {
-    extent* each = groups_[which];
+  for (std::uint8_t place = 0; place != full_group; ++place) {
+    extent* each = groups_[order_[place]];
     for (int visit = 0; each != nullptr && visit < most_visits; ++visit, each = each->next) {
       const granule_mask starts = aligned_in(*each, alignment);
       std::uint32_t first = find_run(each->free & ~each->blank, count, starts);

@@ -86,9 +86,10 @@ class plain_supply {
   }  // whether a freed oversize block may wait for the next request
   bool blocks_are_lazy() const noexcept {
     return false;
-  }                                                  // whether a large piece costs only what is touched of it
-  bool has_memory() const noexcept { return true; }  // else every request is refused
-  bool takes_back() const noexcept { return true; }  // else what is given back is lost until the end
+  }  // whether a large piece costs only what is touched of it
+  bool is_limited() const noexcept { return false; }  // whether it counts what is taken against a bound
+  bool has_memory() const noexcept { return true; }   // else every request is refused
+  bool takes_back() const noexcept { return true; }   // else what is given back is lost until the end
 
   const PageSource& source() const noexcept { return source_; }
 
