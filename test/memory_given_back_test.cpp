@@ -362,6 +362,32 @@ TYPED_TEST(MemoryGivenBack, UnderALimitAPhaseLeavesIdleExtentsWhole) {
   EXPECT_LT(after_shared, before_shared);
 }
 
+TYPED_TEST(MemoryGivenBack, OfReservedMemoryFewExtentsAreBroken) {
+  TypeParam resource(os_page_resource());
+  resource.reserve(64 * mebibyte);
+  std::vector<block> blocks;
+  fill(resource, 64, 4 * mebibyte, blocks);
+  resource.trim(0);
+  EXPECT_LE(resource.stats().upstream_bytes, 8 * mebibyte);
+  free_all(resource, blocks);
+}
+
+TEST(MemoryGivenBackToABuffer, ALaterPhaseUsesTheBufferFirst) {
+  std::vector<unsigned char> buffer(8 * mebibyte);
+  quarry::unsynchronized_slab_resource resource(buffer.data(), buffer.size(), os_page_resource());
+  std::vector<block> blocks;
+  fill(resource, 64, 24 * mebibyte, blocks);
+  arrange(blocks, order::random, 5);
+  free_all(resource, blocks);
+  blocks.clear();
+  fill(resource, 200, 4 * mebibyte, blocks);
+  const auto inside = std::count_if(blocks.begin(), blocks.end(), [&buffer](const block& each) {
+    return each.address >= buffer.data() && each.address < buffer.data() + buffer.size();
+  });
+  EXPECT_GT(static_cast<std::size_t>(inside), blocks.size() * 9 / 10);
+  free_all(resource, blocks);
+}
+
 /// Threads that have used a resource and now make no call until they are told to end.
 class idle_threads {
  public:

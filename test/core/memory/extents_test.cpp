@@ -137,6 +137,39 @@ TEST(Extents, LendTouchedGranulesOfAllExtentsFirstIfWished) {
   EXPECT_EQ(filled.take_all().size(), 14U) << "then the blank ones";
 }
 
+TEST(Extents, LendTheUsersBufferFirst) {
+  for (const bool is_touched_first : {false, true}) {
+    filled_extents filled;
+    if (is_touched_first) filled.all.lend_touched_first();
+    extent& buffer = filled.add(8, true);
+    extent& other = filled.add(8);
+    for (const granule_run& run : filled.take_all()) {
+      if (run.home == &buffer) filled.all.put(run, false);
+      if (run.home == &other && run.first < 2) filled.all.put(run, false);
+    }
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(filled.all.take(1).home, &buffer);
+    EXPECT_EQ(filled.all.take(1).home, &other);
+  }
+}
+
+TEST(Extents, LendOfIdleOnesTheBlankLast) {
+  for (const bool is_touched_first : {false, true}) {
+    filled_extents filled({8, 8, 8});
+    if (is_touched_first) filled.all.lend_touched_first();
+    extent* const first = filled.all.take(1).home;
+    for (int i = 0; i < 7; ++i) EXPECT_EQ(filled.all.take(1).home, first) << "the others stay whole";
+    extent& touched = filled.add(8);
+    filled.all.touch(touched);
+    extent* const blank = filled.all.idle();
+    EXPECT_NE(blank, &touched) << "what holds no page may go back first";
+    extent& last = filled.add(8);
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(filled.all.take(1).home, &touched);
+    EXPECT_NE(filled.all.take(1).home, &touched);
+    EXPECT_TRUE(extents::is_blank(last));
+    EXPECT_TRUE(filled.all.check_invariants());
+  }
+}
+
 TEST(Extents, LendTouchedGranulesBeforeBlankOnes) {
   filled_extents filled({64});
   const granule_run first = filled.all.take(5);

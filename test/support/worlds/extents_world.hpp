@@ -68,7 +68,7 @@ class extents_world {
   using granule_run = quarry::core::granule_run;
   enum granule : char { lent, touched, fresh, dropped };  // dropped: touched once, its pages discarded since
   static constexpr std::size_t granule_bytes = 4096;
-  static constexpr int touched_busy_rank = 0, touched_half_rank = 2, idle_rank = 4, full_rank = 5;
+  static constexpr int touched_busy_rank = 2, touched_half_rank = 4, idle_rank = 6, full_rank = 8;
 
   struct entry {
     quarry::core::extent* record;
@@ -78,14 +78,15 @@ class extents_world {
       return static_cast<std::size_t>(std::count(granules.begin(), granules.end(), which));
     }
     bool is_removable() const { return count(lent) == 0 && !record->is_fixed; }
-    /// Partly lent ones come first: those of which at least half is lent, then the others, of both those with touched granules
-    /// first; idle ones last.
+    /// Fixed ones come first, idle ones last: those of which at least half is lent, then the others; of those that are not fixed
+    /// ones with touched granules before the others.
     int rank() const {
       const std::size_t used = count(lent);
       if (used == granules.size()) return full_rank;
-      if (is_removable()) return idle_rank;
       const bool is_half = used * 2 < granules.size();
-      return (is_half ? touched_half_rank : 0) + (record->is_fixed || count(touched) == 0 ? 1 : 0);
+      if (record->is_fixed) return is_half ? 1 : 0;
+      const int rank = used == 0 ? idle_rank : is_half ? touched_half_rank : touched_busy_rank;
+      return count(touched) == 0 ? rank + 1 : rank;
     }
     /// The lowest run of `length` granules of which none is lent, or all are touched; past the end where there is none.
     std::size_t find_run(std::size_t length, std::size_t step, bool is_touched) const {
@@ -105,7 +106,7 @@ class extents_world {
 
   /// When it is the turn of such extents to lend.
   int turn_of(const entry& each) const {
-    static constexpr int touched_first[] = {0, 3, 1, 4, 2, full_rank};
+    static constexpr int touched_first[] = {0, 1, 2, 5, 3, 6, 4, 7, full_rank};
     return is_touched_first_ ? touched_first[each.rank()] : each.rank();
   }
   entry& home_of(const granule_run& run) {
@@ -197,6 +198,10 @@ class extents_world {
         std::find_if(known_.begin(), known_.end(), [idle](const entry& each) { return each.record == idle; });
     ASSERT_NE(found, known_.end());
     EXPECT_TRUE(found->is_removable());
+    const bool has_blank = std::any_of(known_.begin(), known_.end(), [](const entry& each) {
+      return each.is_removable() && each.count(touched) == 0;
+    });
+    EXPECT_EQ(found->count(touched) == 0, has_blank);
     extents_->remove(*idle);
     EXPECT_TRUE(extents_->has_spare());
     known_.erase(found);

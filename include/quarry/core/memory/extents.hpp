@@ -57,13 +57,13 @@ class extents {
   }
   std::size_t bytes_of(const granule_run& run) const noexcept { return run.count * granule_bytes_; }
 
-  /// Makes take() lend every touched granule before a blank one, at the price that fewer extents become idle: for who discards,
-  /// so that a page is not faulted in where another rests, and whose address space is not limited.
+  /// Makes take() prefer extents with touched granules, idle ones among them, to those without, at the price that fewer extents
+  /// are idle: for who discards, so that a page is not faulted in where another rests, and whose address space is not limited.
   void lend_touched_first() noexcept { order_ = touched_first; }
 
-  /// Lends `count` neighbouring granules, the first aligned to `alignment` bytes, of one of the fullest extents that have
-  /// them (after lend_touched_first() of one with touched ones before the others), and in that touched ones before blank
-  /// ones; none when none has.
+  /// Lends `count` neighbouring granules, the first aligned to `alignment` bytes, of a fixed extent, else one of the fullest that
+  /// have them (after lend_touched_first() one with touched ones before the others), and in that touched ones before
+  /// blank ones; none when none has.
   /// Complexity  O(1): at most `most_visits` extents of each group are looked at.
   granule_run take(std::uint32_t count, std::size_t alignment = 1) noexcept {
     const granule_run run = look(count, alignment);
@@ -116,13 +116,16 @@ class extents {
   void touch(extent& fresh) noexcept {
     fresh.blank = 0;
     idle_bytes_ += fresh.granules * granule_bytes_;
+    regroup(fresh);
   }
 
   /// Takes an idle extent out; its record becomes spare. Requires !is_fixed.
   void remove(extent& idle) noexcept;
 
-  /// Returns an idle extent that may go back to the supply, or null. Complexity O(1).
-  extent* idle() noexcept { return groups_[idle_group]; }
+  /// Returns an idle extent that may go back to the supply, one without a touched page if there is one, or null. Complexity O(1).
+  extent* idle() noexcept {
+    return groups_[idle_group] != nullptr ? groups_[idle_group] : groups_[touched_idle_group];
+  }
 
   /// Returns whether no granule of `each` is both free and touched.
   static bool is_blank(const extent& each) noexcept { return each.blank == each.free; }
@@ -170,22 +173,27 @@ class extents {
   bool check_invariants() const noexcept;
 
  private:
-  // Touched: granules that may be discarded are free. Fixed extents are never that, nor idle.
+  // Fixed extents have groups of their own. Of the others: touched, if a touched granule is free; idle, if none is lent.
   enum group : std::uint8_t {
+    fixed_busy_group,
+    fixed_half_group,
     touched_busy_group,
     busy_group,
     touched_half_group,
     half_group,
+    touched_idle_group,
     idle_group,
     full_group,
     group_count
   };
-  // The orders of take().
+  // The orders of take(): the user's buffer comes first in both.
   using lending_order = group[full_group];
-  static constexpr lending_order fullest_first = {touched_busy_group, busy_group, touched_half_group,
-                                                  half_group, idle_group};
-  static constexpr lending_order touched_first = {touched_busy_group, touched_half_group, idle_group,
-                                                  busy_group, half_group};
+  static constexpr lending_order fullest_first = {fixed_busy_group,   fixed_half_group,   touched_busy_group,
+                                                  busy_group,         touched_half_group, half_group,
+                                                  touched_idle_group, idle_group};
+  static constexpr lending_order touched_first = {fixed_busy_group,   fixed_half_group,   touched_busy_group,
+                                                  touched_half_group, touched_idle_group, busy_group,
+                                                  half_group,         idle_group};
   static constexpr int most_visits = 8;
 
   static granule_mask mask_of(std::uint32_t first, std::uint32_t count) noexcept {
@@ -218,9 +226,11 @@ class extents {
 
   static group group_of(const extent& each) noexcept {
     if (each.lent == each.granules) return full_group;
-    if (each.lent == 0 && !each.is_fixed) return idle_group;
-    const bool is_touched = !each.is_fixed && !is_blank(each);
-    if (each.lent * 2U < each.granules) return is_touched ? touched_half_group : half_group;
+    const bool is_half = each.lent * 2U < each.granules;
+    if (each.is_fixed) return is_half ? fixed_half_group : fixed_busy_group;
+    const bool is_touched = !is_blank(each);
+    if (each.lent == 0) return is_touched ? touched_idle_group : idle_group;
+    if (is_half) return is_touched ? touched_half_group : half_group;
     return is_touched ? touched_busy_group : busy_group;
   }
 
@@ -291,7 +301,7 @@ inline bool extents::put(const granule_run& run, bool is_blank) noexcept {
     idle_bytes_ += bytes_of(run);
   }
   regroup(home);
-  return home.group == idle_group;
+  return home.lent == 0 && !home.is_fixed;
 }
 
 inline extent& extents::add(void* base, std::uint32_t granules, bool is_fixed) noexcept {
